@@ -1,0 +1,137 @@
+"""Read a recipe by name or path; what is wrong with it is said with its file and line."""
+
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from nodes.folder import data_folder
+from pydantic import BaseModel, ValidationError
+
+from graphs.lines import error_line, line_of
+from graphs.recipe import STEP_KINDS, Defaults, Layer, Recipe
+from nodes.errors import RecipeError, UnknownName
+from nodes.propose import Seat
+
+HERE = Path(__file__).parent / "recipes"
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """The recipe of that name, shipped or in the data folder, or the one in that file."""
+    return _read(_find(str(name_or_path)))
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship and those in the data folder."""
+    return sorted({file.stem for folder in _folders() for file in folder.glob("*.toml")})
+
+
+def from_state(kept: dict[str, Any]) -> Recipe:
+    """The recipe that a run kept in its state, together with the prompts it spoke by."""
+    said = {key: value for key, value in kept.items() if key != "prompts"}
+    return Recipe.model_validate(said, context={"prompts": kept.get("prompts", {})})
+
+
+def _folders() -> list[Path]:
+    return [HERE, data_folder() / "recipes"]
+
+
+def _find(name: str) -> Path:
+    if "/" in name or "\\" in name or name.endswith(".toml"):
+        return Path(name).expanduser()
+    for folder in _folders():
+        if (file := folder / f"{name}.toml").is_file():
+            return file
+    near = get_close_matches(name, recipe_names(), 1)
+    hint = f"did you mean `{near[0]}`?" if near else "`moa recipes` lists them"
+    raise UnknownName(f"no recipe is called {name!r}; {hint}")
+
+
+def _read(file: Path) -> Recipe:
+    text = _text(file)
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{file}:{error_line(error) or 1}: not TOML: {error}") from error
+    said.setdefault("name", file.stem)
+    _settle_prompts(said, file.parent)
+    try:
+        return Recipe.model_validate(said)
+    except ValidationError as error:
+        raise RecipeError(_refusal(file, text, said, error)) from error
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{file}: not UTF-8: a recipe is a TOML text file") from error
+    except OSError as error:
+        raise UnknownName(f"cannot read the recipe {str(file)!r}: {error.strerror}") from error
+
+
+def _settle_prompts(said: Any, folder: Path) -> None:
+    """Make a prompt's path one that holds from anywhere: it is written beside the recipe."""
+    for value in said.values() if isinstance(said, dict) else said:
+        if isinstance(value, dict | list):
+            _settle_prompts(value, folder)
+    prompt = said.get("prompt") if isinstance(said, dict) else None
+    if isinstance(prompt, str) and len(prompt.split()) == 1 and (folder / prompt).is_file():
+        said["prompt"] = str((folder / prompt).resolve())
+
+
+def _refusal(file: Path, text: str, said: dict[str, Any], error: ValidationError) -> str:
+    first, *more = error.errors(include_url=False)
+    path = tuple(_written(said, first["loc"]))
+    line = line_of(text, path) or 1
+    others = f" (and {len(more)} more)" if more else ""
+    return f"{file}:{line}: {_said(first['type'], first, path)}{others}"
+
+
+def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
+    """The part of pydantic's path that the file writes: without tags and shorthands."""
+    for number, key in enumerate(loc):
+        last = number == len(loc) - 1
+        try:
+            said = said[key]
+        except (KeyError, IndexError, TypeError):
+            if not last:
+                continue
+        yield key
+
+
+def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
+    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "recipe")
+    if kind == "extra_forbidden":
+        return f"`{key}`: {_meant(key, path)}"
+    if kind == "union_tag_invalid":
+        tag = problem["ctx"]["tag"]
+        return f"`step`: there is no step {tag!r}; {_nearest(tag, list(STEP_KINDS))}"
+    if kind == "union_tag_not_found":
+        return f'`{key}`: a step says which it is, such as step = "synthesize"'
+    if kind == "missing":
+        return f"`{key}` is missing"
+    if kind == "value_error":
+        return str(problem["ctx"]["error"])
+    shown = problem["input"]
+    value = "" if isinstance(shown, dict | list) else f" {shown!r}"
+    return f"`{key}`{value}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _meant(key: str, path: tuple[str | int, ...]) -> str:
+    return _nearest(key, sorted(_place(path).model_fields))
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, 1)
+    return f"did you mean `{near[0]}`?" if near else f"unknown here; there are {', '.join(known)}"
+
+
+def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model whose key the path ends in."""
+    places: dict[str, type[BaseModel]] = {"proposers": Seat, "defaults": Defaults, "layers": Layer}
+    inside = [part for part in path[:-1] if isinstance(part, str)]
+    if "aggregate" in inside:
+        return STEP_KINDS["synthesize"]
+    return places.get(inside[-1], Recipe) if inside else Recipe

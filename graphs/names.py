@@ -1,0 +1,35 @@
+"""What the nodes are called: sorted as the layers run, and free of signs the engine reserves."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def seat(index: int, of: int) -> str:
+    """A seat's number, padded so that seats sort in order."""
+    return f"{index + 1:0{max(2, len(str(of)))}d}"
+
+
+def proposer(layer: int, seat: str, model: str) -> str:
+    """The node of one seat."""
+    return f"L{layer}_{seat}_{slug(model)}"
+
+
+def step(layer: int, kind: str, before: int = 0) -> str:
+    """The node of a join or a step, numbered where the layer has one of that kind before."""
+    return f"L{layer}_{kind}_{before + 1}" if before else f"L{layer}_{kind}"
+
+
+def slug(model: str) -> str:
+    """A model's name as part of a node's: short, lower case, only letters, digits, dashes."""
+    name = re.split(r"[:/]", model.rstrip("/"))[-1].lower()
+    return re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:28].strip("-") or "model"
+
+
+def steps(layer: int, said: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """A layer's steps that are nodes of their own, by name; `concat` is what the join does."""
+    kinds: list[str] = []
+    for one in said:
+        if one.step != "concat":
+            yield step(layer, one.step, kinds.count(one.step)), one
+        kinds.append(one.step)

@@ -1,0 +1,133 @@
+"""What a recipe may say, and what it means: every seat spelled out, every default filled in."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+
+from nodes.chat.call import Sampling
+from nodes.concat import Concat
+from nodes.propose import Seat
+from nodes.state import calls
+from nodes.synthesize import Synthesize
+from prompts import PromptError, read
+
+T = TypeVar("T", bound=BaseModel)
+Step = Annotated[Concat | Synthesize, Field(discriminator="step")]
+STEP_KINDS: dict[str, type[BaseModel]] = {"concat": Concat, "synthesize": Synthesize}
+
+
+def _concat() -> list[Step]:
+    return [Concat()]
+
+
+def _a_seat(said: Any) -> Any:
+    return {"model": said} if isinstance(said, str) else said
+
+
+def _steps(said: Any) -> Any:
+    steps = said if isinstance(said, list) else [said]
+    return [{"step": step} if isinstance(step, str) else step for step in steps]
+
+
+class Defaults(Sampling):
+    """What each seat and step starts from."""
+
+    prompt: str = Field("synthesize", description="How a model is told of the layer before.")
+
+
+class Layer(BaseModel):
+    """Proposers that answer at once, and the steps that make one out of their answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(min_length=1)
+    quorum: int = Field(1, ge=1, description="Usable answers without which the layer fails.")
+    prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
+    aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
+        default_factory=_concat, min_length=1
+    )
+
+
+class Recipe(BaseModel):
+    """Which models propose in which layers, and how their answers become one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    about: str = ""
+    defaults: Defaults = Defaults()
+    layers: list[Layer] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _resolve(self, info: ValidationInfo) -> "Recipe":
+        layers = [_resolved(layer, self.defaults) for layer in self.layers]
+        kept = (info.context or {}).get("prompts", {})
+        for number, layer in enumerate(layers, 1):
+            _check(number, layer, last=number == len(layers))
+            _check_prompts(layer, kept)
+        object.__setattr__(self, "layers", layers)
+        return self
+
+    @property
+    def calls(self) -> int:
+        """How often a turn asks a model, where nothing fails."""
+        return len(calls(self.resolved()))
+
+    @property
+    def models(self) -> list[str]:
+        """Every model that it asks, once, in the order of the layers."""
+        said = [call["model"] for call in calls(self.resolved())]
+        return list(dict.fromkeys(said))
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe as plain JSON, as the state keeps it; reading it again changes nothing."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _resolved(layer: Layer, defaults: Defaults) -> Layer:
+    """The layer with each seat standing for itself and the defaults filled in."""
+    prompt = layer.prompt or defaults.prompt
+    proposers = [
+        _filled(seat, defaults).model_copy(update={"count": 1, "prompt": seat.prompt or prompt})
+        for seat in layer.proposers
+        for _ in range(seat.count)
+    ]
+    steps = [_filled(step, defaults) for step in layer.aggregate]
+    return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def _filled(said: T, defaults: Defaults) -> T:
+    """What it says itself, and the defaults for what it leaves open."""
+    open_ = defaults.model_fields_set & type(said).model_fields.keys() - said.model_fields_set
+    return said.model_copy(update={key: getattr(defaults, key) for key in open_})
+
+
+def _check(number: int, layer: Layer, last: bool) -> None:
+    seats = len(layer.proposers)
+    if layer.quorum > seats:
+        raise ValueError(
+            f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
+        )
+    if last and not isinstance(layer.aggregate[-1], Synthesize):
+        raise ValueError(
+            f"layer {number} is the last, so its `aggregate` must end in one answer, as "
+            '{ step = "synthesize", model = "provider:model" } does'
+        )
+
+
+def _check_prompts(layer: Layer, kept: dict[str, str]) -> None:
+    """Every prompt can be read, unless a run has kept its text."""
+    for said in (*layer.proposers, *layer.aggregate):
+        prompt = getattr(said, "prompt", None)
+        if prompt and prompt not in kept:
+            try:
+                read(prompt)
+            except PromptError as error:
+                raise ValueError(str(error)) from error

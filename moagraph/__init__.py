@@ -1,0 +1,65 @@
+"""moagraph: language models that work together, as LangGraph DAGs.
+
+`build(recipe)` gives a graph to compile, `ask(question)` one answer; names are loaded when used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphs.build import build
+    from graphs.load import load_recipe
+    from graphs.recipe import Recipe
+    from moagraph.result import Result
+    from moagraph.turn import aask, ask
+    from nodes.errors import (
+        EngineError,
+        MissingExtra,
+        MissingKey,
+        MoaError,
+        QuorumFailed,
+        RecipeError,
+        RunError,
+        StepFailed,
+        StorageError,
+        UnknownName,
+        UsageError,
+    )
+
+_HOMES = {
+    "build": "graphs.build",
+    "load_recipe": "graphs.load",
+    "Recipe": "graphs.recipe",
+    "ask": "moagraph.turn",
+    "aask": "moagraph.turn",
+    "Result": "moagraph.result",
+}
+
+__all__ = [
+    "EngineError",
+    "MissingExtra",
+    "MissingKey",
+    "MoaError",
+    "QuorumFailed",
+    "Recipe",
+    "RecipeError",
+    "Result",
+    "RunError",
+    "StepFailed",
+    "StorageError",
+    "UnknownName",
+    "UsageError",
+    "aask",
+    "ask",
+    "build",
+    "load_recipe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it is first used, so that importing moagraph costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'moagraph' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "nodes.errors")), name)
+    globals()[name] = value
+    return value

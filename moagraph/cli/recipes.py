@@ -1,0 +1,82 @@
+"""`moa recipes` and `moa graph`: what can be run, and how it is drawn."""
+
+import json
+import sys
+
+from graphs.build import build
+from graphs.load import load_recipe, recipe_names
+from graphs.recipe import Recipe
+from moagraph.choose import choose
+from moagraph.cli.screen import out, say
+from nodes.errors import MissingExtra, RecipeError, UsageError
+
+
+def listing(as_json: bool) -> None:
+    """Every recipe with what it is about; one that cannot be read is named, and not hidden."""
+    found = [_load(name) for name in recipe_names()]
+    recipes = [recipe for recipe in found if recipe]
+    if as_json:
+        out(json.dumps([_summary(recipe) for recipe in recipes], ensure_ascii=False))
+        return
+    width = max(len(recipe.name) for recipe in recipes)
+    for recipe in recipes:
+        out(f"{recipe.name:<{width}}  {recipe.calls:>3} calls  {recipe.about}")
+
+
+def show(name: str, as_json: bool) -> None:
+    """One recipe, resolved."""
+    recipe = load_recipe(name)
+    if as_json:
+        out(json.dumps(recipe.resolved(), ensure_ascii=False))
+        return
+    out(f"{recipe.name}: {recipe.about}")
+    for number, layer in enumerate(recipe.layers, 1):
+        out(f"layer {number}: {len(layer.proposers)} seats, quorum {layer.quorum}")
+        for index, seat in enumerate(layer.proposers, 1):
+            out(f"  {number}.{index:02d} {seat.model}{_settings(seat.model_dump())}")
+        for step in layer.aggregate:
+            said = step.model_dump()
+            out(f"  {said['step']} {said.get('model', '')}{_settings(said)}".rstrip())
+
+
+def draw(name: str | None, form: str) -> None:
+    """The graph as mermaid text, or as a PNG on standard output."""
+    if form not in ("mermaid", "png"):
+        raise UsageError(f"--format {form!r}: there are mermaid and png")
+    graph = build(load_recipe(name or choose().recipe)).compile().get_graph()
+    if form == "mermaid":
+        out(graph.draw_mermaid())
+        return
+    if sys.stdout.isatty():
+        raise UsageError("a PNG is not for a terminal: `moa graph --format png > graph.png`")
+    try:
+        sys.stdout.buffer.write(graph.draw_png(None) or b"")
+    except ImportError as error:
+        raise MissingExtra(
+            "drawing a PNG needs pygraphviz: `apt install graphviz libgraphviz-dev` and "
+            "`pip install 'moagraph[png]'` (or `--format mermaid`)"
+        ) from error
+
+
+def _load(name: str) -> Recipe | None:
+    try:
+        return load_recipe(name)
+    except RecipeError as error:
+        say(f"moa: {error}")
+        return None
+
+
+def _summary(recipe: Recipe) -> dict[str, object]:
+    return {
+        "name": recipe.name,
+        "about": recipe.about,
+        "layers": len(recipe.layers),
+        "calls": recipe.calls,
+        "models": recipe.models,
+    }
+
+
+def _settings(said: dict[str, object]) -> str:
+    shown = ("temperature", "top_p", "max_tokens", "seed", "base_url", "reasoning_effort")
+    told = [f"{key} {said[key]}" for key in shown if said.get(key) is not None]
+    return f" ({', '.join(told)})" if told else ""

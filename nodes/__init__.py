@@ -1,0 +1,1 @@
+"""The steps a recipe is made of, one a file."""

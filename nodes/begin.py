@@ -1,0 +1,36 @@
+"""The start of a turn: what is asked, by which recipe; refused here, it has cost nothing."""
+
+import asyncio
+from typing import Any
+
+from langgraph.types import Overwrite
+
+from nodes.chat.call import Call
+from nodes.chat.models import ready
+from nodes.chat.providers import check
+from nodes.conversation import question
+from nodes.errors import RecipeError
+from nodes.state import Json, State, calls, widest
+from prompts import PromptError, read
+
+
+async def begin(state: State, recipe: Json) -> dict[str, Any]:
+    """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
+    question(state["messages"])
+    asked = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    for call in asked:
+        check(call)
+    await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
+    resolved = {**recipe, "prompts": _prompts(recipe)}
+    return {"recipe": resolved, "layers": Overwrite({}), "steps": Overwrite({})}
+
+
+def _prompts(recipe: Json) -> dict[str, str]:
+    try:
+        return {said["prompt"]: read(said["prompt"]) for said in calls(recipe) if "prompt" in said}
+    except PromptError as error:
+        raise RecipeError(str(error)) from error
+
+
+def _only_call(said: Json) -> Json:
+    return {key: value for key, value in said.items() if key in Call.model_fields}

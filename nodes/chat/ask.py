@@ -1,0 +1,75 @@
+"""Ask one model once: every attempt, its limits and its bill. Failures come back as replies."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage
+
+from nodes.chat.call import Call
+from nodes.chat.failures import Failure, failure
+from nodes.chat.models import model
+from nodes.chat.providers import secret
+from nodes.chat.reply import Reply
+from nodes.errors import MoaError
+
+
+async def ask(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
+    """The model's reply within the call's timeout, all attempts included."""
+    began = time.monotonic()
+    reply = Reply(call.model, "timeout", error=f"no answer within {call.timeout:g} s")
+    attempt = 0
+    try:
+        async with asyncio.timeout(call.timeout):
+            for attempt in range(1, call.attempts + 1):
+                result = await _attempt(call, messages, slots)
+                if isinstance(result, Reply):
+                    reply = result
+                    break
+                reply = Reply(call.model, result.kind, error=result.error)
+                pause = result.wait(attempt)
+                left = call.timeout - (time.monotonic() - began)
+                if not result.again or attempt == call.attempts or pause > left:
+                    break
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        pass  # the reply says so already, or names the failure before
+    return replace(reply, attempts=attempt, seconds=time.monotonic() - began)
+
+
+async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply | Failure:
+    try:
+        chat = await model(call, slots)
+        message = await chat.ainvoke(list(messages))
+    except MoaError:
+        raise
+    except Exception as error:  # what providers' clients raise has no common base
+        return failure(error, secret(call))
+    return read(call, message)
+
+
+def read(call: Call, message: AIMessage) -> Reply:
+    """What the message says, and whether it can be used."""
+    told: dict[str, Any] = message.response_metadata
+    finish = told.get("finish_reason")
+    usage = message.usage_metadata
+    text = message.text.encode("utf-8", "replace").decode("utf-8")
+    kind, error = "ok", None
+    if finish == "content_filter":
+        kind, error = "refused", "the provider's content filter withheld the answer"
+    elif not text.strip():
+        kind, error = "empty", f"the answer is empty (finish reason {finish!r})"
+    elif finish == "length":
+        kind = "truncated"
+    return Reply(
+        model=call.model,
+        kind=kind,
+        text=text,
+        error=error,
+        answered_by=told.get("model_name"),
+        input_tokens=usage["input_tokens"] if usage else None,
+        output_tokens=usage["output_tokens"] if usage else None,
+        message=message,
+    )

@@ -1,0 +1,36 @@
+"""What a recipe says of one call: the model, its sampling, its endpoint."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from nodes.chat.address import checked_url, split
+
+
+def _named(model: str) -> str:
+    split(model)
+    return model
+
+
+class Sampling(BaseModel):
+    """What `[defaults]`, a seat and a step can all say of a call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float | None = Field(None, ge=0, le=2, description="0 is steady, 1 is lively.")
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
+    seed: int | None = None
+    stop: list[str] | None = None
+    reasoning_effort: str | None = Field(None, description="How long a model thinks: none, low …")
+    timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
+    attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
+    base_url: Annotated[str, AfterValidator(checked_url)] | None = None
+    api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    extra_body: dict[str, Any] | None = None
+
+
+class Call(Sampling):
+    """One model and how it is asked; `sample` tells copies of one seat apart."""
+
+    model: Annotated[str, AfterValidator(_named)]

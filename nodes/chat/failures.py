@@ -1,0 +1,71 @@
+"""Why a call failed: its kind, one line without secrets, and whether asking again can help."""
+
+import random
+from dataclasses import dataclass
+
+AGAIN = {408, 409, 425, 429}
+LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt; `after` is how long the provider asked us to wait."""
+
+    kind: str
+    error: str
+    again: bool = False
+    after: float | None = None
+
+    def wait(self, attempt: int) -> float:
+        """Seconds before the next attempt: what was asked for, else doubling with jitter."""
+        if self.after is not None:
+            return self.after
+        return float(min(0.5 * 2 ** (attempt - 1), 20) * random.uniform(0.5, 1.0))
+
+
+def failure(error: Exception, secret: str | None = None) -> Failure:
+    """Read an exception that a provider's client raised."""
+    status = getattr(error, "status_code", None)
+    text = _line(error, secret)
+    if isinstance(status, int):
+        return _of_status(status, f"{status}: {text}", error)
+    name = type(error).__name__
+    if "Timeout" in name:
+        return Failure("timeout", f"the server did not answer in time ({name})", again=True)
+    if _is_transport(error):
+        return Failure("unreachable", text, again=True)
+    return Failure("bad_answer", f"the answer could not be read: {text}")
+
+
+def _of_status(status: int, text: str, error: Exception) -> Failure:
+    if status == 429:
+        return Failure("rate_limited", text, again=True, after=_retry_after(error))
+    if status == 408:
+        return Failure("timeout", text, again=True)
+    if status in AGAIN or status >= 500:
+        return Failure("unreachable", text, again=True, after=_retry_after(error))
+    return Failure("refused", text)
+
+
+def _is_transport(error: Exception) -> bool:
+    """Whether the connection broke; the clients' own errors share no base but their names."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"APIConnectionError", "TransportError", "ConnectionError"})
+
+
+def _retry_after(error: Exception) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _line(error: Exception, secret: str | None) -> str:
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(said or error).split()) or type(error).__name__
+    cause = error.__cause__
+    if not said and cause is not None and str(cause):
+        text = f"{text} ({' '.join(str(cause).split())})"
+    return (text.replace(secret, "***") if secret else text)[:LONGEST]

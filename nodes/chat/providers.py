@@ -1,0 +1,127 @@
+"""Who serves a model: each provider's variables, its address, and its key from the environment."""
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from nodes.chat.address import checked_url, split
+from nodes.chat.call import Call
+from nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
+
+NO_KEY = "not-needed"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One provider: the variables it honours, and where it answers if they are silent."""
+
+    key_env: str | None = None
+    needs_key: bool = False
+    url_env: str | None = None
+    url: str | None = None
+    hosted: bool = True
+
+
+PROVIDERS = {
+    "together": Provider("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
+    "openai": Provider("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
+    "ollama": Provider(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
+    "vllm": Provider("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
+    "local": Provider(hosted=False),
+    "scripted": Provider(hosted=False),
+}
+
+PACKAGES = {
+    "anthropic": "langchain-anthropic",
+    "azure_openai": "langchain-openai",
+    "bedrock": "langchain-aws",
+    "cohere": "langchain-cohere",
+    "deepseek": "langchain-deepseek",
+    "fireworks": "langchain-fireworks",
+    "google_genai": "langchain-google-genai",
+    "google_vertexai": "langchain-google-vertexai",
+    "groq": "langchain-groq",
+    "huggingface": "langchain-huggingface",
+    "mistralai": "langchain-mistralai",
+    "nvidia": "langchain-nvidia-ai-endpoints",
+    "openrouter": "langchain-openrouter",
+    "perplexity": "langchain-perplexity",
+    "xai": "langchain-xai",
+}
+
+
+def check(call: Call) -> None:
+    """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
+    provider, _ = split(call.model)
+    if call.base_url or provider in PROVIDERS:
+        secret(call)
+    elif provider not in PACKAGES:
+        raise UnknownName(_unknown(provider, call.model))
+    else:
+        _check_package(provider, call.model)
+
+
+def secret(call: Call) -> str | None:
+    """The key of the call, from the environment; None where none is needed."""
+    name, _ = split(call.model)
+    provider = PROVIDERS.get(name, Provider())
+    variable, needed = provider.key_env, provider.needs_key
+    if call.base_url:  # a provider's key never goes to an address that a recipe names
+        variable, needed = None, False
+    if call.api_key_env:
+        variable, needed = call.api_key_env, True
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if needed and not key:
+        raise MissingKey(
+            f"{variable} is not set, and `{call.model}` needs it: set it, "
+            "or run `moa ask --recipe local …`, which needs no key"
+        )
+    return key or None
+
+
+def address(call: Call) -> str | None:
+    """Where the call goes; None means the provider's own address."""
+    name, _ = split(call.model)
+    provider = PROVIDERS.get(name, Provider())
+    if call.base_url:
+        return call.base_url
+    url = os.environ.get(provider.url_env, "").strip() if provider.url_env else ""
+    if name == "ollama":
+        return ollama_address(url or str(provider.url)) + "/v1"
+    return _checked(url, str(provider.url_env)) if url else provider.url
+
+
+def ollama_address(host: str) -> str:
+    """Ollama's own address from what OLLAMA_HOST may hold: `host`, `host:port` or a URL."""
+    scheme, _, rest = host.rpartition("://")
+    name, _, port = rest.rstrip("/").removesuffix("/v1").partition(":")
+    name = "127.0.0.1" if name in ("", "0.0.0.0") else name
+    return _checked(f"{scheme or 'http'}://{name}:{port or 11434}", "OLLAMA_HOST")
+
+
+def _checked(url: str, variable: str) -> str:
+    try:
+        return checked_url(url)
+    except ValueError as error:
+        raise UsageError(f"{variable}: {error}") from error
+
+
+def _check_package(provider: str, model: str) -> None:
+    package = PACKAGES[provider]
+    for needed in ("langchain", package.replace("-", "_")):
+        if importlib.util.find_spec(needed) is None:
+            raise MissingExtra(
+                f"`{model}` needs {package}, which is not installed: "
+                f"run `pip install langchain {package}`"
+            )
+
+
+def _unknown(provider: str, model: str) -> str:
+    known = [*PROVIDERS, *PACKAGES]
+    near = get_close_matches(provider, known, 1)
+    hint = f"did you mean `{near[0]}:`?" if near else f"there are {', '.join(PROVIDERS)}"
+    return (
+        f"`{model}`: no provider is called {provider!r}; {hint} "
+        "(or give the seat a `base_url`, if its server speaks OpenAI's protocol)"
+    )

@@ -1,0 +1,46 @@
+"""What came back from one call, whether it is usable or not."""
+
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage
+
+from nodes.state import Proposal
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, or the reason why there is none; `kind` says which."""
+
+    model: str
+    kind: str
+    text: str = ""
+    error: str | None = None
+    answered_by: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    seconds: float = 0.0
+    attempts: int = 1
+    cost_usd: float | None = None
+    message: AIMessage | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the next layer may read it."""
+        return self.error is None
+
+    def record(self) -> Proposal:
+        """The reply as the state keeps it."""
+        return Proposal(
+            model=self.model,
+            answered_by=self.answered_by,
+            ok=self.ok,
+            kind=self.kind,
+            text=self.text,
+            error=self.error,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            seconds=round(self.seconds, 3),
+            attempts=self.attempts,
+            cost_usd=self.cost_usd,
+            edited=False,
+        )

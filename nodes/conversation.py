@@ -1,0 +1,43 @@
+"""The wire: the conversation as a model hears it, with or without references."""
+
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+
+from nodes.errors import UsageError
+from prompts import fill, numbered
+
+LONGEST = 1_000_000
+
+
+def question(messages: list[AnyMessage]) -> str:
+    """The latest user query; a conversation without one is refused."""
+    last = messages[-1] if messages else None
+    if not isinstance(last, HumanMessage):
+        raise UsageError("there is no question: the conversation must end with a user's message")
+    return checked(last.text) if isinstance(last.content, str) else last.text
+
+
+def checked(text: str) -> str:
+    """The question itself, refused where it is empty or too long for any model."""
+    if not text.strip():
+        raise UsageError("the question is empty: ask something")
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"the question has {len(text):,} characters, and at most {LONGEST:,} are sent: "
+            "shorten it"
+        )
+    return text
+
+
+def hear(messages: list[AnyMessage], prompt: str, texts: list[str]) -> list[AnyMessage]:
+    """The conversation behind one system message that holds the prompt and the references."""
+    if not texts:
+        return messages
+    values = {"question": question(messages)}
+    if "$references" in prompt or "${references}" in prompt:
+        system = fill(prompt, references=numbered(texts), **values)
+    else:
+        system = fill(prompt, **values) + numbered(texts)
+    first = messages[0]
+    if isinstance(first, SystemMessage):
+        return [SystemMessage(f"{first.text}\n\n{system}"), *messages[1:]]
+    return [SystemMessage(system), *messages]

@@ -1,0 +1,64 @@
+"""What can go wrong, as one tree; every message is one line that says what to do.
+
+MoaError
+├── UsageError            cannot be done as asked; nothing was called            exit 2
+│   ├── RecipeError       a recipe is refused, with its file and line
+│   ├── MissingKey        a provider's key is not in the environment
+│   ├── MissingExtra      an optional package is not installed
+│   ├── StorageError      the data folder or a database cannot be used
+│   └── UnknownName       no such thread, layer, seat, recipe or provider
+└── RunError              a run began and could not finish; what it has is kept  exit 1
+    ├── EngineError       the embedded engine or its weights are not to be had
+    ├── QuorumFailed      too few usable answers in a layer
+    └── StepFailed        a step that has no substitute got no answer
+"""
+
+from typing import ClassVar
+
+
+class MoaError(Exception):
+    """Anything moagraph refuses or fails at, in one line."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MoaError):
+    """It cannot be done as asked; no model was called."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe is refused."""
+
+
+class MissingKey(UsageError):
+    """A provider's key is not in the environment."""
+
+
+class MissingExtra(UsageError):
+    """An optional package is not installed."""
+
+
+class StorageError(UsageError):
+    """The data folder or a database cannot be used."""
+
+
+class UnknownName(UsageError):
+    """There is no thread, layer, seat, recipe or provider of that name."""
+
+
+class RunError(MoaError):
+    """A run began and could not finish; what it has is kept."""
+
+
+class EngineError(RunError):
+    """The embedded engine cannot start, or its weights are not to be had."""
+
+
+class QuorumFailed(RunError):
+    """A layer has fewer usable answers than its quorum."""
+
+
+class StepFailed(RunError):
+    """A step without a substitute got no answer."""

@@ -1,0 +1,126 @@
+"""What flows through the graph: plain JSON and LangChain messages, so that any saver keeps it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Any, TypeAlias, cast
+
+from langchain_core.messages import AnyMessage
+from langgraph.channels import DeltaChannel
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Proposal(TypedDict):
+    """What one seat answered, or why it did not."""
+
+    model: str
+    answered_by: str | None
+    ok: bool
+    kind: str
+    text: str
+    error: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    seconds: float
+    attempts: int
+    cost_usd: float | None
+    edited: bool
+
+
+def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
+    """Append the written messages, or replace those of the same id."""
+    return cast(list[AnyMessage], reduce(add_messages, writes, cast(Any, messages)))
+
+
+def merge_layers(layers: Json, writes: Sequence[Json]) -> Json:
+    """Put the written seats into their layers; a seat written as None is taken out."""
+    merged = {layer: dict(seats) for layer, seats in layers.items()}
+    for write in writes:
+        for layer, seats in write.items():
+            merged[layer] = merge_keys(merged.get(layer, {}), [seats])
+    return dict(sorted(merged.items(), key=lambda item: int(item[0])))
+
+
+def merge_keys(known: Json, writes: Sequence[Json]) -> Json:
+    """Put the written keys over the known ones; a key written as None is taken out."""
+    merged = reduce(lambda left, right: {**left, **right}, writes, known)
+    return {key: value for key, value in sorted(merged.items()) if value is not None}
+
+
+def replace(_: Json, writes: Sequence[Json]) -> Json:
+    """Keep what was written last."""
+    return writes[-1]
+
+
+class Input(TypedDict):
+    """What a caller gives: the conversation."""
+
+    messages: Annotated[list[AnyMessage], DeltaChannel(merge_messages)]
+
+
+class Output(Input):
+    """What a caller gets: the conversation with its answer, and how it came about."""
+
+    layers: Annotated[dict[str, Any], DeltaChannel(merge_layers)]
+    recipe: Annotated[dict[str, Any], DeltaChannel(replace)]
+
+
+class State(Output):
+    """What the nodes share; `steps` holds one record for each join and step, by node."""
+
+    steps: Annotated[dict[str, Any], DeltaChannel(merge_keys)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node stands: its name, its own settings in the recipe, and what it reads."""
+
+    node: str
+    path: tuple[str | int, ...] = ()
+    layer: int = 0
+    seat: str = ""
+    reads: tuple[int, tuple[str, ...]] | None = None
+    last: bool = False
+
+
+def settings(state: State, place: Place) -> Json:
+    """The node's own settings, as the recipe of this turn has them."""
+    found: Any = state["recipe"]
+    for key in place.path:
+        found = found[key]
+    return cast(Json, found)
+
+
+def seats(state: State, layer: int) -> dict[str, Proposal]:
+    """A layer's proposals by seat, in seat order."""
+    return cast(dict[str, Proposal], state.get("layers", {}).get(str(layer), {}))
+
+
+def answers(state: State, place: Place) -> dict[str, str]:
+    """What the node reads: the layer's usable answers by seat, as its steps have left them."""
+    if place.reads is None:
+        return {}
+    layer, chain = place.reads
+    texts = {seat: p["text"] for seat, p in sorted(seats(state, layer).items()) if p["ok"]}
+    for node in chain:
+        record = state["steps"].get(node, {})
+        if "kept" in record:
+            texts = {seat: texts[seat] for seat in record["kept"] if seat in texts}
+        if "text" in record:
+            texts = {node: record["text"]}
+    return texts
+
+
+def calls(recipe: Json) -> list[Json]:
+    """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
+    layers = recipe["layers"]
+    said = [call for layer in layers for call in (*layer["proposers"], *layer["aggregate"])]
+    return [call for call in said if "model" in call]
+
+
+def widest(recipe: Json) -> int:
+    """The most seats that answer at once."""
+    return max(len(layer["proposers"]) for layer in recipe["layers"])

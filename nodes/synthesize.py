@@ -1,0 +1,43 @@
+"""Aggregate-and-Synthesize: one model writes one answer from all that it reads."""
+
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage
+from pydantic import Field
+
+from nodes.chat.ask import ask
+from nodes.chat.call import Call
+from nodes.chat.reply import Reply
+from nodes.conversation import hear
+from nodes.errors import StepFailed
+from nodes.state import Place, State, answers, settings, widest
+
+
+class Synthesize(Call):
+    """Which model writes, and by which prompt."""
+
+    step: Literal["synthesize"] = "synthesize"
+    prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
+
+
+async def synthesize(state: State, place: Place) -> dict[str, Any]:
+    """Ask the aggregator; at the end of a recipe, its answer is the turn's."""
+    step = Synthesize.model_validate(settings(state, place))
+    prompt = state["recipe"]["prompts"][step.prompt]
+    heard = hear(state["messages"], prompt, list(answers(state, place).values()))
+    reply = await ask(step, heard, widest(state["recipe"]))
+    if not reply.ok:
+        raise StepFailed(f"`{place.node}` got no answer from `{step.model}`: {reply.error}")
+    update: dict[str, Any] = {"steps": {place.node: reply.record()}}
+    return {**update, "messages": [_message(reply)]} if place.last else update
+
+
+def _message(reply: Reply) -> AIMessage:
+    """The answer as the conversation keeps it, under the id that its tokens streamed with."""
+    said = reply.message
+    return AIMessage(
+        reply.text,
+        id=said.id if said else None,
+        response_metadata=said.response_metadata if said else {},
+        usage_metadata=said.usage_metadata if said else None,
+    )

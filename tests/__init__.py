@@ -1,0 +1,1 @@
+"""The proofs, and the provider that they talk to."""
