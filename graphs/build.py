@@ -86,9 +86,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         path = ("layers", number - 1)
         place = Place(after, path, layer=number)
         self._node(after, partial(join, place=place), role="join", layer=number)
-        for index, proposer in enumerate(layer.proposers):
-            seat = names.seat(index, len(layer.proposers))
-            node = names.proposer(number, seat, proposer.model)
+        for index, (seat, node, proposer) in enumerate(names.seats(number, layer.proposers)):
             place = Place(node, (*path, "proposers", index), number, seat, reads)
             labels = {"role": "proposer", "layer": number, "seat": seat, "model": proposer.model}
             self._node(node, partial(propose, place=place), **labels)

@@ -6,12 +6,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from nodes.folder import data_folder
 from pydantic import BaseModel, ValidationError
 
 from graphs.lines import error_line, line_of
 from graphs.recipe import STEP_KINDS, Defaults, Layer, Recipe
 from nodes.errors import RecipeError, UnknownName
+from nodes.folder import data_folder
 from nodes.propose import Seat
 
 HERE = Path(__file__).parent / "recipes"

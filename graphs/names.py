@@ -26,6 +26,12 @@ def slug(model: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:28].strip("-") or "model"
 
 
+def seats(layer: int, proposers: Sequence[Any]) -> list[tuple[str, str, Any]]:
+    """A layer's seats: number, node, and what the recipe says of it."""
+    numbered = [(seat(index, len(proposers)), said) for index, said in enumerate(proposers)]
+    return [(number, proposer(layer, number, said.model), said) for number, said in numbered]
+
+
 def steps(layer: int, said: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """A layer's steps that are nodes of their own, by name; `concat` is what the join does."""
     kinds: list[str] = []

@@ -1,5 +1,6 @@
 """What a recipe may say, and what it means: every seat spelled out, every default filled in."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
 
 from nodes.chat.call import Sampling
 from nodes.concat import Concat
+from nodes.errors import UsageError
 from nodes.propose import Seat
 from nodes.state import calls
 from nodes.synthesize import Synthesize
@@ -49,6 +51,7 @@ class Layer(BaseModel):
 
     proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(min_length=1)
     quorum: int = Field(1, ge=1, description="Usable answers without which the layer fails.")
+    review: bool = Field(False, description="Pause for a person before the layer is handed on.")
     prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
     aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
         default_factory=_concat, min_length=1
@@ -131,3 +134,13 @@ def _check_prompts(layer: Layer, kept: dict[str, str]) -> None:
                 read(prompt)
             except PromptError as error:
                 raise ValueError(str(error)) from error
+
+
+def reviewed(recipe: Recipe, layers: Iterable[int]) -> Recipe:
+    """The recipe, pausing for a person behind these layers."""
+    said = recipe.resolved()
+    for number in layers:
+        if not 1 <= number <= len(recipe.layers):
+            raise UsageError(f"there is no layer {number}: the recipe has {len(recipe.layers)}")
+        said["layers"][number - 1]["review"] = True
+    return Recipe.model_validate(said)

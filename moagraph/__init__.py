@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from graphs.build import build
     from graphs.load import load_recipe
     from graphs.recipe import Recipe
+    from moagraph.again import areplay, aresume, aretry, replay, resume, retry
     from moagraph.result import Result
+    from moagraph.threads import open_threads
     from moagraph.turn import aask, ask
     from nodes.errors import (
         EngineError,
@@ -21,18 +23,28 @@ if TYPE_CHECKING:
         RecipeError,
         RunError,
         StepFailed,
+        Stopped,
         StorageError,
         UnknownName,
         UsageError,
     )
+    from nodes.review import Review
 
 _HOMES = {
     "build": "graphs.build",
     "load_recipe": "graphs.load",
     "Recipe": "graphs.recipe",
-    "ask": "moagraph.turn",
-    "aask": "moagraph.turn",
     "Result": "moagraph.result",
+    "Review": "nodes.review",
+    "aask": "moagraph.turn",
+    "ask": "moagraph.turn",
+    "areplay": "moagraph.again",
+    "aresume": "moagraph.again",
+    "aretry": "moagraph.again",
+    "open_threads": "moagraph.threads",
+    "replay": "moagraph.again",
+    "resume": "moagraph.again",
+    "retry": "moagraph.again",
 }
 
 __all__ = [
@@ -44,15 +56,24 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Result",
+    "Review",
     "RunError",
     "StepFailed",
+    "Stopped",
     "StorageError",
     "UnknownName",
     "UsageError",
     "aask",
+    "areplay",
+    "aresume",
+    "aretry",
     "ask",
     "build",
     "load_recipe",
+    "open_threads",
+    "replay",
+    "resume",
+    "retry",
 ]
 
 

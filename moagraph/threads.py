@@ -1,55 +1,52 @@
 """Where runs are kept: SQLite in the data folder, or Postgres where MOA_DATABASE_URL says so."""
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import importlib.util
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeAlias
 
-from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from nodes.errors import MissingExtra, UsageError
 from nodes.folder import data_folder
 
+Threads: TypeAlias = BaseCheckpointSaver[str]
 
-class InThreads:
-    """Async methods that hand the saver's own sync ones to a thread: any loop can use them."""
-
-    async def aget_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        """See the saver's `get_tuple`."""
-        return await asyncio.to_thread(self.get_tuple, *args, **kwargs)  # type: ignore[attr-defined]
-
-    async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """See the saver's `list`."""
-        for item in await asyncio.to_thread(lambda: list(self.list(*args, **kwargs))):  # type: ignore[attr-defined]
-            yield item
-
-    async def aput(self, *args: Any, **kwargs: Any) -> Any:
-        """See the saver's `put`."""
-        return await asyncio.to_thread(self.put, *args, **kwargs)  # type: ignore[attr-defined]
-
-    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
-        """See the saver's `put_writes`."""
-        await asyncio.to_thread(self.put_writes, *args, **kwargs)  # type: ignore[attr-defined]
-
-    async def adelete_thread(self, *args: Any, **kwargs: Any) -> None:
-        """See the saver's `delete_thread`."""
-        await asyncio.to_thread(self.delete_thread, *args, **kwargs)  # type: ignore[attr-defined]
-
-    async def aget_delta_channel_history(self, *args: Any, **kwargs: Any) -> Any:
-        """See the saver's `get_delta_channel_history`."""
-        return await asyncio.to_thread(self.get_delta_channel_history, *args, **kwargs)  # type: ignore[attr-defined]
-
-
-class SqliteThreads(InThreads, SqliteSaver):
-    """SQLite for sync and async callers alike."""
+KEY = "MOA_ENCRYPTION_KEY"
 
 
 @contextmanager
-def open_threads() -> Iterator[SqliteThreads]:
-    """The saver that the command line uses."""
-    file = data_folder() / "threads.sqlite"
-    file.touch(mode=0o600)
-    connection = sqlite3.connect(file, timeout=30, check_same_thread=False)
-    try:
-        yield SqliteThreads(connection)
-    finally:
-        connection.close()
+def open_threads() -> Iterator[Threads]:
+    """The saver that the command line uses, for sync and async callers on any loop."""
+    url = os.environ.get("MOA_DATABASE_URL", "").strip()
+    if url:
+        _need("psycopg_pool", "MOA_DATABASE_URL", "postgres")
+        from moagraph.keep.postgres import opened as opened_postgres
+
+        with opened_postgres(url, _serde()) as threads:
+            yield threads
+    else:
+        from moagraph.keep.sqlite import opened as opened_sqlite
+
+        with opened_sqlite(data_folder() / "threads.sqlite", _serde()) as threads:
+            yield threads
+
+
+def _serde() -> SerializerProtocol | None:
+    """Encryption at rest, where the environment holds a key for it."""
+    key = os.environ.get(KEY, "").encode()
+    if not key:
+        return None
+    _need("Crypto", KEY, "encryption")
+    if len(key) not in (16, 24, 32):
+        raise UsageError(f"{KEY} must be 16, 24 or 32 bytes long; it has {len(key)}")
+    from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+
+    return EncryptedSerializer.from_pycryptodome_aes(key=key)
+
+
+def _need(module: str, variable: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtra(f"{variable} is set, which needs `pip install 'moagraph[{extra}]'`")

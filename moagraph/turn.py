@@ -9,14 +9,15 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.build import build
 from graphs.load import load_recipe
-from graphs.recipe import Recipe
+from graphs.recipe import Recipe, reviewed
 from moagraph.choose import choose
+from moagraph.history import ASKED, compiled
 from moagraph.result import Result
-from moagraph.run import run
+from moagraph.run import Graph, hold, run
 from moagraph.watch import Watch
 from nodes.chat import loops
+from nodes.errors import UsageError
 
 
 async def aask(
@@ -26,28 +27,26 @@ async def aask(
     system: str | None = None,
     thread: str | None = None,
     threads: BaseCheckpointSaver[Any] | None = None,
+    pause_after: Sequence[int] = (),
     watch: Watch | None = None,
 ) -> Result:
     """Ask one question; with no recipe, by the best one that this environment allows."""
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or choose().recipe)
-    graph = build(chosen).compile(checkpointer=threads or InMemorySaver())
-    config: Any = {"configurable": {"thread_id": thread or new_thread()}}
-    return await run(graph, chosen, {"messages": messages_of(question, system)}, config, watch)
+    named = recipe if recipe is not None else choose().recipe
+    chosen = named if isinstance(named, Recipe) else load_recipe(named)
+    saver, name = threads or InMemorySaver(), thread or new_thread()
+    config: Any = {"configurable": {"thread_id": name}}
+    if not isinstance(named, Recipe):
+        config["metadata"] = {ASKED: {"recipe": str(named), "pause_after": list(pause_after)}}
+    async with hold(saver, name):
+        graph = compiled(reviewed(chosen, pause_after), saver)
+        await _check_system(graph, config, system)
+        given = {"messages": messages_of(question, system)}
+        return await run(graph, chosen, given, config, watch)
 
 
-def ask(
-    question: str,
-    recipe: Recipe | str | Path | None = None,
-    *,
-    system: str | None = None,
-    thread: str | None = None,
-    threads: BaseCheckpointSaver[Any] | None = None,
-    watch: Watch | None = None,
-) -> Result:
-    """Ask one question and wait for its result, also from inside a running event loop."""
-    return loops.run(
-        aask(question, recipe, system=system, thread=thread, threads=threads, watch=watch)
-    )
+def ask(question: str, recipe: Recipe | str | Path | None = None, **options: Any) -> Result:
+    """Ask and wait, also from inside a running event loop; the options are those of `aask`."""
+    return loops.run(aask(question, recipe, **options))
 
 
 def messages_of(question: str, system: str | None = None) -> Sequence[AnyMessage]:
@@ -59,3 +58,9 @@ def messages_of(question: str, system: str | None = None) -> Sequence[AnyMessage
 def new_thread() -> str:
     """A name for a thread, short enough to type."""
     return secrets.token_hex(6)
+
+
+async def _check_system(graph: Graph, config: Any, system: str | None) -> None:
+    """A conversation has one system message, at its beginning."""
+    if system and (await graph.aget_state(config)).values.get("messages"):
+        raise UsageError("this thread has begun: its system message cannot be changed")

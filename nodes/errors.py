@@ -10,7 +10,8 @@ MoaError
 └── RunError              a run began and could not finish; what it has is kept  exit 1
     ├── EngineError       the embedded engine or its weights are not to be had
     ├── QuorumFailed      too few usable answers in a layer
-    └── StepFailed        a step that has no substitute got no answer
+    ├── StepFailed        a step that has no substitute got no answer
+    └── Stopped           a person stopped the run between two layers
 """
 
 from typing import ClassVar
@@ -62,3 +63,7 @@ class QuorumFailed(RunError):
 
 class StepFailed(RunError):
     """A step without a substitute got no answer."""
+
+
+class Stopped(RunError):
+    """A person stopped the run between two layers."""

@@ -1,7 +1,12 @@
-"""The data folder: MOA_HOME, else where the platform keeps a user's data."""
+"""The data folder: MOA_HOME, else where the platform keeps a user's data; and locks in it."""
 
+import asyncio
 import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from platformdirs import user_data_path
 
@@ -19,6 +24,40 @@ def data_folder() -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise _unusable(folder, "it cannot be written to")
     return folder
+
+
+@asynccontextmanager
+async def held(lock: Path, waiting: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold a lock that dies with us; `waiting` is called while another has it."""
+    with lock.open("ab") as file:
+        while not taken(file):
+            waiting()
+            await asyncio.sleep(0.1)
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def taken(file: BinaryIO) -> bool:
+        """Take the lock unless another has it; it ends with the open file."""
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def taken(file: BinaryIO) -> bool:
+        """Take the lock unless another has it; it ends with the open file."""
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _unusable(folder: Path, why: str) -> StorageError:

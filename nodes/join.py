@@ -4,17 +4,21 @@ from typing import Any
 
 from nodes.concat import concat
 from nodes.errors import QuorumFailed
-from nodes.state import Place, Proposal, State, seats, settings
+from nodes.review import review
+from nodes.state import Place, Proposal, State, merge_keys, seats, settings
 
 
 async def join(state: State, place: Place) -> dict[str, Any]:
-    """Count the layer's usable answers and write which of them it hands on."""
+    """Let a person look where the recipe says so, and write which answers are handed on."""
+    layer = settings(state, place)
     proposals = seats(state, place.layer)
+    changes = review(place.layer, proposals) if layer.get("review") else {}
+    proposals = merge_keys(proposals, [changes])
     kept = concat(proposals)
-    quorum = settings(state, place)["quorum"]
-    if len(kept) < quorum:
-        raise QuorumFailed(_too_few(place.layer, proposals, len(kept), quorum))
-    return {"steps": {place.node: {"kept": kept}}}
+    if len(kept) < layer["quorum"]:
+        raise QuorumFailed(_too_few(place.layer, proposals, len(kept), layer["quorum"]))
+    update: dict[str, Any] = {"steps": {place.node: {"kept": kept}}}
+    return {**update, "layers": {str(place.layer): changes}} if changes else update
 
 
 def _too_few(layer: int, proposals: dict[str, Proposal], usable: int, quorum: int) -> str:

@@ -18,9 +18,8 @@ class Seat(Call):
 
 
 async def propose(state: State, place: Place) -> dict[str, Any]:
-    """Ask the seat's model, unless its answer already stands."""
-    standing = seats(state, place.layer).get(place.seat)
-    if standing and standing["ok"]:
+    """Ask the seat's model, unless it has answered or been told not to."""
+    if place.seat in seats(state, place.layer):
         return {}
     seat = Seat.model_validate(settings(state, place))
     prompt = state["recipe"]["prompts"][seat.prompt]

@@ -206,7 +206,6 @@ class Provider:
             self._mistakes.append(error)
             told = Status(500, message=f"The reply of {call.model!r} raised {error!r}.")
             return await self._deny(request, call, told)
-        await asyncio.sleep(self.latency + (fault.seconds if isinstance(fault, Slow) else 0))
         if call.body.get("stream"):
             return await self._send_stream(request, call, reply, fault)
         return await self._send_whole(request, call, reply, fault)
@@ -216,11 +215,11 @@ class Provider:
     ) -> web.StreamResponse:
         if isinstance(fault, Hang):
             await asyncio.Event().wait()
-        await asyncio.sleep(self.latency)
         if isinstance(fault, Status):
             response = web.StreamResponse(status=fault.status, headers=JSON | fault.headers)
             response.content_length = len(fault.body)
-            return await self._send(request, call, response, [fault.body])
+            return await self._send(request, call, response, [fault.body], fault)
+        await self._wait(call, fault)
         self._finish(call)
         return await hung_up(request, reset=True)
 
@@ -228,24 +227,19 @@ class Provider:
         self, request: web.Request, call: Call, reply: Reply, fault: Fault
     ) -> web.StreamResponse:
         body = fault.whole(json.dumps(completion(call.body, reply)).encode())
-        pieces, pause, torn = [body], 0.0, isinstance(fault, TruncatedBody)
-        if isinstance(fault, Drip):
-            pieces = [body[i : i + BYTES_A_DROP] for i in range(0, len(body), BYTES_A_DROP)]
-            pause = fault.seconds_per_chunk
+        drop = BYTES_A_DROP if isinstance(fault, Drip) else max(len(body), 1)
+        pieces = [body[i : i + drop] for i in range(0, len(body), drop)] or [b""]
         response = web.StreamResponse(headers=JSON)
         if isinstance(fault, Garbage):
             response.headers["Content-Type"] = fault.content_type
-        response.content_length = len(body) * (2 if torn else 1)
-        return await self._send(request, call, response, pieces, pause, torn)
+        response.content_length = len(body) * (2 if isinstance(fault, TruncatedBody) else 1)
+        return await self._send(request, call, response, pieces, fault)
 
     async def _send_stream(
         self, request: web.Request, call: Call, reply: Reply, fault: Fault
     ) -> web.StreamResponse:
         events = fault.stream([*(event(body) for body in chunks(call.body, reply)), DONE])
-        pause = fault.seconds_per_chunk if isinstance(fault, Drip) else self.chunk_delay
-        response = web.StreamResponse(headers=EVENTS)
-        torn = isinstance(fault, TruncatedBody)
-        return await self._send(request, call, response, events, pause, torn)
+        return await self._send(request, call, web.StreamResponse(headers=EVENTS), events, fault)
 
     async def _send(
         self,
@@ -253,21 +247,27 @@ class Provider:
         call: Call,
         response: web.StreamResponse,
         pieces: Sequence[bytes],
-        pause: float = 0.0,
-        torn: bool = False,
+        fault: Fault,
     ) -> web.StreamResponse:
+        await self._wait(call, fault)
         call.status = response.status
         *early, last = pieces
         await response.prepare(request)
         for piece in early:
             await response.write(piece)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(
+                fault.seconds_per_chunk if isinstance(fault, Drip) else self.chunk_delay
+            )
         self._finish(call)  # before the last byte: whoever has read the answer sees it finished
-        if torn:
+        if isinstance(fault, TruncatedBody):
             await response.write(last)
             return await hung_up(request)
         await response.write_eof(last)
         return response
+
+    async def _wait(self, call: Call, fault: Fault) -> None:
+        more = fault.seconds if isinstance(fault, Slow) else 0.0
+        await asyncio.sleep(call.arrived + self.latency + more - time.monotonic())
 
     def _finish(self, call: Call) -> None:
         call.finished = time.monotonic()

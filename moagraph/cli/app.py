@@ -9,6 +9,7 @@ app = typer.Typer(
     help="Ask several language models at once and have one make the best of it.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -26,18 +27,30 @@ ThreadOption = Annotated[
 ]
 
 
+EditOption = Annotated[
+    list[str], typer.Option("--edit", metavar="L.S=TEXT|@FILE", help="Change a seat's answer.")
+]
+DropOption = Annotated[
+    list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
+]
+ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
+
+
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="The question; `-` reads standard input.")],
     recipe: RecipeOption = None,
     thread: ThreadOption = None,
+    pause_after: Annotated[
+        list[str], typer.Option("--pause-after", metavar="N|all", help="Stop behind a layer.")
+    ] = [],  # noqa: B006 (typer copies it)
     system: SystemOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
     from moagraph.cli.ask import ask as command
 
-    command(question, recipe, thread, system, as_json)
+    command(question, recipe, thread, pause_after, system, as_json)
 
 
 @app.command()
@@ -48,6 +61,60 @@ def chat(
     from moagraph.cli.ask import chat as command
 
     command(recipe, thread, system)
+
+
+@app.command()
+def resume(
+    thread: ThreadArgument,
+    edit: EditOption = [],  # noqa: B006
+    drop: DropOption = [],  # noqa: B006
+    add: Annotated[
+        list[str], typer.Option("--add", metavar="TEXT|@FILE", help="Add an answer of your own.")
+    ] = [],  # noqa: B006
+    pin: Annotated[
+        list[str], typer.Option("--pin", metavar="L.S", help="No step may leave it out.")
+    ] = [],  # noqa: B006
+    abort: Annotated[bool, typer.Option("--abort", help="Stop the run here.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on after a pause, a crash or Ctrl-C."""
+    from moagraph.cli.ask import resume as command
+
+    command(thread, edit, drop, add, pin, abort, as_json)
+
+
+@app.command()
+def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
+    """Ask again only what failed."""
+    from moagraph.cli.ask import retry as command
+
+    command(thread, as_json)
+
+
+@app.command()
+def replay(
+    thread: ThreadArgument,
+    from_layer: Annotated[
+        int | None,
+        typer.Option("--from-layer", metavar="N", help="Its answers stand; default: the last."),
+    ] = None,
+    edit: EditOption = [],  # noqa: B006
+    drop: DropOption = [],  # noqa: B006
+    again: Annotated[
+        list[str], typer.Option("--again", metavar="L.S", help="Ask a seat anew.")
+    ] = [],  # noqa: B006
+    put: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="PATH=VALUE", help="Change the recipe: layers.2.aggregate.model=…"
+        ),
+    ] = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything behind a layer anew, in a fork."""
+    from moagraph.cli.ask import replay as command
+
+    command(thread, from_layer, edit, drop, again, put, as_json)
 
 
 recipes = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)

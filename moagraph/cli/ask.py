@@ -1,82 +1,230 @@
-"""`moa ask` and `moa chat`: a question in, a watched run, an answer out."""
+"""The commands that run: `ask`, `chat`, `resume`, `retry` and `replay`."""
 
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-
-from graphs.build import build
 from graphs.load import load_recipe
-from graphs.recipe import Recipe
+from moagraph.again import areplay, aresume, aretry
 from moagraph.choose import choose
-from moagraph.cli.display import watcher
+from moagraph.cli.display import Display, watcher
+from moagraph.cli.prepare import prepare
+from moagraph.cli.review import decide
 from moagraph.cli.screen import clean, out, say
+from moagraph.forks import seat_of
+from moagraph.history import Thread, opened
 from moagraph.result import Result
-from moagraph.run import run
-from moagraph.threads import open_threads
-from moagraph.turn import messages_of, new_thread
+from moagraph.threads import Threads, open_threads
+from moagraph.turn import aask, new_thread
 from nodes.conversation import checked
 from nodes.errors import UsageError
+from nodes.review import Review
+
+Run = Callable[[Threads, Display], Awaitable[Result]]
 
 
 def ask(
-    question: str, recipe: str | None, thread: str | None, system: str | None, as_json: bool
+    question: str,
+    recipe: str | None,
+    thread: str | None,
+    pause_after: Sequence[str],
+    system: str | None,
+    as_json: bool,
 ) -> None:
     """Answer one question, by a named recipe or the best that can run."""
-    asked = checked(_read_stdin() if question == "-" else question)
-    chosen = pick(recipe)
-    with open_threads() as threads:
-        came = asyncio.run(_turn(chosen, asked, thread or new_thread(), system, threads, as_json))
-    conclude(came, as_json)
+    asked = checked(_stdin() if question == "-" else question)
+    name, id_ = pick(recipe), thread or new_thread()
+
+    async def run(threads: Threads, watch: Display) -> Result:
+        chosen = load_recipe(name)
+        await prepare(chosen)
+        pauses = _pauses(pause_after, len(chosen.layers))
+        return await aask(
+            asked, name, system=system, thread=id_, threads=threads, pause_after=pauses, watch=watch
+        )
+
+    conclude(_watched(run, as_json, id_), as_json)
 
 
 def chat(recipe: str | None, thread: str | None, system: str | None) -> None:
-    """Ask again and again on one thread."""
-    chosen, name = pick(recipe), thread or new_thread()
-    say(f"thread {name}; Ctrl-D ends")
-    with open_threads() as threads:
-        while (question := _next_line()) is not None:
-            if question.strip():
-                asyncio.run(_turn(chosen, checked(question), name, system, threads, False))
-                system = None
+    """Ask again and again on one thread; a turn that fails leaves the conversation open."""
+    name, id_, first = pick(recipe), thread or new_thread(), system
+    say(f"moa: thread {id_}; Ctrl-D ends")
+    while (question := _next_line()) is not None:
+        if not question.strip():
+            continue
+
+        async def run(threads: Threads, watch: Display, question: str = question) -> Result:
+            await prepare(load_recipe(name))
+            return await aask(
+                checked(question), name, system=first, thread=id_, threads=threads, watch=watch
+            )
+
+        came = _watched(run, False, id_)
+        if came.status == "failed":
+            say(f"moa: {came.error}")
+        first = None
 
 
-def pick(recipe: str | None) -> Recipe:
-    """The recipe, and a line that says which and why where none was named."""
+def resume(
+    thread: str,
+    edit: Sequence[str],
+    drop: Sequence[str],
+    add: Sequence[str],
+    pin: Sequence[str],
+    abort: bool,
+    as_json: bool,
+) -> None:
+    """Go on after a pause or a crash; a pause is decided by the options, or asked about."""
+    told = bool(edit or drop or add or pin or abort)
+
+    async def run(threads: Threads, watch: Display) -> Result:
+        at = await opened(threads, thread)
+        review = _review(at, edit, drop, add, pin, abort) if told else None
+        if at.state.interrupts and not told:
+            review = decide(at.state.interrupts[0].value)
+        await prepare(at.recipe)
+        return await aresume(thread, threads, review, watch)
+
+    conclude(_watched(run, as_json, thread), as_json)
+
+
+def retry(thread: str, as_json: bool) -> None:
+    """Ask again only what failed."""
+
+    async def run(threads: Threads, watch: Display) -> Result:
+        await prepare((await opened(threads, thread)).recipe)
+        return await aretry(thread, threads, watch)
+
+    conclude(_watched(run, as_json, thread), as_json)
+
+
+def replay(
+    thread: str,
+    from_layer: int | None,
+    edit: Sequence[str],
+    drop: Sequence[str],
+    again: Sequence[str],
+    put: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Run everything behind a layer anew, in a fork."""
+    edits = {name: text for name, text in map(_edit, edit)}
+    puts = dict(_pair(said, "--set PATH=VALUE") for said in put)
+
+    async def run(threads: Threads, watch: Display) -> Result:
+        await prepare((await opened(threads, thread)).recipe)
+        return await areplay(
+            thread,
+            threads,
+            from_layer=from_layer,
+            edit=edits,
+            drop=drop,
+            again=again,
+            put=puts,
+            watch=watch,
+        )
+
+    conclude(_watched(run, as_json, thread), as_json)
+
+
+def pick(recipe: str | None) -> str:
+    """The recipe's name, and a line that says which and why where none was named."""
     if recipe:
-        return load_recipe(recipe)
+        return recipe
     choice = choose()
     say(f"moa: recipe `{choice.recipe}`: {choice.why}")
-    return load_recipe(choice.recipe)
+    return choice.recipe
 
 
 def conclude(came: Result, as_json: bool) -> None:
     """Print what is still to be said, and exit as the run ended."""
     if as_json:
         out(json.dumps(came.as_json(), ensure_ascii=False))
+    if came.status == "paused" and not as_json:
+        say(f"moa: paused; `moa show {came.thread_id}` shows it, `moa resume {came.thread_id}`")
     if came.status == "failed":
         say(f"moa: {came.error}; `moa retry {came.thread_id}` asks again only what failed")
         sys.exit(1)
 
 
-async def _turn(
-    recipe: Recipe,
-    question: str,
-    thread: str,
-    system: str | None,
-    threads: BaseCheckpointSaver[str],
-    as_json: bool,
-) -> Result:
-    graph = build(recipe).compile(checkpointer=threads)
-    with watcher(answers=not as_json) as watch:
-        given = {"messages": messages_of(question, system)}
-        came = await run(graph, recipe, given, {"configurable": {"thread_id": thread}}, watch)
-        watch.ended(came)
-    return came
+def _watched(run: Run, as_json: bool, thread: str) -> Result:
+    """Run under a display; Ctrl-C leaves a thread that can be resumed."""
+
+    async def watched() -> Result:
+        with watcher(answers=not as_json) as watch:
+            came = await run(threads, watch)
+            watch.ended(came)
+            return came
+
+    with open_threads() as threads:
+        try:
+            return asyncio.run(watched())
+        except KeyboardInterrupt:
+            say(f"moa: stopped; `moa resume {thread}` goes on from here")
+            raise
 
 
-def _read_stdin() -> str:
+def _review(
+    thread: Thread,
+    edit: Sequence[str],
+    drop: Sequence[str],
+    add: Sequence[str],
+    pin: Sequence[str],
+    abort: bool,
+) -> Review:
+    """The decision that the options spell; their layer must be the one that is paused."""
+    paused = thread.state.interrupts[0].value["layer"] if thread.state.interrupts else None
+    edits = [(seat_of(name), text) for name, text in map(_edit, edit)]
+    drops, pins = [seat_of(name) for name in drop], [seat_of(name) for name in pin]
+    for layer, seat in (*(seat for seat, _ in edits), *drops, *pins):
+        if layer != paused:
+            where = f"layer {paused}" if paused else "no layer"
+            raise UsageError(f"{layer}.{seat} cannot be changed: the thread is paused at {where}")
+    return Review(
+        edit={seat: text for (_, seat), text in edits},
+        drop=[seat for _, seat in drops],
+        add=[_text(text) for text in add],
+        pin=[seat for _, seat in pins],
+        abort=abort,
+    )
+
+
+def _edit(said: str) -> tuple[str, str]:
+    name, text = _pair(said, "--edit L.S=TEXT")
+    return name, _text(text)
+
+
+def _pair(said: str, form: str) -> tuple[str, str]:
+    name, sign, value = said.partition("=")
+    if not sign:
+        raise UsageError(f"{said!r} is not {form}")
+    return name, value
+
+
+def _text(said: str) -> str:
+    """The text, or what is in the file that `@FILE` names."""
+    if not said.startswith("@"):
+        return said
+    try:
+        return Path(said[1:]).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {said[1:]!r}: {why}") from error
+
+
+def _pauses(said: Sequence[str], layers: int) -> list[int]:
+    if "all" in said:
+        return list(range(1, layers + 1))
+    try:
+        return [int(number) for number in said]
+    except ValueError as error:
+        raise UsageError(f"--pause-after takes a layer's number or `all`: {error}") from error
+
+
+def _stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -170,10 +170,8 @@ def summary(came: Result) -> str:
 
 def _rows(recipe: Recipe) -> Iterator[tuple[str, Row]]:
     for number, layer in enumerate(recipe.layers, 1):
-        for index, seat in enumerate(layer.proposers):
-            name = names.seat(index, len(layer.proposers))
-            node = names.proposer(number, name, seat.model)
-            yield node, Row(f"{number}.{name}", seat.model, number)
+        for seat, node, said in names.seats(number, layer.proposers):
+            yield node, Row(f"{number}.{seat}", said.model, number)
         for node, step in names.steps(number, layer.aggregate):
             yield node, Row(f"{number} {step.step}", step.model, number)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import httpx
-from nodes.folder import data_folder
 
 from graphs.load import load_recipe
 from moagraph.choose import choose
@@ -17,6 +16,7 @@ from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.chat.providers import PACKAGES, PROVIDERS, address, check, secret
 from nodes.errors import MoaError
+from nodes.folder import data_folder
 from nodes.state import calls
 
 HOSTED = {"together": "https://api.together.xyz/v1", "openai": "https://api.openai.com/v1"}

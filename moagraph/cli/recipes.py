@@ -3,6 +3,7 @@
 import json
 import sys
 
+from graphs import names
 from graphs.build import build
 from graphs.load import load_recipe, recipe_names
 from graphs.recipe import Recipe
@@ -32,11 +33,11 @@ def show(name: str, as_json: bool) -> None:
     out(f"{recipe.name}: {recipe.about}")
     for number, layer in enumerate(recipe.layers, 1):
         out(f"layer {number}: {len(layer.proposers)} seats, quorum {layer.quorum}")
-        for index, seat in enumerate(layer.proposers, 1):
-            out(f"  {number}.{index:02d} {seat.model}{_settings(seat.model_dump())}")
+        for seat, _, said in names.seats(number, layer.proposers):
+            out(f"  {number}.{seat} {said.model}{_settings(said.model_dump())}")
         for step in layer.aggregate:
-            said = step.model_dump()
-            out(f"  {said['step']} {said.get('model', '')}{_settings(said)}".rstrip())
+            told = step.model_dump()
+            out(f"  {told['step']} {told.get('model', '')}{_settings(told)}".rstrip())
 
 
 def draw(name: str | None, form: str) -> None:

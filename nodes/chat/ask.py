@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,32 +19,42 @@ from nodes.errors import MoaError
 async def ask(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
     """The model's reply within the call's timeout, all attempts included."""
     began = time.monotonic()
-    reply = Reply(call.model, "timeout", error=f"no answer within {call.timeout:g} s")
-    attempt = 0
+    replies: list[Reply] = []
     try:
         async with asyncio.timeout(call.timeout):
-            for attempt in range(1, call.attempts + 1):
-                result = await _attempt(call, messages, slots)
-                if isinstance(result, Reply):
-                    reply = result
-                    break
-                reply = Reply(call.model, result.kind, error=result.error)
-                pause = result.wait(attempt)
-                left = call.timeout - (time.monotonic() - began)
-                if not result.again or attempt == call.attempts or pause > left:
-                    break
-                await asyncio.sleep(pause)
+            async for reply in _attempts(call, messages, slots, began):
+                replies.append(reply)
     except TimeoutError:
-        pass  # the reply says so already, or names the failure before
-    return replace(reply, attempts=attempt, seconds=time.monotonic() - began)
+        before = f" (before that: {replies[-1].error})" if replies else ""
+        error = f"no answer within {call.timeout:g} s{before}"
+        replies.append(Reply(call.model, "timeout", error=error))
+    took = time.monotonic() - began
+    return replace(replies[-1], attempts=len(replies), seconds=took)
+
+
+async def _attempts(
+    call: Call, messages: Sequence[AnyMessage], slots: int, began: float
+) -> AsyncIterator[Reply]:
+    """One reply after another, until one is good, none can be, or the time is not worth it."""
+    for attempt in range(1, call.attempts + 1):
+        result = await _attempt(call, messages, slots)
+        if isinstance(result, Reply):
+            yield result
+            return
+        yield Reply(call.model, result.kind, error=result.error)
+        pause = result.wait(attempt)
+        left = call.timeout - (time.monotonic() - began)
+        if not result.again or attempt == call.attempts or pause > left:
+            return
+        await asyncio.sleep(pause)
 
 
 async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply | Failure:
     try:
         chat = await model(call, slots)
         message = await chat.ainvoke(list(messages))
-    except MoaError:
-        raise
+    except MoaError as error:
+        return Failure("refused", str(error))
     except Exception as error:  # what providers' clients raise has no common base
         return failure(error, secret(call))
     return read(call, message)

@@ -3,14 +3,15 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
-_kept: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, Any]] = WeakKeyDictionary()
+_kept: dict[asyncio.AbstractEventLoop, dict[Any, Any]] = {}
+_ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -20,7 +21,29 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def of_this_loop() -> dict[Any, Any]:
     """What is kept as long as the running loop lives: clients and models bound to it."""
-    return _kept.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    if loop not in _kept:
+        for ended in [known for known in _kept if known.is_closed()]:
+            _forget(ended)
+        _kept[loop], _ends[loop] = {}, _end(loop)
+        with suppress(StopIteration):  # its first step, which makes it known to the loop
+            _ends[loop].__anext__().send(None)
+    return _kept[loop]
+
+
+async def _end(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+    """A loop that ends closes its open generators: here that means its connections."""
+    try:
+        yield
+    finally:
+        for thing in _forget(loop).values():
+            if hasattr(thing, "aclose"):
+                await thing.aclose()
+
+
+def _forget(loop: asyncio.AbstractEventLoop) -> dict[Any, Any]:
+    _ends.pop(loop, None)
+    return _kept.pop(loop, {})
 
 
 @cache

@@ -62,7 +62,10 @@ class Scripted(BaseChatModel):
                 await run_manager.on_llm_new_token(piece, chunk=chunk)
             yield chunk
         last = AIMessageChunk(
-            content="", usage_metadata=_usage(messages, text), chunk_position="last", **self._says("stop")
+            content="",
+            usage_metadata=_usage(messages, text),
+            chunk_position="last",
+            **self._says("stop"),
         )
         yield ChatGenerationChunk(message=last)
 

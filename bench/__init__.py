@@ -1,0 +1,1 @@
+"""Performance, measured against a provider on this machine; run by hand and by CI in small."""

@@ -1,0 +1,98 @@
+"""Go on with a thread: after a pause or a crash, after a failure, or from a layer of its past."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command
+
+from moagraph.forks import Changes, fork, seat_of, without_failures
+from moagraph.history import Thread, opened
+from moagraph.result import Result
+from moagraph.run import hold, run
+from moagraph.watch import Watch
+from nodes.chat import loops
+from nodes.errors import UsageError
+from nodes.review import Review
+
+Saver = BaseCheckpointSaver[Any]
+
+
+async def aresume(
+    thread_id: str, threads: Saver, review: Review | None = None, watch: Watch | None = None
+) -> Result:
+    """Go on after a pause, with what a person decided, or after a crash."""
+    async with hold(threads, thread_id):
+        thread = await opened(threads, thread_id)
+        if not thread.state.next:
+            raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
+        given = _decided(thread, review)
+        return await run(thread.graph, thread.recipe, given, thread.config, watch)
+
+
+async def aretry(thread_id: str, threads: Saver, watch: Watch | None = None) -> Result:
+    """Ask again only what failed: the seats of a layer without quorum, or the last step."""
+    async with hold(threads, thread_id):
+        thread = await opened(threads, thread_id)
+        if not thread.state.next:
+            raise UsageError(f"thread {thread_id!r} is done: there is nothing to retry")
+        if thread.state.interrupts:
+            raise UsageError(f"thread {thread_id!r} is paused: `moa resume {thread_id}`")
+        layer = _joining(thread)
+        where = await without_failures(thread, layer) if layer else thread.config
+        return await run(thread.graph, thread.recipe, None, where, watch)
+
+
+async def areplay(
+    thread_id: str,
+    threads: Saver,
+    *,
+    from_layer: int | None = None,
+    edit: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+    again: Sequence[str] = (),
+    put: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+) -> Result:
+    """Let a layer's answers stand, changed as told, and run everything behind it in a fork."""
+    changes = Changes(
+        edit={seat_of(name): text for name, text in (edit or {}).items()},
+        drop=[seat_of(name) for name in drop],
+        again=[seat_of(name) for name in again],
+        put=put or {},
+    )
+    async with hold(threads, thread_id):
+        forked, where = await fork(await opened(threads, thread_id), threads, from_layer, changes)
+        return await run(forked.graph, forked.recipe, None, where, watch)
+
+
+def resume(thread_id: str, threads: Saver, review: Review | None = None) -> Result:
+    """See `aresume`."""
+    return loops.run(aresume(thread_id, threads, review))
+
+
+def retry(thread_id: str, threads: Saver) -> Result:
+    """See `aretry`."""
+    return loops.run(aretry(thread_id, threads))
+
+
+def replay(thread_id: str, threads: Saver, **changes: Any) -> Result:
+    """See `areplay`."""
+    return loops.run(areplay(thread_id, threads, **changes))
+
+
+def _decided(thread: Thread, review: Review | None) -> Command[Any] | None:
+    if thread.state.interrupts:
+        return Command(resume=(review or Review()).model_dump(mode="json"))
+    if review:
+        raise UsageError(
+            f"thread {thread.id!r} is not paused for a review: resume it as it is, "
+            f"or change a layer with `moa replay {thread.id}`"
+        )
+    return None
+
+
+def _joining(thread: Thread) -> int:
+    """The layer whose join is next; 0 where something else is."""
+    nodes = [node for node in thread.state.next if node.endswith("_join")]
+    return int(nodes[0][1:].split("_")[0]) if nodes else 0

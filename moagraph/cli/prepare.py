@@ -1,0 +1,40 @@
+"""What takes long before the first call, shown as it goes: the local engine and its weights."""
+
+import sys
+import time
+
+from graphs.recipe import Recipe
+from moagraph.cli.screen import say
+from nodes.chat.address import split
+from nodes.state import widest
+
+
+async def prepare(recipe: Recipe) -> None:
+    """Fetch and load what the recipe's `local:` models need."""
+    for provider, name in map(split, recipe.models):
+        if provider == "local":
+            from nodes.chat.local import endpoint
+
+            await endpoint(name, widest(recipe.resolved()), Progress(name))
+
+
+class Progress:
+    """How much of the weights is here: a line in place on a terminal, else one every 5 s."""
+
+    def __init__(self, name: str) -> None:
+        """Nothing is shown before the first bytes."""
+        self.name, self.told, self.every = name, 0.0, 0.2 if sys.stderr.isatty() else 5.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell of the bytes so far, not too often."""
+        now = time.monotonic()
+        if now - self.told < self.every and done < total:
+            return
+        self.told = now
+        text = f"moa: fetching local:{self.name}, {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+        if not sys.stderr.isatty():
+            say(text)
+            return
+        bar = "━" * int(30 * done / total)
+        sys.stderr.write(f"\r{text} {bar:<30}" + ("\n" if done >= total else ""))
+        sys.stderr.flush()

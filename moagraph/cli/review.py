@@ -1,0 +1,56 @@
+"""Ask a person what a paused layer is to hand on."""
+
+import sys
+from typing import Any
+
+from moagraph.cli.screen import clean, say
+from nodes.review import Review
+
+HELP = "enter goes on; e SEAT TEXT edits, d SEAT drops, p SEAT pins, a TEXT adds, q stops the run"
+
+
+def decide(paused: dict[str, Any]) -> Review:
+    """Show the layer's answers and read what to do; without a terminal, all are kept."""
+    if not sys.stdin.isatty():
+        return Review()
+    for seat, answer in paused["answers"].items():
+        say(f"── {paused['layer']}.{seat} {answer['model']}")
+        say(clean(answer["text"]))
+    say(HELP)
+    review = Review()
+    while line := input_line():
+        problem = _take(review, line, list(paused["answers"]))
+        if problem:
+            say(problem)
+        if review.abort:
+            break
+    return review
+
+
+def input_line() -> str:
+    """One line of the person's; empty at its end."""
+    sys.stderr.write("review> ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _take(review: Review, line: str, seats: list[str]) -> str | None:
+    """Do what the line says, or say why it cannot be done."""
+    verb, _, rest = line.partition(" ")
+    if verb == "q":
+        review.abort = True
+        return None
+    if verb == "a":
+        review.add.append(rest)
+        return f"added: {len(review.add)} of your own"
+    name, _, text = rest.strip().partition(" ")
+    seat = name.split(".")[-1].zfill(2)
+    if verb not in ("e", "d", "p"):
+        return HELP
+    if seat not in seats:
+        return f"there is no seat {name!r}: there are {', '.join(seats)}"
+    if verb == "e":
+        review.edit[seat] = text
+    else:
+        (review.drop if verb == "d" else review.pin).append(seat)
+    return f"{seat} is {dict(e='edited', d='dropped', p='pinned')[verb]}"

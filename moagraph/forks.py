@@ -1,0 +1,168 @@
+"""Run a thread on, or a part of it anew: each way is a fork, and what was stays as it was.
+
+Two rules keep every call to what was asked for. A seat that has a record is not asked; so to ask
+it again is to go back to the start of its layer with that record taken out. And a layer is left
+by writing as one of its own seats; so its join comes next, and nothing else.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Overwrite
+from pydantic import ValidationError
+
+from graphs import names
+from graphs.recipe import Recipe
+from moagraph.history import Thread, at_join, compiled
+from nodes.errors import UnknownName, UsageError
+from nodes.review import dropped, edited
+from nodes.state import Json, seats
+
+Seat = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a replay does to a layer before everything behind it runs."""
+
+    edit: Mapping[Seat, str] = field(default_factory=dict)
+    drop: Sequence[Seat] = ()
+    again: Sequence[Seat] = ()
+    put: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> set[int]:
+        """The layers whose seats are named."""
+        return {layer for layer, _ in (*self.edit, *self.drop, *self.again)}
+
+
+def seat_of(name: str) -> Seat:
+    """`2.02` and `2.2` are layer 2, seat 02."""
+    found = re.fullmatch(r"(\d+)\.(\d+)", name.strip())
+    if not found:
+        raise UsageError(f"{name!r} is not LAYER.SEAT, such as 2.02")
+    return int(found[1]), f"{int(found[2]):02d}"
+
+
+async def fork(
+    thread: Thread, threads: BaseCheckpointSaver[Any], from_layer: int | None, changes: Changes
+) -> tuple[Thread, RunnableConfig]:
+    """The thread with the changes made, and where to run on from."""
+    layer = _layer(thread, from_layer, changes)
+    recipe = changed(thread.recipe, changes.put)
+    at = await at_join(thread, layer)
+    graph = compiled(recipe, threads)
+    kept = {**recipe.resolved(), "prompts": at.values["recipe"]["prompts"]}
+    records = {str(layer): _records(at.values, layer, changes)} if layer else Overwrite({})
+    update: Json = {"recipe": kept, "layers": records}
+    writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
+    where = await graph.aupdate_state(at.config, update, as_node=writer)
+    return Thread(graph, recipe, thread.config, await graph.aget_state(where)), where
+
+
+async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
+    """Back to the start of a layer that failed its quorum: only failed seats will be asked."""
+    proposals = seats(thread.state.values, layer)  # type: ignore[arg-type]
+    failed = {seat: None for seat, proposal in proposals.items() if not proposal["ok"]}
+    update = {"layers": {str(layer): failed}}
+    writer = before(thread.recipe, layer)
+    return await thread.graph.aupdate_state(thread.config, update, as_node=writer)
+
+
+def before(recipe: Recipe, layer: int) -> str:
+    """The node whose edges lead to the layer's seats."""
+    if layer <= 1:
+        return "begin"
+    above = [node for node, _ in names.steps(layer - 1, recipe.layers[layer - 2].aggregate)]
+    return above[-1] if above else names.step(layer - 1, "join")
+
+
+def changed(recipe: Recipe, paths: Mapping[str, str]) -> Recipe:
+    """The recipe with each PATH put to its VALUE, checked like any other."""
+    said = recipe.resolved()
+    for path, value in paths.items():
+        _put(said, path, _value(value))
+    try:
+        return Recipe.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"--set gives no valid recipe: {where}: {first['msg']}") from error
+
+
+def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
+    """The layer whose answers stand: as told, or the one that the changes name."""
+    named = changes.layers
+    if len(named) > 1 or (named and from_layer is not None and named != {from_layer}):
+        raise UsageError(
+            "edit, drop and again change the seats of one layer, the one that is replayed from"
+        )
+    if from_layer is not None:
+        return from_layer
+    return (
+        named.pop() if named else min(map(_reach, changes.put), default=len(thread.recipe.layers))
+    )
+
+
+def _reach(path: str) -> int:
+    """The last layer that a change of this path leaves as it was."""
+    found = re.match(r"layers\.(\d+)\.(\w+)", path)
+    if not found:
+        return 0
+    return int(found[1]) if found[2] == "aggregate" else int(found[1]) - 1
+
+
+def _records(values: Mapping[str, Any], layer: int, changes: Changes) -> dict[str, Json | None]:
+    proposals = seats(values, layer)  # type: ignore[arg-type]
+    for _, seat in (*changes.edit, *changes.drop, *changes.again):
+        if seat not in proposals:
+            raise UnknownName(f"there is no seat {layer}.{seat}: there are {', '.join(proposals)}")
+    records: dict[str, Json | None] = {
+        seat: edited(proposals[seat], text) for (_, seat), text in changes.edit.items()
+    }
+    records |= {seat: dropped(proposals[seat]) for _, seat in changes.drop}
+    records |= {seat: None for _, seat in changes.again}
+    return records
+
+
+def _any_seat(recipe: Recipe, layer: int) -> str:
+    _, node, _ = names.seats(layer, recipe.layers[layer - 1].proposers)[0]
+    return node
+
+
+def _put(said: Any, path: str, value: Any) -> None:
+    """Set what the path names; lists count from 1, and a list of one needs no number."""
+    *way, last = path.split(".")
+    try:
+        for key in way:
+            said = _step(said, key)
+        if isinstance(said, list) and len(said) == 1 and not last.isdigit():
+            said = said[0]
+        said[int(last) - 1 if isinstance(said, list) else last] = value
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"--set {path!r} names nothing in the recipe; "
+            "a path is such as layers.2.aggregate.model"
+        ) from error
+
+
+def _step(said: Any, key: str) -> Any:
+    if isinstance(said, list):
+        if key.isdigit() and int(key) > 0:
+            return said[int(key) - 1]
+        if len(said) == 1:
+            return said[0][key]
+    return said[key]
+
+
+def _value(text: str) -> Any:
+    """A number, a truth or a list as TOML writes them, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,121 @@
+"""A thread's past: its turns, and the checkpoint at which each layer came together."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import StateSnapshot
+
+from graphs import names
+from graphs.build import build
+from graphs.load import from_state, load_recipe
+from graphs.recipe import Recipe, reviewed
+from moagraph.run import Graph
+from nodes.errors import UnknownName, UsageError
+
+# Where a checkpoint's metadata says which recipe a turn was begun with.
+ASKED = "asked"
+
+# Reads any thread's values: the state is the same for every recipe, only the nodes differ.
+READER = {
+    "name": "reader",
+    "layers": [
+        {"proposers": ["scripted:-"], "aggregate": {"step": "synthesize", "model": "scripted:-"}}
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread as it stands, and the graph that its recipe compiles to."""
+
+    graph: Graph
+    recipe: Recipe
+    config: RunnableConfig
+    state: StateSnapshot
+
+    @property
+    def id(self) -> str:
+        """The thread's name."""
+        return str(self.config["configurable"]["thread_id"])
+
+
+def config_of(thread_id: str) -> RunnableConfig:
+    """The newest state of the thread."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+def compiled(recipe: Recipe, threads: BaseCheckpointSaver[Any]) -> Graph:
+    """The recipe's graph, which keeps its runs there."""
+    return build(recipe).compile(checkpointer=threads)
+
+
+async def opened(threads: BaseCheckpointSaver[Any], thread_id: str) -> Thread:
+    """The thread of that name, with the recipe of its last turn."""
+    config = config_of(thread_id)
+    state = await compiled(Recipe.model_validate(READER), threads).aget_state(config)
+    if not state.metadata:
+        raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
+    recipe = _recipe(state, thread_id)
+    graph = compiled(recipe, threads)
+    return Thread(graph, recipe, config, await graph.aget_state(config))
+
+
+async def back(graph: Graph, config: RunnableConfig) -> AsyncIterator[StateSnapshot]:
+    """The states that led to this one, newest first; other forks are not on the way."""
+    where: RunnableConfig | None = config
+    while where:
+        state = await graph.aget_state(where)
+        yield state
+        where = state.parent_config
+
+
+async def turns(thread: Thread) -> list[StateSnapshot]:
+    """The last state of each turn, oldest first."""
+    ends: list[StateSnapshot] = []
+    last: StateSnapshot | None = None
+    async for state in back(thread.graph, thread.config):
+        last = last or state
+        if (state.metadata or {}).get("source") == "input":
+            ends.append(last)
+            last = None
+    return ends[::-1]
+
+
+async def turn(thread: Thread, number: int | None) -> StateSnapshot:
+    """The last state of one turn, counted from 1; of the newest where none is named."""
+    ends = await turns(thread)
+    if number is not None and not 1 <= number <= len(ends):
+        raise UnknownName(f"thread {thread.id!r} has {len(ends)} turns, so there is no {number}")
+    return ends[number - 1 if number else -1]
+
+
+async def at_join(thread: Thread, layer: int) -> StateSnapshot:
+    """Where the layer's answers were all in, in the newest turn; layer 0 is before the first."""
+    if not 0 <= layer <= len(thread.recipe.layers):
+        raise UnknownName(f"there is no layer {layer}: the recipe has {len(thread.recipe.layers)}")
+    wanted = (
+        {names.step(layer, "join")}
+        if layer
+        else {node for _, node, _ in names.seats(1, thread.recipe.layers[0].proposers)}
+    )
+    async for state in back(thread.graph, thread.config):
+        if set(state.next) == wanted:
+            return state
+        if (state.metadata or {}).get("source") == "input":
+            break
+    raise UsageError(
+        f"layer {layer} of thread {thread.id!r} is not complete: `moa resume {thread.id}` first"
+    )
+
+
+def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
+    """What the turn kept; before its first node it has kept only which recipe was asked for."""
+    asked: Any = (state.metadata or {}).get(ASKED)
+    if asked and set(state.next) <= {"begin", "__start__"} and state.next:
+        return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
+    if "recipe" in state.values:
+        return from_state(state.values["recipe"])
+    raise UsageError(f"thread {thread_id!r} had not begun: ask its question again")

@@ -1,0 +1,101 @@
+"""A saver for any event loop that outlasts a database which is away for a moment."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from nodes.errors import StorageError, UsageError
+
+T = TypeVar("T")
+
+PATIENCE = 30.0  # seconds that a database may be away before a run gives up
+
+
+class Steady(BaseCheckpointSaver[str]):
+    """Put before one of the engine's sync savers; its async methods run them in threads."""
+
+    failures: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def passes(self, error: Exception) -> bool:
+        """Whether waiting can help."""
+        raise NotImplementedError
+
+    def told(self, error: Exception) -> str:
+        """What is wrong and what to do, in one line."""
+        raise NotImplementedError
+
+    def held(self, thread_id: str) -> AbstractContextManager[None]:
+        """Hold the thread for one run; another that wants it meanwhile is refused."""
+        raise NotImplementedError
+
+    def steady(self, call: Callable[[], T]) -> T:
+        """The call's result, tried again while the database is only away."""
+        began = time.monotonic()
+        while True:
+            try:
+                return call()
+            except self.failures as error:
+                if not self.passes(error) or time.monotonic() - began > PATIENCE:
+                    raise StorageError(self.told(error)) from error
+                time.sleep(0.5)
+
+    def get_tuple(self, config: Any) -> Any:
+        """See the engine's saver."""
+        return self.steady(lambda: super(Steady, self).get_tuple(config))
+
+    def list(self, config: Any, **options: Any) -> Iterator[Any]:
+        """See the engine's saver."""
+        return iter(self.steady(lambda: [*super(Steady, self).list(config, **options)]))
+
+    def put(self, *what: Any) -> Any:
+        """See the engine's saver."""
+        return self.steady(lambda: super(Steady, self).put(*what))
+
+    def put_writes(self, *what: Any, **where: Any) -> None:
+        """See the engine's saver."""
+        self.steady(lambda: super(Steady, self).put_writes(*what, **where))
+
+    def delete_thread(self, thread_id: str) -> None:
+        """See the engine's saver."""
+        self.steady(lambda: super(Steady, self).delete_thread(thread_id))
+
+    def get_delta_channel_history(self, **what: Any) -> Any:
+        """See the engine's saver."""
+        return self.steady(lambda: super(Steady, self).get_delta_channel_history(**what))
+
+    async def aget_tuple(self, config: Any) -> Any:
+        """See `get_tuple`."""
+        return await asyncio.to_thread(self.get_tuple, config)
+
+    async def alist(self, config: Any, **options: Any) -> AsyncIterator[Any]:
+        """See `list`."""
+        for item in await asyncio.to_thread(self.list, config, **options):
+            yield item
+
+    async def aput(self, *what: Any) -> Any:
+        """See `put`."""
+        return await asyncio.to_thread(self.put, *what)
+
+    async def aput_writes(self, *what: Any, **where: Any) -> None:
+        """See `put_writes`."""
+        await asyncio.to_thread(self.put_writes, *what, **where)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """See `delete_thread`."""
+        await asyncio.to_thread(self.delete_thread, thread_id)
+
+    async def aget_delta_channel_history(self, **what: Any) -> Any:
+        """See `get_delta_channel_history`."""
+        return await asyncio.to_thread(lambda: self.get_delta_channel_history(**what))
+
+
+def busy(thread_id: str) -> UsageError:
+    """Why a thread cannot be had now."""
+    return UsageError(
+        f"thread {thread_id!r} is running, here or in another process: "
+        "wait until it ends, or use another thread"
+    )
