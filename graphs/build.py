@@ -52,7 +52,11 @@ class Node(Runnable[State, dict[str, Any]]):
 
 
 class MoaGraph(StateGraph[State, Context, Input, Output]):
-    """A recipe's graph; compiled, it has as many threads as its widest layer has seats."""
+    """A recipe's graph; compiled, it has a thread for each seat of its widest layer."""
+
+    # LangGraph takes threads of the same pool to wait for tokens and to write checkpoints:
+    # with none to spare a `stream` of tokens would wait for ever.
+    SPARE_THREADS = 4
 
     def __init__(self, recipe: Recipe) -> None:
         """Draw the recipe, from its first question to its last step."""
@@ -66,7 +70,9 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         """Compile as LangGraph does, as parallel in `invoke` as in `ainvoke`."""
         kwargs.setdefault("name", self.recipe.name)
         width = max(len(layer.proposers) for layer in self.recipe.layers)
-        return super().compile(*args, **kwargs).with_config(max_concurrency=width)
+        return super().compile(*args, **kwargs).with_config(
+            max_concurrency=width + self.SPARE_THREADS
+        )
 
     def _draw(self) -> None:
         self._node("begin", partial(begin, recipe=self.recipe.resolved()), role="begin")

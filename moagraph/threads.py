@@ -9,6 +9,7 @@ from typing import TypeAlias
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from moagraph.keep.packed import Packed
 from nodes.errors import MissingExtra, UsageError
 from nodes.folder import data_folder
 
@@ -34,17 +35,17 @@ def open_threads() -> Iterator[Threads]:
             yield threads
 
 
-def _serde() -> SerializerProtocol | None:
+def _serde() -> SerializerProtocol:
     """Encryption at rest, where the environment holds a key for it."""
     key = os.environ.get(KEY, "").encode()
     if not key:
-        return None
+        return Packed()
     _need("Crypto", KEY, "encryption")
     if len(key) not in (16, 24, 32):
         raise UsageError(f"{KEY} must be 16, 24 or 32 bytes long; it has {len(key)}")
     from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
-    return EncryptedSerializer.from_pycryptodome_aes(key=key)
+    return EncryptedSerializer.from_pycryptodome_aes(serde=Packed(), key=key)
 
 
 def _need(module: str, variable: str, extra: str) -> None:

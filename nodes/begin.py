@@ -22,7 +22,7 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
         check(call)
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
     resolved = {**recipe, "prompts": _prompts(recipe)}
-    return {"recipe": resolved, "layers": Overwrite({}), "steps": Overwrite({})}
+    return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
 
 
 def _prompts(recipe: Json) -> dict[str, str]:

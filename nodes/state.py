@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Annotated, Any, TypeAlias, cast
+from uuid import NAMESPACE_URL, uuid5
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import (
+    AnyMessage,
+    BaseMessage,
+    BaseMessageChunk,
+    RemoveMessage,
+    convert_to_messages,
+    message_chunk_to_message,
+)
 from langgraph.channels import DeltaChannel
-from langgraph.graph.message import add_messages
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from typing_extensions import TypedDict
 
 Json: TypeAlias = dict[str, Any]
@@ -31,8 +39,28 @@ class Proposal(TypedDict):
 
 
 def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
-    """Append the written messages, or replace those of the same id."""
-    return cast(list[AnyMessage], reduce(add_messages, writes, cast(Any, messages)))
+    """Append the written messages, replace those of the same id, take out those removed.
+
+    The engine's own reducer gives a text a new id each time that the writes are read again.
+    """
+    merged = {message.id: message for message in convert_to_messages(messages or [])}
+    for write in writes:
+        for said in convert_to_messages(write if isinstance(write, list) else [write]):
+            _merge(merged, said)
+    return cast(list[AnyMessage], list(merged.values()))
+
+
+def _merge(merged: dict[str | None, BaseMessage], said: BaseMessage) -> None:
+    message = message_chunk_to_message(said) if isinstance(said, BaseMessageChunk) else said
+    if isinstance(message, RemoveMessage):
+        if message.id == REMOVE_ALL_MESSAGES:
+            merged.clear()
+        merged.pop(message.id, None)
+        return
+    if not message.id:
+        name = f"{len(merged)}|{message.type}|{message.text}"
+        message = message.model_copy(update={"id": str(uuid5(NAMESPACE_URL, name))})
+    merged[message.id] = message
 
 
 def merge_layers(layers: Json, writes: Sequence[Json]) -> Json:

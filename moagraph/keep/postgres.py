@@ -1,6 +1,7 @@
 """Threads in Postgres, through a pool of connections that outlives a restart of the server."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from moagraph.keep.steady import PATIENCE, Steady, busy
 from nodes.errors import StorageError
 
+SETUP = "hashtextextended('moagraph', 0)"
 HOW = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 
 
@@ -44,7 +46,7 @@ class PostgresThreads(Steady, PostgresSaver):
 
 
 @contextmanager
-def opened(url: str, serde: SerializerProtocol | None = None) -> Iterator[PostgresThreads]:
+def opened(url: str, serde: SerializerProtocol) -> Iterator[PostgresThreads]:
     """The threads in that database; its tables are made where there are none."""
     _connected(url).close()  # to say at once what is wrong; the pool would try for long
     pool: ConnectionPool[Any] = ConnectionPool(
@@ -69,12 +71,16 @@ def opened(url: str, serde: SerializerProtocol | None = None) -> Iterator[Postgr
 def _set_up(threads: PostgresThreads, pool: ConnectionPool[Any]) -> None:
     """One process at a time, and never back: a newer schema is left alone."""
     with pool.connection() as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended('moagraph', 0))")
+        # Asked again and again: one that waits in the server would stop the index being made.
+        while not connection.execute(f"SELECT pg_try_advisory_lock({SETUP}) AS got").fetchone()[
+            "got"
+        ]:
+            time.sleep(0.02)
         try:
             if _lacks_tables(connection, len(threads.MIGRATIONS) - 1):
                 threads.setup()
         finally:
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended('moagraph', 0))")
+            connection.execute(f"SELECT pg_advisory_unlock({SETUP})")
 
 
 def _lacks_tables(connection: psycopg.Connection[Any], known: int) -> bool:

@@ -45,7 +45,7 @@ class SqliteThreads(Steady, SqliteSaver):
 
 
 @contextmanager
-def opened(file: Path, serde: SerializerProtocol | None = None) -> Iterator[SqliteThreads]:
+def opened(file: Path, serde: SerializerProtocol) -> Iterator[SqliteThreads]:
     """The threads in that file, which is made where there is none, for this user only."""
     try:
         file.touch(mode=0o600)

@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from tests.faults import Status
 from tests.mixtures import graph_of, mixture
@@ -82,6 +83,18 @@ def test_updates_tell_each_seat_as_it_is_done(provider: Provider, way: str) -> N
     assert list(updates)[-2:] == ["L1_join", "L1_synthesize"]
     assert updates["L1_01_a"]["layers"]["1"]["01"]["error"] == "400: no luck"
     assert updates["L1_join"]["steps"] == {"L1_join": {"kept": ["02"]}}
+
+
+@ways
+@pytest.mark.parametrize("seats", [1, 2, 12])
+def test_a_watched_layer_is_as_parallel_as_it_is_wide(
+    provider: Provider, way: str, seats: int
+) -> None:
+    provider.latency = 0.3
+    graph = graph_of(mixture([{"model": "openai:m", "count": seats}]), checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    pieces(graph, way, config=config, stream_mode=["messages", "custom"])
+    assert provider.max_in_flight == seats
 
 
 def test_what_nobody_watches_is_not_streamed(provider: Provider) -> None:
