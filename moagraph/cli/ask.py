@@ -36,36 +36,19 @@ def ask(
     """Answer one question, by a named recipe or the best that can run."""
     asked = checked(_stdin() if question == "-" else question)
     name, id_ = pick(recipe), thread or new_thread()
-
-    async def run(threads: Threads, watch: Display) -> Result:
-        chosen = load_recipe(name)
-        await prepare(chosen)
-        pauses = _pauses(pause_after, len(chosen.layers))
-        return await aask(
-            asked, name, system=system, thread=id_, threads=threads, pause_after=pauses, watch=watch
-        )
-
-    conclude(_watched(run, as_json, id_), as_json)
+    conclude(_watched(_asking(asked, name, id_, system, pause_after), as_json, id_), as_json)
 
 
 def chat(recipe: str | None, thread: str | None, system: str | None) -> None:
     """Ask again and again on one thread; a turn that fails leaves the conversation open."""
-    name, id_, first = pick(recipe), thread or new_thread(), system
+    name, id_ = pick(recipe), thread or new_thread()
     say(f"moa: thread {id_}; Ctrl-D ends")
     while (question := _next_line()) is not None:
-        if not question.strip():
-            continue
-
-        async def run(threads: Threads, watch: Display, question: str = question) -> Result:
-            await prepare(load_recipe(name))
-            return await aask(
-                checked(question), name, system=first, thread=id_, threads=threads, watch=watch
-            )
-
-        came = _watched(run, False, id_)
-        if came.status == "failed":
-            say(f"moa: {came.error}")
-        first = None
+        if question.strip():
+            came = _watched(_asking(question, name, id_, system), False, id_)
+            system = None
+            if came.status == "failed":
+                say(f"moa: {came.error}")
 
 
 def resume(
@@ -128,6 +111,27 @@ def replay(
         )
 
     conclude(_watched(run, as_json, thread), as_json)
+
+
+def _asking(
+    question: str, recipe: str, thread: str, system: str | None, pause_after: Sequence[str] = ()
+) -> Run:
+    """One turn, once what it needs is here."""
+
+    async def run(threads: Threads, watch: Display) -> Result:
+        chosen = load_recipe(recipe)
+        await prepare(chosen)
+        return await aask(
+            checked(question),
+            recipe,
+            system=system,
+            thread=thread,
+            threads=threads,
+            pause_after=_pauses(pause_after, len(chosen.layers)),
+            watch=watch,
+        )
+
+    return run
 
 
 def pick(recipe: str | None) -> str:

@@ -72,15 +72,18 @@ def _set_up(threads: PostgresThreads, pool: ConnectionPool[Any]) -> None:
     """One process at a time, and never back: a newer schema is left alone."""
     with pool.connection() as connection:
         # Asked again and again: one that waits in the server would stop the index being made.
-        while not connection.execute(f"SELECT pg_try_advisory_lock({SETUP}) AS got").fetchone()[
-            "got"
-        ]:
+        while not _got(connection.execute(f"SELECT pg_try_advisory_lock({SETUP}) AS got")):
             time.sleep(0.02)
         try:
             if _lacks_tables(connection, len(threads.MIGRATIONS) - 1):
                 threads.setup()
         finally:
             connection.execute(f"SELECT pg_advisory_unlock({SETUP})")
+
+
+def _got(cursor: psycopg.Cursor[Any]) -> bool:
+    row = cursor.fetchone()
+    return bool(row and row["got"])
 
 
 def _lacks_tables(connection: psycopg.Connection[Any], known: int) -> bool:

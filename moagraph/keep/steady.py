@@ -12,6 +12,7 @@ from nodes.errors import StorageError, UsageError
 
 T = TypeVar("T")
 
+KEY = "set MOA_ENCRYPTION_KEY to the key that they were written with"
 PATIENCE = 30.0  # seconds that a database may be away before a run gives up
 
 
@@ -42,6 +43,10 @@ class Steady(BaseCheckpointSaver[str]):
                 if not self.passes(error) or time.monotonic() - began > PATIENCE:
                     raise StorageError(self.told(error)) from error
                 time.sleep(0.5)
+            except (ValueError, NotImplementedError) as error:
+                if "MAC check" in str(error) or "serialization type" in str(error):
+                    raise StorageError(f"the threads are encrypted: {KEY}") from error
+                raise
 
     def get_tuple(self, config: Any) -> Any:
         """See the engine's saver."""

