@@ -11,7 +11,8 @@ from langchain_core.messages import AIMessage, AnyMessage
 from nodes.chat.call import Call
 from nodes.chat.failures import Failure, failure
 from nodes.chat.models import model
-from nodes.chat.providers import secret
+from nodes.chat.prices import cost_usd
+from nodes.chat.providers import secret, speaks_openai
 from nodes.chat.reply import Reply
 from nodes.errors import MoaError
 
@@ -57,7 +58,9 @@ async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Re
         return Failure("refused", str(error))
     except Exception as error:  # what providers' clients raise has no common base
         return failure(error, secret(call))
-    return read(call, message)
+    answered_by = message.response_metadata.get("model_name")
+    cost = await cost_usd(call, message.usage_metadata, answered_by)
+    return replace(read(call, message), cost_usd=cost)
 
 
 def read(call: Call, message: AIMessage) -> Reply:
@@ -69,6 +72,8 @@ def read(call: Call, message: AIMessage) -> Reply:
     kind, error = "ok", None
     if finish == "content_filter":
         kind, error = "refused", "the provider's content filter withheld the answer"
+    elif finish is None and speaks_openai(call):
+        kind, error = "bad_answer", "the answer breaks off: it ends without a finish reason"
     elif not text.strip():
         kind, error = "empty", f"the answer is empty (finish reason {finish!r})"
     elif finish == "length":
@@ -76,7 +81,7 @@ def read(call: Call, message: AIMessage) -> Reply:
     return Reply(
         model=call.model,
         kind=kind,
-        text=text,
+        text=text if error is None else "",
         error=error,
         answered_by=told.get("model_name"),
         input_tokens=usage["input_tokens"] if usage else None,

@@ -12,6 +12,15 @@ def _named(model: str) -> str:
     return model
 
 
+class Price(BaseModel):
+    """Dollars for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+
+
 class Sampling(BaseModel):
     """What `[defaults]`, a seat and a step can all say of a call."""
 
@@ -27,6 +36,7 @@ class Sampling(BaseModel):
     attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
     base_url: Annotated[str, AfterValidator(checked_url)] | None = None
     api_key_env: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    price: Price | None = Field(None, description="Where the list is wrong or silent.")
     extra_body: dict[str, Any] | None = None
 
 

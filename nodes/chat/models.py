@@ -8,6 +8,8 @@ from langchain_core.language_models import BaseChatModel
 from nodes.chat import loops
 from nodes.chat.address import split
 from nodes.chat.call import Call, Sampling
+from nodes.chat.discreet import discreet
+from nodes.chat.prices import listed, warm
 from nodes.chat.providers import NO_KEY, PROVIDERS, address, secret
 
 
@@ -22,6 +24,8 @@ async def model(call: Call, slots: int = 1) -> BaseChatModel:
 
 async def ready(call: Call, slots: int) -> None:
     """Load what takes long before it is asked, so that no call's timeout pays for it."""
+    if listed(call):
+        warm()
     if split(call.model)[0] == "local":
         await model(call, slots)
 
@@ -41,20 +45,21 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
 def _openai(call: Call, name: str) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    return ChatOpenAI(model=name, **_endpoint(call), **_sampling(call))
+    return _made(ChatOpenAI, model=name, **_endpoint(call), **_sampling(call))
 
 
 def _together(call: Call, name: str) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return ChatTogether(model=name, **_endpoint(call), **_sampling(call))
+    return _made(ChatTogether, model=name, **_endpoint(call), **_sampling(call))
 
 
 def _compatible(call: Call, name: str) -> BaseChatModel:
     """Any server that speaks OpenAI's protocol; few of them know `max_completion_tokens`."""
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-    return BaseChatOpenAI(model=name, use_responses_api=False, **_endpoint(call), **_sampling(call))
+    said = {"use_responses_api": False, **_endpoint(call), **_sampling(call)}
+    return _made(BaseChatOpenAI, model=name, **said)
 
 
 def _other(call: Call, name: str) -> BaseChatModel:
@@ -69,19 +74,30 @@ def _other(call: Call, name: str) -> BaseChatModel:
 
 
 async def _local(call: Call, name: str, slots: int) -> BaseChatModel:
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
     from nodes.chat.local import endpoint
 
     engine = await endpoint(name, slots)
-    from langchain_openai.chat_models.base import BaseChatOpenAI
-
-    where = {"base_url": engine.base_url, "api_key": engine.api_key, **_clients()}
-    return BaseChatOpenAI(model=engine.model, use_responses_api=False, **where, **_sampling(call))
+    return BaseChatOpenAI(
+        model=engine.model,
+        use_responses_api=False,
+        base_url=engine.base_url,
+        api_key=engine.api_key,
+        default_headers={"Connection": "close"},  # the engine closes without saying so
+        **_clients(direct=True),
+        **_sampling(call),
+    )
 
 
 MAKERS: dict[str, Callable[[Call, str], BaseChatModel]] = {
     "openai": _openai,
     "together": _together,
 }
+
+
+def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
+    return discreet(chat)(**said)  # type: ignore[no-any-return]
 
 
 def _endpoint(call: Call) -> dict[str, Any]:
@@ -92,18 +108,26 @@ def _endpoint(call: Call) -> dict[str, Any]:
 def _sampling(call: Call) -> dict[str, Any]:
     """What is said of every call; what the recipe leaves open is not sent at all."""
     said = call.model_dump(
-        include=Sampling.model_fields.keys() - {"attempts", "base_url", "api_key_env"},
+        include=Sampling.model_fields.keys() - {"attempts", "base_url", "api_key_env", "price"},
         exclude_none=True,
     )
     return {"max_retries": 0, "stream_usage": True, **said}
 
 
-def _clients() -> dict[str, Any]:
-    """The running loop's HTTP clients: langchain-openai's own are shared between loops."""
-    kept = loops.of_this_loop()
-    if "http_async_client" not in kept:
-        import openai
+def _clients(direct: bool = False) -> dict[str, Any]:
+    """The running loop's HTTP clients: langchain-openai's own are shared between loops.
 
-        kept["http_async_client"] = openai.DefaultAsyncHttpxClient()
-        kept["http_client"] = openai.DefaultHttpxClient()
-    return {name: kept[name] for name in ("http_async_client", "http_client")}
+    What is in this process is spoken to directly, whatever proxy the environment names.
+    """
+    import openai
+
+    kept = loops.of_this_loop()
+    if ("http", direct) not in kept:
+        asynchronous = openai.DefaultAsyncHttpxClient(trust_env=not direct)
+        synchronous = openai.DefaultHttpxClient(trust_env=not direct)
+        kept[("http", direct)] = asynchronous
+        kept[("http sync", direct)] = synchronous
+    return {
+        "http_async_client": kept[("http", direct)],
+        "http_client": kept[("http sync", direct)],
+    }

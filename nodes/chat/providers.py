@@ -54,12 +54,17 @@ PACKAGES = {
 def check(call: Call) -> None:
     """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
     provider, _ = split(call.model)
-    if call.base_url or provider in PROVIDERS:
+    if speaks_openai(call):
         secret(call)
     elif provider not in PACKAGES:
         raise UnknownName(_unknown(provider, call.model))
     else:
         _check_package(provider, call.model)
+
+
+def speaks_openai(call: Call) -> bool:
+    """Whether its server's protocol is OpenAI's, and not one of a LangChain package's own."""
+    return bool(call.base_url) or split(call.model)[0] in PROVIDERS
 
 
 def secret(call: Call) -> str | None:

@@ -108,8 +108,9 @@ def test_a_trickle_ends_with_the_timeout_too(provider: Provider, way: str) -> No
 
 
 def test_the_timeout_counts_every_attempt(provider: Provider) -> None:
-    seat = record(provider, "whole", Status(500), Always(Hang()), timeout=1.5)
-    assert (seat["kind"], seat["attempts"]) == ("unreachable", 2)
+    seat = record(provider, "whole", Status(500, message="down"), Always(Hang()), timeout=1.5)
+    assert (seat["kind"], seat["attempts"]) == ("timeout", 2)
+    assert seat["error"] == "no answer within 1.5 s (before that: 500: down)"
     assert seat["seconds"] < 2.5
 
 
