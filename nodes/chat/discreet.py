@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
@@ -24,7 +25,8 @@ def discreet(chat: type[BaseChatModel]) -> type[Any]:
             **kwargs: Any,
         ) -> ChatResult:
             try:
-                return await super()._agenerate(messages, stop, run_manager, **kwargs)
+                result: ChatResult = await super()._agenerate(messages, stop, run_manager, **kwargs)
+                return result
             except Exception as error:
                 hush(error, _keys(self))
                 raise
@@ -51,6 +53,11 @@ def hush(error: BaseException, keys: Iterable[str]) -> None:
     """Blot the keys out of the error, and out of those that it came from."""
     found: BaseException | None = error
     while found:
+        if response := getattr(found, "response", None):  # LangChain's traces would keep its body
+            heard = {name: response.headers[name] for name in response.headers}
+            vars(found)["response"] = SimpleNamespace(
+                status_code=response.status_code, headers=heard
+            )
         for key in keys:
             found.args = _clean(found.args, key)
             vars(found).update(_clean(vars(found), key))
@@ -69,4 +76,6 @@ def _clean(value: Any, key: str) -> Any:
         return type(value)(_clean(item, key) for item in value)
     if isinstance(value, dict):
         return {name: _clean(item, key) for name, item in value.items()}
+    if isinstance(value, SimpleNamespace):
+        return SimpleNamespace(**_clean(vars(value), key))
     return value

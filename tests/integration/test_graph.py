@@ -98,11 +98,10 @@ def test_a_layer_is_as_parallel_as_it_is_wide(provider: Provider, way: str, seat
     async def inside() -> None:
         graph.invoke(asked())
 
-    {
-        "invoke": lambda: graph.invoke(asked()),
-        "ainvoke": lambda: asyncio.run(graph.ainvoke(asked())),
-        "inside": lambda: asyncio.run(inside()),
-    }[way]()
+    if way == "invoke":
+        graph.invoke(asked())
+    else:
+        asyncio.run(inside() if way == "inside" else graph.ainvoke(asked()))
     assert provider.max_in_flight == seats
 
 

@@ -13,8 +13,10 @@ HI = {"messages": [("user", "hi")]}
 ways = pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 
 
-def run(graph: Any, way: str, *config: Any) -> Any:
-    return graph.invoke(HI, *config) if way == "invoke" else asyncio.run(graph.ainvoke(HI, *config))
+def run(graph: Any, way: str, config: Any = None, given: Any = HI) -> Any:
+    if way == "invoke":
+        return graph.invoke(given, config)
+    return asyncio.run(graph.ainvoke(given, config))
 
 
 @ways
@@ -130,10 +132,7 @@ def test_what_is_no_question_is_refused_before_any_call(
 ) -> None:
     graph = graph_of(mixture(["openai:a"]))
     with pytest.raises(UsageError) as caught:
-        if way == "invoke":
-            graph.invoke({"messages": messages})
-        else:
-            asyncio.run(graph.ainvoke({"messages": messages}))
+        run(graph, way, given={"messages": messages})
     assert str(caught.value) == message
     assert provider.calls == []
 

@@ -79,7 +79,7 @@ def test_updates_tell_each_seat_as_it_is_done(provider: Provider, way: str) -> N
     updates: dict[str, Any] = {}
     for update in pieces(graph, way, stream_mode="updates"):
         updates |= update
-    assert list(updates)[0] == "begin"
+    assert next(iter(updates)) == "begin"
     assert list(updates)[-2:] == ["L1_join", "L1_synthesize"]
     assert updates["L1_01_a"]["layers"]["1"]["01"]["error"] == "400: no luck"
     assert updates["L1_join"]["steps"] == {"L1_join": {"kept": ["02"]}}
