@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from graphs.lines import error_line, line_of
 from graphs.recipe import STEP_KINDS, Defaults, Layer, Recipe
+from nodes.chat.call import Price
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
@@ -82,8 +83,11 @@ def _settle_prompts(said: Any, folder: Path) -> None:
 
 
 def _refusal(file: Path, text: str, said: dict[str, Any], error: ValidationError) -> str:
-    first, *more = error.errors(include_url=False)
-    path = tuple(_written(said, first["loc"]))
+    # An unknown key first: it may be why another is missing.
+    found = error.errors(include_url=False)
+    first, *more = sorted(found, key=lambda one: one["type"] != "extra_forbidden")
+    refused = first.get("ctx", {}).get("error")
+    path = tuple(_written(said, getattr(refused, "path", first["loc"])))
     line = line_of(text, path) or 1
     others = f" (and {len(more)} more)" if more else ""
     return f"{file}:{line}: {_said(first['type'], first, path)}{others}"
@@ -104,7 +108,7 @@ def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
 def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "recipe")
     if kind == "extra_forbidden":
-        return f"`{key}`: {_meant(key, path)}"
+        return f"`{key}`: {_nearest(key, sorted(_place(problem['loc']).model_fields))}"
     if kind == "union_tag_invalid":
         tag = problem["ctx"]["tag"]
         return f"`step`: there is no step {tag!r}; {_nearest(tag, list(STEP_KINDS))}"
@@ -114,13 +118,13 @@ def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
         return f"`{key}` is missing"
     if kind == "value_error":
         return str(problem["ctx"]["error"])
+    if kind == "too_short":
+        return f"`{key}` is empty: it needs at least one"
     shown = problem["input"]
     value = "" if isinstance(shown, dict | list) else f" {shown!r}"
+    if kind in ("model_type", "model_attributes_type"):
+        return f"`{key}`{value}: this must be a table"
     return f"`{key}`{value}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
-
-
-def _meant(key: str, path: tuple[str | int, ...]) -> str:
-    return _nearest(key, sorted(_place(path).model_fields))
 
 
 def _nearest(word: str, known: list[str]) -> str:
@@ -129,9 +133,7 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
-    """The model whose key the path ends in."""
-    places: dict[str, type[BaseModel]] = {"proposers": Seat, "defaults": Defaults, "layers": Layer}
+    """The model whose key the path ends in; pydantic puts a step's kind into its path."""
+    places = {"proposers": Seat, "defaults": Defaults, "layers": Layer, "price": Price}
     inside = [part for part in path[:-1] if isinstance(part, str)]
-    if "aggregate" in inside:
-        return STEP_KINDS["synthesize"]
-    return places.get(inside[-1], Recipe) if inside else Recipe
+    return {**places, **STEP_KINDS}.get(inside[-1], Recipe) if inside else Recipe

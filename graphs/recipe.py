@@ -14,11 +14,12 @@ from pydantic import (
 
 from nodes.chat.call import Sampling
 from nodes.concat import Concat
+from nodes.conversation import usable
 from nodes.errors import UsageError
 from nodes.propose import Seat
 from nodes.state import calls
 from nodes.synthesize import Synthesize
-from prompts import PromptError, read
+from prompts import PromptError
 
 T = TypeVar("T", bound=BaseModel)
 Step = Annotated[Concat | Synthesize, Field(discriminator="step")]
@@ -36,6 +37,15 @@ def _a_seat(said: Any) -> Any:
 def _steps(said: Any) -> Any:
     steps = said if isinstance(said, list) else [said]
     return [{"step": step} if isinstance(step, str) else step for step in steps]
+
+
+class Refused(ValueError):
+    """What only shows in the whole of a recipe, and the path at which it stands."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        """Keep the path beside the message."""
+        super().__init__(message)
+        self.path = path
 
 
 class Defaults(Sampling):
@@ -74,7 +84,7 @@ class Recipe(BaseModel):
         kept = (info.context or {}).get("prompts", {})
         for number, layer in enumerate(layers, 1):
             _check(number, layer, last=number == len(layers))
-            _check_prompts(layer, kept)
+            _check_prompts(number, layer, kept)
         object.__setattr__(self, "layers", layers)
         return self
 
@@ -115,25 +125,26 @@ def _filled(said: T, defaults: Defaults) -> T:
 def _check(number: int, layer: Layer, last: bool) -> None:
     seats = len(layer.proposers)
     if layer.quorum > seats:
-        raise ValueError(
-            f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
-        )
+        message = f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
+        raise Refused(message, "layers", number - 1, "quorum")
     if last and not isinstance(layer.aggregate[-1], Synthesize):
-        raise ValueError(
+        raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "
-            '{ step = "synthesize", model = "provider:model" } does'
+            '{ step = "synthesize", model = "provider:model" } does',
+            *("layers", number - 1, "aggregate"),
         )
 
 
-def _check_prompts(layer: Layer, kept: dict[str, str]) -> None:
-    """Every prompt can be read, unless a run has kept its text."""
-    for said in (*layer.proposers, *layer.aggregate):
-        prompt = getattr(said, "prompt", None)
-        if prompt and prompt not in kept:
-            try:
-                read(prompt)
-            except PromptError as error:
-                raise ValueError(str(error)) from error
+def _check_prompts(number: int, layer: Layer, kept: dict[str, str]) -> None:
+    """Every prompt can be read and filled, unless a run has kept its text."""
+    for place in ("proposers", "aggregate"):
+        for said in getattr(layer, place):
+            prompt = getattr(said, "prompt", None)
+            if prompt and prompt not in kept:
+                try:
+                    usable(prompt)
+                except PromptError as error:
+                    raise Refused(str(error), "layers", number - 1, place) from error
 
 
 def reviewed(recipe: Recipe, layers: Iterable[int]) -> Recipe:

@@ -8,10 +8,11 @@ from langgraph.types import Overwrite
 from nodes.chat.call import Call
 from nodes.chat.models import ready
 from nodes.chat.providers import check
-from nodes.conversation import question
+from nodes.context import chosen
+from nodes.conversation import question, usable
 from nodes.errors import RecipeError
 from nodes.state import Json, State, calls, widest
-from prompts import PromptError, read
+from prompts import PromptError
 
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
@@ -21,13 +22,21 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
     for call in asked:
         check(call)
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**recipe, "prompts": _prompts(recipe)}
+    resolved = {**_as_chosen(recipe), "prompts": _prompts(recipe)}
     return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
+
+
+def _as_chosen(recipe: Json) -> Json:
+    """The recipe with its last step as the caller of this run wants it."""
+    *layers, last = recipe["layers"]
+    *steps, answer = last["aggregate"]
+    return {**recipe, "layers": [*layers, {**last, "aggregate": [*steps, answer | chosen()]}]}
 
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
-        return {said["prompt"]: read(said["prompt"]) for said in calls(recipe) if "prompt" in said}
+        prompts = {said["prompt"] for said in calls(recipe) if "prompt" in said}
+        return {prompt: usable(prompt) for prompt in sorted(prompts)}
     except PromptError as error:
         raise RecipeError(str(error)) from error
 

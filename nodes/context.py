@@ -1,7 +1,31 @@
-"""What a caller may choose for one run, beside the question."""
+"""What a caller may choose for one run, beside the question; all of it is for the last step."""
 
-from pydantic import BaseModel
+from typing import Any
+
+from langgraph.runtime import get_runtime
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Context(BaseModel):
-    """Nothing yet that a recipe does not say."""
+    """How the answer is to be written; what is left open stays as the recipe says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: float | None = Field(None, ge=0, le=2, description="0 is steady, 1 is lively.")
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
+    seed: int | None = Field(None, description="For providers that can repeat an answer.")
+    stop: list[str] | None = Field(None, description="Texts at which the answer ends.")
+    response_format: dict[str, Any] | None = Field(
+        None, description="OpenAI's `response_format`, for an answer in JSON."
+    )
+    tools: list[dict[str, Any]] | None = Field(
+        None, description="Tools in OpenAI's form; the last step may call them."
+    )
+    tool_choice: str | dict[str, Any] | None = Field(None, description="Which tool, if any.")
+
+
+def chosen() -> dict[str, Any]:
+    """What the caller of this run chose."""
+    context = get_runtime(Context).context or Context()
+    return context.model_dump(exclude_none=True)

@@ -1,18 +1,19 @@
 """The wire: the conversation as a model hears it, with or without references."""
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
 from nodes.errors import UsageError
-from prompts import fill, numbered
+from prompts import fill, numbered, read
 
 LONGEST = 1_000_000
 
 
 def question(messages: list[AnyMessage]) -> str:
-    """The latest user query; a conversation without one is refused."""
-    last = messages[-1] if messages else None
-    if not isinstance(last, HumanMessage):
+    """The latest user query, also behind a tool's result; without one it is refused."""
+    asked = [message for message in messages if isinstance(message, HumanMessage)]
+    if not asked or not isinstance(messages[-1], HumanMessage | ToolMessage):
         raise UsageError("there is no question: the conversation must end with a user's message")
+    last = asked[-1]
     return checked(last.text) if isinstance(last.content, str) else last.text
 
 
@@ -25,6 +26,13 @@ def checked(text: str) -> str:
             f"the question has {len(text):,} characters, and at most {LONGEST:,} are sent: "
             "shorten it"
         )
+    return text
+
+
+def usable(prompt: str) -> str:
+    """The text behind a prompt, refused where it asks for what a call does not have."""
+    text = read(prompt)
+    fill(text, prompt, question="", references="")
     return text
 
 

@@ -38,6 +38,7 @@ def _message(reply: Reply) -> AIMessage:
     return AIMessage(
         reply.text,
         id=said.id if said else None,
+        tool_calls=said.tool_calls if said else [],
         response_metadata=said.response_metadata if said else {},
         usage_metadata=said.usage_metadata if said else None,
     )

@@ -13,12 +13,19 @@ def split(model: str) -> tuple[str, str]:
 
 def checked_url(url: str) -> str:
     """The address of a server, refused where it is none or carries a secret."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http(s) address")
-    if parts.username or parts.password or parts.query:
+    if "@" in url or "?" in url:
         raise ValueError("an address must not hold a user, a password or a query: use api_key_env")
+    if not _is_server(url):
+        raise ValueError(f"{url!r} is not an http(s) address")
     return url.rstrip("/")
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
 
 
 def is_loopback(url: str) -> bool:

@@ -53,7 +53,7 @@ async def _attempts(
 async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply | Failure:
     try:
         chat = await model(call, slots)
-        message = await chat.ainvoke(list(messages))
+        message = await chat.ainvoke(list(messages), **call.extras)
     except MoaError as error:
         return Failure("refused", str(error))
     except Exception as error:  # what providers' clients raise has no common base
@@ -74,7 +74,7 @@ def read(call: Call, message: AIMessage) -> Reply:
         kind, error = "refused", "the provider's content filter withheld the answer"
     elif finish is None and speaks_openai(call):
         kind, error = "bad_answer", "the answer breaks off: it ends without a finish reason"
-    elif not text.strip():
+    elif not text.strip() and not message.tool_calls:
         kind, error = "empty", f"the answer is empty (finish reason {finish!r})"
     elif finish == "length":
         kind = "truncated"
