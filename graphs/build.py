@@ -70,9 +70,8 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         """Compile as LangGraph does, as parallel in `invoke` as in `ainvoke`."""
         kwargs.setdefault("name", self.recipe.name)
         width = max(len(layer.proposers) for layer in self.recipe.layers)
-        return super().compile(*args, **kwargs).with_config(
-            max_concurrency=width + self.SPARE_THREADS
-        )
+        threads = width + self.SPARE_THREADS
+        return super().compile(*args, **kwargs).with_config(max_concurrency=threads)
 
     def _draw(self) -> None:
         self._node("begin", partial(begin, recipe=self.recipe.resolved()), role="begin")

@@ -54,7 +54,8 @@ def _read(file: Path) -> Recipe:
     try:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{file}:{error_line(error) or 1}: not TOML: {error}") from error
+        line = error_line(error) or len(text.splitlines())  # "at end of document"
+        raise RecipeError(f"{file}:{line}: not TOML: {error}") from error
     said.setdefault("name", file.stem)
     _settle_prompts(said, file.parent)
     try:
@@ -134,6 +135,12 @@ def _nearest(word: str, known: list[str]) -> str:
 
 def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
     """The model whose key the path ends in; pydantic puts a step's kind into its path."""
-    places = {"proposers": Seat, "defaults": Defaults, "layers": Layer, "price": Price}
+    places: dict[str, type[BaseModel]] = {
+        "defaults": Defaults,
+        "layers": Layer,
+        "proposers": Seat,
+        "price": Price,
+        **STEP_KINDS,
+    }
     inside = [part for part in path[:-1] if isinstance(part, str)]
-    return {**places, **STEP_KINDS}.get(inside[-1], Recipe) if inside else Recipe
+    return places.get(inside[-1], Recipe) if inside else Recipe

@@ -12,7 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from nodes.chat.call import Sampling
+from nodes.chat.address import split
+from nodes.chat.call import Call, Limits, Sampling, Substitute
 from nodes.concat import Concat
 from nodes.conversation import usable
 from nodes.errors import UsageError
@@ -61,6 +62,12 @@ class Layer(BaseModel):
 
     proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(min_length=1)
     quorum: int = Field(1, ge=1, description="Usable answers without which the layer fails.")
+    grace: float | None = Field(
+        None, ge=0, description="Seconds for the last seats, once the quorum is in."
+    )
+    hedge_after: float | None = Field(
+        None, gt=0, description="Seconds after which the last seat's substitute is asked too."
+    )
     review: bool = Field(False, description="Pause for a person before the layer is handed on.")
     prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
     aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
@@ -76,11 +83,15 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     about: str = ""
     defaults: Defaults = Defaults()
+    limits: dict[str, Limits] = Field(
+        default_factory=dict, description="By provider: how much is asked of it at once."
+    )
+    one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
     layers: list[Layer] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":
-        layers = [_resolved(layer, self.defaults) for layer in self.layers]
+        layers = [_resolved(layer, self) for layer in self.layers]
         kept = (info.context or {}).get("prompts", {})
         for number, layer in enumerate(layers, 1):
             _check(number, layer, last=number == len(layers))
@@ -104,22 +115,39 @@ class Recipe(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _resolved(layer: Layer, defaults: Defaults) -> Layer:
+def _resolved(layer: Layer, recipe: Recipe) -> Layer:
     """The layer with each seat standing for itself and the defaults filled in."""
-    prompt = layer.prompt or defaults.prompt
+    prompt = layer.prompt or recipe.defaults.prompt
     proposers = [
-        _filled(seat, defaults).model_copy(update={"count": 1, "prompt": seat.prompt or prompt})
+        _filled(seat, recipe).model_copy(update={"count": 1, "prompt": seat.prompt or prompt})
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
-    steps = [_filled(step, defaults) for step in layer.aggregate]
+    steps = [_filled(step, recipe) for step in layer.aggregate]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
 
 
-def _filled(said: T, defaults: Defaults) -> T:
-    """What it says itself, and the defaults for what it leaves open."""
+def _filled(said: T, recipe: Recipe) -> T:
+    """What it says itself, the defaults for what it leaves open, and its server's limits."""
+    defaults = recipe.defaults
     open_ = defaults.model_fields_set & type(said).model_fields.keys() - said.model_fields_set
-    return said.model_copy(update={key: getattr(defaults, key) for key in open_})
+    filled = said.model_copy(update={key: getattr(defaults, key) for key in open_})
+    if not isinstance(filled, Call):
+        return filled
+    others = [_limited(other, recipe) for other in filled.fallbacks]
+    return filled.model_copy(update={"fallbacks": others, "limits": _limits(filled, recipe)})
+
+
+def _limited(other: Substitute, recipe: Recipe) -> Substitute:
+    return other.model_copy(update={"limits": _limits(other, recipe)})
+
+
+def _limits(said: Call | Substitute, recipe: Recipe) -> Limits | None:
+    """What the call says itself, else what the recipe says of its provider."""
+    limits = said.limits or recipe.limits.get(split(said.model)[0])
+    if recipe.one_at_a_time:
+        return (limits or Limits()).model_copy(update={"alone": True})
+    return limits
 
 
 def _check(number: int, layer: Layer, last: bool) -> None:

@@ -12,6 +12,7 @@ from langgraph.errors import is_invalid_resume
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StreamMode
 
+from graphs import names
 from graphs.recipe import Recipe
 from moagraph.keep.steady import Steady, busy
 from moagraph.result import Result, Status, result
@@ -38,6 +39,8 @@ async def run(
     state: Json = {"layers": {}, "steps": {}}
     error: str | None = None
     try:
+        if watch and not isinstance(given, Mapping):
+            await _tell_what_stands(graph, config, watch)
         await _drive(graph, given, config, state, watch)
     except RunError as failed:
         error = str(failed)
@@ -90,11 +93,21 @@ async def _drive(
             if mode == "updates":
                 _take(data, state, watch)
             elif watch and data[0].text:
-                watch.heard(data[1], data[0].text)
+                watch.heard({**data[1], "message": data[0].id}, data[0].text)
     except ValueError as error:
         if is_invalid_resume(error):
             raise UsageError(f"the pause stays: {_first_line(error)}") from error
         raise
+
+
+async def _tell_what_stands(graph: Graph, config: RunnableConfig, watch: Watch) -> None:
+    """The records that a run which goes on begins with."""
+    kept = (await graph.aget_state(config)).values
+    for layer, seats in kept.get("layers", {}).items():
+        for seat, record in seats.items():
+            watch.stands(names.proposer(int(layer), seat, record["model"]), record)
+    for node, record in kept.get("steps", {}).items():
+        watch.stands(node, record)
 
 
 def _take(update: Mapping[str, Any], state: Json, watch: Watch | None) -> None:

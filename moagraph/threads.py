@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from moagraph.keep.packed import Packed
+from moagraph.keep.steady import Steady
 from nodes.errors import MissingExtra, UsageError
 from nodes.folder import data_folder
 
-Threads: TypeAlias = BaseCheckpointSaver[str]
+Threads: TypeAlias = Steady
 
 KEY = "MOA_ENCRYPTION_KEY"
 

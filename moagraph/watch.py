@@ -12,8 +12,11 @@ class Watch(Protocol):
     def began(self, recipe: Recipe, thread_id: str) -> None:
         """The run is about to ask its first model."""
 
+    def stands(self, node: str, record: Mapping[str, Any]) -> None:
+        """A seat or a step had its record before this run."""
+
     def heard(self, place: Mapping[str, Any], text: str) -> None:
-        """A model said a piece of text; the place is its node's metadata."""
+        """A model said a piece of text; the place is its node's metadata and the message's id."""
 
     def finished(self, node: str, record: Mapping[str, Any]) -> None:
         """A seat or a step has its record."""
@@ -23,6 +26,9 @@ class Unwatched:
     """Nobody looks."""
 
     def began(self, recipe: Recipe, thread_id: str) -> None:
+        """Say nothing."""
+
+    def stands(self, node: str, record: Mapping[str, Any]) -> None:
         """Say nothing."""
 
     def heard(self, place: Mapping[str, Any], text: str) -> None:

@@ -18,7 +18,8 @@ from prompts import PromptError
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
     question(state["messages"])
-    asked = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    told = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    asked = [call for first in told for call in (first, *first.substitutes)]
     for call in asked:
         check(call)
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))

@@ -21,6 +21,8 @@ def checked(text: str) -> str:
     """The question itself, refused where it is empty or too long for any model."""
     if not text.strip():
         raise UsageError("the question is empty: ask something")
+    if any("\ud800" <= sign <= "\udfff" for sign in set(text)):
+        raise UsageError("the question is not Unicode text: it holds half of a character")
     if len(text) > LONGEST:
         raise UsageError(
             f"the question has {len(text):,} characters, and at most {LONGEST:,} are sent: "

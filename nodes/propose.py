@@ -1,12 +1,16 @@
 """A seat: one model answers the question, having read the layer before."""
 
+from functools import partial
 from typing import Any
 
+from langchain_core.messages import AnyMessage
 from pydantic import Field
 
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
+from nodes.chat.reply import Reply
 from nodes.conversation import hear
+from nodes.race import Rules, over, race
 from nodes.state import Place, State, answers, seats, settings, widest
 
 
@@ -24,5 +28,23 @@ async def propose(state: State, place: Place) -> dict[str, Any]:
     seat = Seat.model_validate(settings(state, place))
     prompt = state["recipe"]["prompts"][seat.prompt]
     heard = hear(state["messages"], prompt, list(answers(state, place).values()))
-    reply = await ask(seat, heard, widest(state["recipe"]))
+    reply = await _raced(state, place, seat, heard)
     return {"layers": {str(place.layer): {place.seat: reply.record()}}}
+
+
+async def _raced(state: State, place: Place, seat: Seat, heard: list[AnyMessage]) -> Reply:
+    """Ask beside the layer's other seats, under its rules for the last of them."""
+    layer = state["recipe"]["layers"][place.layer - 1]
+    grace, hedge_after = layer.get("grace"), layer.get("hedge_after")
+    asking = partial(ask, seat, heard, widest(state["recipe"]))
+    if grace is None and hedge_after is None:
+        return await asking()
+    standing = seats(state, place.layer)
+    usable = sum(proposal["ok"] for proposal in standing.values())
+    rules = Rules(len(layer["proposers"]) - len(standing), layer["quorum"], grace, hedge_after)
+    under_way = race(place.layer, rules, usable)
+    hedge = partial(ask, seat.substitutes[0], heard) if seat.fallbacks else None
+    try:
+        return await under_way.run(place.seat, seat.model, asking, hedge)
+    finally:
+        over(place.layer, under_way)

@@ -58,7 +58,7 @@ def _merge(merged: dict[str | None, BaseMessage], said: BaseMessage) -> None:
         merged.pop(message.id, None)
         return
     if not message.id:
-        name = f"{len(merged)}|{message.type}|{message.text}"
+        name = f"{len(merged)}|{message.type}|{message.text!a}"
         message = message.model_copy(update={"id": str(uuid5(NAMESPACE_URL, name))})
     merged[message.id] = message
 

@@ -3,7 +3,7 @@
     Fault
     ├── Empty, NullContent, Surrogate, ContentFilter, WrongModel    the reply is wrong
     ├── Garbage, MidStreamError, Cut, TruncatedBody                 the bytes are wrong
-    ├── Slow, Drip, Hang                                            the time is wrong
+    ├── Slow, Drip, Gate, Hang                                      the time is wrong
     └── Status, Reset                                               there is no answer at all
 
 A fault acts on a reply, on the body of a whole answer or on the events of a stream; what needs
@@ -12,10 +12,11 @@ the socket or the clock is only named here and played by the server.
 
 import json
 import re
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 DONE = b"data: [DONE]\n\n"
@@ -294,6 +295,13 @@ class Drip(Fault):
     """A trickle: so many seconds between two chunks, or between two pieces of a whole body."""
 
     seconds_per_chunk: float
+
+
+@dataclass(frozen=True)
+class Gate(Fault):
+    """The first words, and the rest of the stream once the test opens the gate."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from tests.faults import (
     Drip,
     Fault,
     Garbage,
+    Gate,
     Hang,
     Reply,
     Reset,
@@ -253,11 +254,13 @@ class Provider:
         call.status = response.status
         *early, last = pieces
         await response.prepare(request)
-        for piece in early:
+        for number, piece in enumerate(early):
             await response.write(piece)
             await asyncio.sleep(
                 fault.seconds_per_chunk if isinstance(fault, Drip) else self.chunk_delay
             )
+            while isinstance(fault, Gate) and number and not fault.opened.is_set():
+                await asyncio.sleep(0.01)
         self._finish(call)  # before the last byte: whoever has read the answer sees it finished
         if isinstance(fault, TruncatedBody):
             await response.write(last)

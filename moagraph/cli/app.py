@@ -38,7 +38,10 @@ ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The threa
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="The question; `-` reads standard input.")],
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="The question; `-` reads it from standard input."),
+    ],
     recipe: RecipeOption = None,
     thread: ThreadOption = None,
     pause_after: Annotated[
@@ -159,7 +162,7 @@ def models(as_json: JsonOption = False) -> None:
 
 @app.command()
 def doctor(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
-    """Check keys, endpoints, models, the local engine and the data folder."""
+    """Check keys, addresses, models and the data folder."""
     from moagraph.cli.doctor import doctor as command
 
     command(recipe, as_json)

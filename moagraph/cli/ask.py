@@ -158,7 +158,7 @@ def _watched(run: Run, as_json: bool, thread: str) -> Result:
     """Run under a display; Ctrl-C leaves a thread that can be resumed."""
 
     async def watched() -> Result:
-        with watcher(answers=not as_json) as watch:
+        async with watcher(answers=not as_json) as watch:
             came = await run(threads, watch)
             watch.ended(came)
             return came
@@ -222,10 +222,10 @@ def _text(said: str) -> str:
 def _pauses(said: Sequence[str], layers: int) -> list[int]:
     if "all" in said:
         return list(range(1, layers + 1))
-    try:
-        return [int(number) for number in said]
-    except ValueError as error:
-        raise UsageError(f"--pause-after takes a layer's number or `all`: {error}") from error
+    odd = next((number for number in said if not number.isdecimal()), None)
+    if odd is not None:
+        raise UsageError(f"--pause-after {odd!r}: it takes a layer's number, or `all`")
+    return [int(number) for number in said]
 
 
 def _stdin() -> str:

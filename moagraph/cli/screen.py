@@ -1,8 +1,11 @@
 """What reaches a person's terminal: answers on standard output, everything else on error."""
 
+import os
 import sys
 import unicodedata
 from typing import NoReturn
+
+from nodes.errors import RunError
 
 KEPT = {"\n", "\t"}
 # Signs that reorder what a person sees: a model could make its words read as others.
@@ -16,10 +19,22 @@ def clean(text: str) -> str:
     return "".join(sign for sign in text if sign in KEPT or not _drives(sign))
 
 
+def one_line(text: str) -> str:
+    """The text without control codes and line ends."""
+    return " ".join(clean(text).split())
+
+
 def out(text: str, end: str = "\n") -> None:
     """Write to standard output at once; a closed pipe ends the command quietly."""
-    sys.stdout.write(text.encode("utf-8", "replace").decode() + end)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would be tried again, and complained of, at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise RunError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def say(text: str) -> None:

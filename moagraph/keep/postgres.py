@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,6 +17,31 @@ from moagraph.keep.steady import PATIENCE, Steady, busy
 from nodes.errors import StorageError
 
 SETUP = "hashtextextended('moagraph', 0)"
+NAMES = """
+SELECT thread_id, max(checkpoint_id) AS checkpoint_id FROM checkpoints
+WHERE checkpoint_ns = '' GROUP BY thread_id ORDER BY 2 DESC LIMIT %s"""
+SIZE = """
+SELECT
+  (SELECT coalesce(sum(pg_column_size(checkpoint) + pg_column_size(metadata)), 0)
+   FROM checkpoints WHERE thread_id = %s)
+  + (SELECT coalesce(sum(pg_column_size(blob)), 0) FROM checkpoint_blobs WHERE thread_id = %s)
+  + (SELECT coalesce(sum(pg_column_size(blob)), 0) FROM checkpoint_writes WHERE thread_id = %s)
+  AS bytes"""
+DROP: tuple[LiteralString, ...] = (
+    "DELETE FROM checkpoints WHERE thread_id = %s AND checkpoint_id = ANY(%s)",
+    "DELETE FROM checkpoint_writes WHERE thread_id = %s AND checkpoint_id = ANY(%s)",
+    "UPDATE checkpoints SET parent_checkpoint_id = NULL "
+    "WHERE thread_id = %s AND parent_checkpoint_id = ANY(%s)",
+)
+DROP_BLOBS = """
+DELETE FROM checkpoint_blobs AS b WHERE thread_id = %s AND NOT EXISTS (
+  SELECT 1 FROM checkpoints AS c
+  WHERE c.thread_id = b.thread_id AND c.checkpoint_ns = b.checkpoint_ns
+  AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version)"""
+LOCKED = """
+SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND (classid::bigint << 32) | objid::bigint = %s::bigint"""
 HOW = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
 
 
@@ -37,12 +62,52 @@ class PostgresThreads(Steady, PostgresSaver):
     @contextmanager
     def held(self, thread_id: str) -> Iterator[None]:
         """An advisory lock on a connection of its own; it ends with the connection."""
-        key = int.from_bytes(hashlib.sha256(thread_id.encode()).digest()[:8], "big", signed=True)
         with _connected(self.url) as connection:
-            got = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            how = "SELECT pg_try_advisory_lock(%s)"
+            got = connection.execute(how, (_key(thread_id),)).fetchone()
             if not got or not got[0]:
                 raise busy(thread_id)
             yield
+
+    def running(self, thread_id: str) -> bool:
+        """Its lock is among those that the server lists."""
+        return bool(self._rows(LOCKED, _key(thread_id)))
+
+    def names(self, limit: int | None = None) -> Iterator[tuple[str, str]]:
+        """Read from the index alone."""
+        rows = self._rows(NAMES, limit)
+        return ((row["thread_id"], row["checkpoint_id"]) for row in rows)
+
+    def size(self, thread_id: str) -> int:
+        """As they are kept, which is compressed."""
+        return int(self._rows(SIZE, thread_id, thread_id, thread_id)[0]["bytes"] or 0)
+
+    def drop(self, thread_id: str, checkpoint_ids: Sequence[str]) -> None:
+        """In one transaction, with the values that no kept checkpoint has any more."""
+
+        def dropped() -> None:
+            with self._cursor() as cursor, cursor.connection.transaction():
+                for statement in DROP:
+                    cursor.execute(statement, (thread_id, [*checkpoint_ids]))
+                cursor.execute(DROP_BLOBS, (thread_id,))
+
+        self.steady(dropped)
+
+    def compact(self) -> None:
+        """The server uses the room again."""
+        self._rows("VACUUM checkpoints, checkpoint_blobs, checkpoint_writes")
+
+    def _rows(self, query: LiteralString, *values: Any) -> list[Any]:
+        def read() -> list[Any]:
+            with self._cursor() as cursor:
+                cursor.execute(query, values)
+                return cursor.fetchall() if cursor.description else []
+
+        return self.steady(read)
+
+
+def _key(thread_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(thread_id.encode()).digest()[:8], "big", signed=True)
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -16,6 +16,15 @@ from nodes.errors import StorageError
 from nodes.folder import taken
 
 VERSION = 1
+DROP = (
+    "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_id = ?",
+    "DELETE FROM writes WHERE thread_id = ? AND checkpoint_id = ?",
+)
+ORPHANS = """
+UPDATE checkpoints AS c SET parent_checkpoint_id = NULL
+WHERE thread_id = ? AND NOT EXISTS (
+  SELECT 1 FROM checkpoints AS p WHERE p.thread_id = c.thread_id
+  AND p.checkpoint_ns = c.checkpoint_ns AND p.checkpoint_id = c.parent_checkpoint_id)"""
 
 
 class SqliteThreads(Steady, SqliteSaver):
@@ -35,13 +44,73 @@ class SqliteThreads(Steady, SqliteSaver):
     @contextmanager
     def held(self, thread_id: str) -> Iterator[None]:
         """A locked file a thread; the lock ends with the process."""
-        folder = self.file.parent / "locks"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        name = hashlib.sha256(thread_id.encode()).hexdigest()[:32]
-        with (folder / name).open("ab") as lock:
+        file = self._lock_of(thread_id)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        with file.open("ab") as lock:
             if not taken(lock):
-                raise busy(thread_id)
+                time.sleep(0.05)  # it may be one who only looks whether the thread is running
+                if not taken(lock):
+                    raise busy(thread_id)
             yield
+
+    def running(self, thread_id: str) -> bool:
+        """Its lock cannot be taken."""
+        file = self._lock_of(thread_id)
+        if not file.exists():
+            return False
+        with file.open("ab") as lock:
+            return not taken(lock)
+
+    def names(self, limit: int | None = None) -> Iterator[tuple[str, str]]:
+        """Read from the index alone."""
+        query = (
+            "SELECT thread_id, max(checkpoint_id) FROM checkpoints WHERE checkpoint_ns = '' "
+            "GROUP BY thread_id ORDER BY 2 DESC LIMIT ?"
+        )
+        return iter(self._rows(query, -1 if limit is None else limit))
+
+    def size(self, thread_id: str) -> int:
+        """See `Steady`."""
+        checkpoints = "SELECT sum(length(checkpoint) + length(metadata)) FROM checkpoints"
+        writes = "SELECT sum(length(value)) FROM writes"
+        sums = [
+            self._rows(f"{query} WHERE thread_id = ?", thread_id)[0][0]
+            for query in (checkpoints, writes)
+        ]
+        return sum(known or 0 for known in sums)
+
+    def drop(self, thread_id: str, checkpoint_ids: Sequence[str]) -> None:
+        """In one transaction."""
+        pairs = [(thread_id, id_) for id_ in checkpoint_ids]
+
+        def dropped() -> None:
+            with self.lock, self.conn:
+                for statement in DROP:
+                    self.conn.executemany(statement, pairs)
+                self.conn.execute(ORPHANS, (thread_id,))
+
+        self.steady(dropped)
+
+    def compact(self) -> None:
+        """The file shrinks once the log has been written into it."""
+
+        def compacted() -> None:
+            with self.lock:
+                self.conn.execute("VACUUM")
+                self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        self.steady(compacted)
+
+    def _lock_of(self, thread_id: str) -> Path:
+        name = hashlib.sha256(thread_id.encode()).hexdigest()[:32]
+        return self.file.parent / "locks" / name
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        def read() -> list[Any]:
+            with self.cursor(transaction=False) as cursor:
+                return cursor.execute(query, values).fetchall()
+
+        return self.steady(read)
 
 
 @contextmanager

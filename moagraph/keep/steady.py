@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeVar
 
@@ -31,6 +31,26 @@ class Steady(BaseCheckpointSaver[str]):
 
     def held(self, thread_id: str) -> AbstractContextManager[None]:
         """Hold the thread for one run; another that wants it meanwhile is refused."""
+        raise NotImplementedError
+
+    def running(self, thread_id: str) -> bool:
+        """Whether somebody holds the thread now."""
+        raise NotImplementedError
+
+    def names(self, limit: int | None = None) -> Iterator[tuple[str, str]]:
+        """The threads with their newest checkpoint's id, newest first; nothing is unpacked."""
+        raise NotImplementedError
+
+    def size(self, thread_id: str) -> int:
+        """The bytes that the thread's rows hold."""
+        raise NotImplementedError
+
+    def drop(self, thread_id: str, checkpoint_ids: Sequence[str]) -> None:
+        """Delete these checkpoints at once; a kept one whose parent goes has none then."""
+        raise NotImplementedError
+
+    def compact(self) -> None:
+        """Give the room of what was deleted back."""
         raise NotImplementedError
 
     def steady(self, call: Callable[[], T]) -> T:

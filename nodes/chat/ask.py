@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 
 from nodes.chat.call import Call
 from nodes.chat.failures import Failure, failure
+from nodes.chat.limits import paced, settle, within_limits
 from nodes.chat.models import model
 from nodes.chat.prices import cost_usd
 from nodes.chat.providers import secret, speaks_openai
@@ -18,7 +19,36 @@ from nodes.errors import MoaError
 
 
 async def ask(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
-    """The model's reply within the call's timeout, all attempts included."""
+    """The model's reply, or that of the first substitute that has one."""
+    reply = await ask_one(call, messages, slots)
+    for other in call.substitutes:
+        if reply.ok:
+            break
+        reply = in_place_of(reply, await ask_one(other, messages, slots))
+    return reply
+
+
+def in_place_of(first: Reply, other: Reply) -> Reply:
+    """The substitute's reply under the name of the one that was asked first, and both bills."""
+    error = f"{first.error}; {other.model}: {other.error}" if other.error else None
+    return replace(
+        other,
+        model=first.model,
+        kind="substituted" if other.ok else first.kind,
+        error=error,
+        answered_by=other.model if other.ok else None,
+        attempts=first.attempts + other.attempts,
+        seconds=first.seconds + other.seconds,
+    )
+
+
+async def ask_one(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
+    """The model's own reply within the call's timeout, all attempts included."""
+    async with within_limits(call):
+        return await _ask_one(call, messages, slots)
+
+
+async def _ask_one(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply:
     began = time.monotonic()
     replies: list[Reply] = []
     try:
@@ -51,6 +81,7 @@ async def _attempts(
 
 
 async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply | Failure:
+    taken = await paced(call, messages)
     try:
         chat = await model(call, slots)
         message = await chat.ainvoke(list(messages), **call.extras)
@@ -58,8 +89,10 @@ async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Re
         return Failure("refused", str(error))
     except Exception as error:  # what providers' clients raise has no common base
         return failure(error, secret(call))
+    usage = message.usage_metadata
+    settle(call, taken, usage["total_tokens"] if usage else None)
     answered_by = message.response_metadata.get("model_name")
-    cost = await cost_usd(call, message.usage_metadata, answered_by)
+    cost = await cost_usd(call, usage, answered_by)
     return replace(read(call, message), cost_usd=cost)
 
 

@@ -3,7 +3,14 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from nodes.chat.address import checked_url, split
 
@@ -28,6 +35,17 @@ class Price(BaseModel):
     output: float = Field(ge=0, allow_inf_nan=False)
 
 
+class Limits(BaseModel):
+    """How much one server is asked at once; `alone` is one call at a time on this machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_concurrency: int | None = Field(None, ge=1)
+    requests_per_second: float | None = Field(None, gt=0, allow_inf_nan=False)
+    tokens_per_minute: int | None = Field(None, ge=1)
+    alone: bool = False
+
+
 class Sampling(BaseModel):
     """What `[defaults]`, a seat and a step can all say of a call."""
 
@@ -44,16 +62,49 @@ class Sampling(BaseModel):
     base_url: Annotated[str, AfterValidator(checked_url)] | None = None
     api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
+    limits: Limits | None = None
     extra_body: dict[str, Any] | None = None
 
 
-class Call(Sampling):
-    """One model and how it is asked; `sample` tells copies of one seat apart."""
+class Substitute(Sampling):
+    """A model that is asked where another has failed; what it leaves open is as for the other."""
 
     model: Annotated[str, AfterValidator(_named)]
+
+
+def _a_model(said: Any) -> Any:
+    return {"model": said} if isinstance(said, str) else said
+
+
+class Call(Sampling):
+    """One model and how it is asked, and which others where it fails."""
+
+    model: Annotated[str, AfterValidator(_named)]
+    fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
+        default_factory=list, description="Asked in this order where the model fails."
+    )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
     tools: list[dict[str, Any]] | None = Field(None, description="Tools in OpenAI's form.")
     tool_choice: str | dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> "Call":
+        every: list[Call | Substitute] = [self, *self.fallbacks]
+        asked = [(one.model, one.base_url) for one in every]
+        for one in asked:
+            if asked.count(one) > 1:
+                raise ValueError(f"`fallbacks` form a circle: {one[0]!r} is asked twice")
+        return self
+
+    @property
+    def substitutes(self) -> list["Call"]:
+        """The calls that stand in for this one, each with its own endpoint and its sampling."""
+        own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
+        said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
+        return [
+            Call.model_validate(said | other.model_dump(exclude_unset=True))
+            for other in self.fallbacks
+        ]
 
     @property
     def extras(self) -> dict[str, Any]:

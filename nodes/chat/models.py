@@ -12,14 +12,21 @@ from nodes.chat.discreet import discreet
 from nodes.chat.prices import listed, warm
 from nodes.chat.providers import NO_KEY, PROVIDERS, address, secret
 
+MOST = 256
+# What a recipe says of a call that is not for the model.
+OURS = {"attempts", "base_url", "api_key_env", "price", "limits"}
+
 
 async def model(call: Call, slots: int = 1) -> BaseChatModel:
     """The chat model that answers the call, with its connections bound to the running loop."""
-    kept = loops.of_this_loop()
-    key = (call.model_dump_json(), address(call), secret(call))
+    kept: dict[Any, BaseChatModel] = loops.of_this_loop().setdefault("models", {})
+    said = call.model_dump_json(include=Sampling.model_fields.keys() | {"model"})
+    key = (said, address(call), secret(call))
     if key not in kept:
         kept[key] = await _build(call, slots)
-    return kept[key]  # type: ignore[no-any-return]
+        while len(kept) > MOST:
+            del kept[next(iter(kept))]
+    return kept[key]
 
 
 async def ready(call: Call, slots: int) -> None:
@@ -108,7 +115,7 @@ def _endpoint(call: Call) -> dict[str, Any]:
 def _sampling(call: Call) -> dict[str, Any]:
     """What is said of every call; what the recipe leaves open is not sent at all."""
     said = call.model_dump(
-        include=Sampling.model_fields.keys() - {"attempts", "base_url", "api_key_env", "price"},
+        include=Sampling.model_fields.keys() - OURS,
         exclude_none=True,
     )
     return {"max_retries": 0, "stream_usage": True, **said}

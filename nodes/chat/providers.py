@@ -98,11 +98,16 @@ def address(call: Call) -> str | None:
 
 
 def ollama_address(host: str) -> str:
-    """Ollama's own address from what OLLAMA_HOST may hold: `host`, `host:port` or a URL."""
+    """Ollama's own address from OLLAMA_HOST, which is read as Ollama reads it."""
     scheme, _, rest = host.rpartition("://")
-    name, _, port = rest.rstrip("/").removesuffix("/v1").partition(":")
-    name = "127.0.0.1" if name in ("", "0.0.0.0") else name
-    return _checked(f"{scheme or 'http'}://{name}:{port or 11434}", "OLLAMA_HOST")
+    place, _, path = rest.partition("/")
+    head, bracket, tail = place.rpartition("]")  # an IPv6 address has colons of its own
+    name, _, port = tail.partition(":")
+    name = f"{head}{bracket}{name}"
+    name = "127.0.0.1" if name in ("", "0.0.0.0", "[::]") else name
+    port = port or {"http": "80", "https": "443"}.get(scheme, "11434")
+    path = f"/{path}".rstrip("/").removesuffix("/v1")
+    return _checked(f"{scheme or 'http'}://{name}:{port}{path}", "OLLAMA_HOST")
 
 
 def _checked(url: str, variable: str) -> str:

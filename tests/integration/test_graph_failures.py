@@ -118,6 +118,10 @@ REFUSED = {
         "there is no question: the conversation must end with a user's message",
     ),
     "white space": ([("user", " \n\t ")], "the question is empty: ask something"),
+    "half an emoji": (
+        [("user", "why \ud83d?")],
+        "the question is not Unicode text: it holds half of a character",
+    ),
     "5 MB": (
         [("user", "x" * 5_000_000)],
         "the question has 5,000,000 characters, and at most 1,000,000 are sent: shorten it",
@@ -130,9 +134,9 @@ REFUSED = {
 def test_what_is_no_question_is_refused_before_any_call(
     provider: Provider, way: str, messages: Any, message: str
 ) -> None:
-    graph = graph_of(mixture(["openai:a"]))
+    graph = graph_of(mixture(["openai:a"]), checkpointer=InMemorySaver())
     with pytest.raises(UsageError) as caught:
-        run(graph, way, given={"messages": messages})
+        run(graph, way, {"configurable": {"thread_id": "t"}}, {"messages": messages})
     assert str(caught.value) == message
     assert provider.calls == []
 

@@ -1,0 +1,112 @@
+"""A thread as one JSON document, which any saver can take in again exactly as it was."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointTuple
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+
+from moagraph.document import Entry, Tasks, checked, document, entries, written
+from moagraph.run import hold
+from nodes.chat import loops
+from nodes.errors import UnknownName, UsageError
+
+Saver = BaseCheckpointSaver[Any]
+
+
+def export_thread(threads: Saver, thread_id: str) -> dict[str, Any]:
+    """All that the thread keeps, as plain JSON."""
+    with held(threads, thread_id):
+        tuples = found(threads, thread_id)
+    said = [_entry(one, tuples.get(parent(one) or "")) for one in tuples.values()]
+    return document(thread_id, said[::-1])
+
+
+def import_thread(threads: Saver, said: Mapping[str, Any], thread_id: str | None = None) -> str:
+    """Make a thread of an exported one, under its own name or another; whole or not at all."""
+    read = checked(said)
+    name = read.thread_id if thread_id is None else thread_id
+    kept = list(entries(read))
+    with held(threads, name):
+        _put(threads, name, kept)
+    return name
+
+
+@contextmanager
+def held(threads: Saver, thread_id: str) -> Iterator[None]:
+    """No run can have the thread; the work stays on this thread, so that Ctrl-C undoes it."""
+    holding = hold(threads, thread_id)
+    loops.run(holding.__aenter__())
+    try:
+        yield
+    finally:
+        loops.run(holding.__aexit__(None, None, None))
+
+
+def found(threads: Saver, thread_id: str) -> dict[str, CheckpointTuple]:
+    """The thread's checkpoints by their ids, newest first."""
+    listed = threads.list({"configurable": {"thread_id": thread_id}})
+    tuples = {one.checkpoint["id"]: one for one in listed}
+    if not tuples:
+        raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
+    return tuples
+
+
+def parent(one: CheckpointTuple) -> str | None:
+    """The id of the checkpoint that this one came from."""
+    return one.parent_config["configurable"]["checkpoint_id"] if one.parent_config else None
+
+
+def _entry(one: CheckpointTuple, above: CheckpointTuple | None) -> dict[str, Any]:
+    frame: dict[str, Any] = {**one.checkpoint}
+    values = frame.pop("channel_values")
+    versions = above.checkpoint["channel_versions"] if above else {}
+    # Postgres finds a snapshot again under each later checkpoint of the same version.
+    own = {
+        channel: value
+        for channel, value in values.items()
+        if not isinstance(value, _DeltaSnapshot)
+        or versions.get(channel) != frame["channel_versions"][channel]
+    }
+    return {
+        "ns": one.config["configurable"]["checkpoint_ns"],
+        "id": frame.pop("id"),
+        "parent": parent(one),
+        "frame": frame,
+        "values": {channel: written(own[channel]) for channel in sorted(own)},
+        "metadata": dict(one.metadata),
+        "writes": [
+            [task, channel, *written(value)] for task, channel, value in one.pending_writes or []
+        ],
+    }
+
+
+def _put(threads: Saver, thread_id: str, kept: list[tuple[Entry, Checkpoint, Tasks]]) -> None:
+    if threads.get_tuple({"configurable": {"thread_id": thread_id}}):
+        raise UsageError(
+            f"there is a thread {thread_id!r} already: take another name with `--as NAME`"
+        )
+    try:
+        for entry, checkpoint, tasks in kept:
+            _put_entry(threads, thread_id, entry, checkpoint, tasks)
+    except BaseException:
+        threads.delete_thread(thread_id)
+        raise
+
+
+def _put_entry(
+    threads: Saver, thread_id: str, entry: Entry, checkpoint: Checkpoint, tasks: Tasks
+) -> None:
+    above, here = (_config(thread_id, entry.ns, id_) for id_ in (entry.parent, entry.id))
+    metadata: Any = entry.metadata
+    threads.put(above, checkpoint, metadata, checkpoint["channel_versions"])
+    for number, (task, writes) in enumerate(tasks.items()):
+        # A path of its own, as savers list the tasks by path, and it is not told by any.
+        threads.put_writes(here, writes, task, f"{number:05}")
+
+
+def _config(thread_id: str, ns: str, checkpoint_id: str | None) -> RunnableConfig:
+    where = {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}
+    return {"configurable": where}

@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from graphs.build import build
+from graphs.load import from_state, load_recipe, recipe_names
+from graphs.recipe import Recipe
+from nodes.folder import data_folder
+from tests.mixtures import mixture, turn
+
+SHIPPED = [
+    "local", "moa", "moa-gpt-4o", "moa-lite", "ollama", "openai", "single-proposer", "together",
+]  # fmt: skip
+
+
+def test_the_promised_recipes_ship() -> None:
+    assert set(SHIPPED) <= set(recipe_names())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_recipe_can_be_built_and_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.name, bool(recipe.about)) == (name, True)
+    assert len(build(recipe).nodes) == recipe.calls + 1 + len(recipe.layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "seats", "aggregator"),
+    [
+        ("moa", [6, 6], "together:Qwen/Qwen1.5-110B-Chat"),
+        ("moa-lite", [6], "together:Qwen/Qwen1.5-72B-Chat"),
+        ("moa-gpt-4o", [6, 6], "openai:gpt-4o-2024-05-13"),
+        ("single-proposer", [6], "together:Qwen/Qwen1.5-110B-Chat"),
+    ],
+)
+def test_a_reproduction_has_the_papers_settings(
+    name: str, seats: list[int], aggregator: str
+) -> None:
+    recipe = load_recipe(name)
+    assert recipe.about.startswith("Reproduction")
+    assert [len(layer.proposers) for layer in recipe.layers] == seats
+    assert recipe.resolved()["layers"][-1]["aggregate"][-1]["model"] == aggregator
+    assert {seat.temperature for layer in recipe.layers for seat in layer.proposers} == {0.7}
+    assert {seat.max_tokens for layer in recipe.layers for seat in layer.proposers} == {2048}
+
+
+def test_a_count_of_six_is_six_seats() -> None:
+    recipe = mixture([{"model": "openai:a", "count": 6}])
+    seats = recipe.layers[0].proposers
+    assert [seat.model for seat in seats] == ["openai:a"] * 6
+    assert {seat.count for seat in seats} == {1}
+    assert len([name for name in build(recipe).nodes if name.endswith("_a")]) == 6
+
+
+def test_defaults_fill_only_what_is_left_open() -> None:
+    recipe = mixture(
+        ["openai:a", {"model": "openai:b", "temperature": 0.0, "timeout": 5}],
+        defaults={"temperature": 0.7, "timeout": 60, "attempts": 1, "max_tokens": 9},
+    )
+    a, b = recipe.layers[0].proposers
+    assert (a.temperature, a.timeout, a.attempts, a.max_tokens) == (0.7, 60, 1, 9)
+    assert (b.temperature, b.timeout, b.attempts, b.max_tokens) == (0.0, 5, 1, 9)
+    step = recipe.resolved()["layers"][0]["aggregate"][0]
+    assert (step["temperature"], step["timeout"]) == (0.7, 60)
+
+
+def test_a_layer_hands_on_its_answers_as_they_are_unless_it_says_more() -> None:
+    recipe = mixture(["openai:a"], ["openai:b"])
+    assert [step.step for layer in recipe.layers for step in layer.aggregate] == [
+        "concat",
+        "synthesize",
+    ]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_resolved_recipe_read_again_is_the_same(name: str) -> None:
+    recipe = load_recipe(name)
+    resolved = recipe.resolved()
+    assert json.loads(json.dumps(resolved)) == resolved
+    again = Recipe.model_validate(resolved)
+    assert (again, again.resolved()) == (recipe, resolved)
+
+
+def test_what_a_state_keeps_is_the_recipe_that_ran(tmp_path: Path) -> None:
+    prompt = tmp_path / "mine.md"
+    prompt.write_text("Mine:")
+    told = {"model": "scripted:yes", "prompt": str(prompt)}
+    kept = turn(mixture(["scripted:a"], aggregator=told), ("user", "hi"))["recipe"]
+    prompt.unlink()
+    recipe = from_state(kept)
+    assert {**recipe.resolved(), "prompts": kept["prompts"]} == kept
+    assert kept["prompts"][str(prompt)] == "Mine:"
+    with pytest.raises(ValidationError, match="No such file"):
+        Recipe.model_validate(recipe.resolved())
+
+
+def test_a_recipe_of_ones_own_lies_in_the_data_folder(tmp_path: Path) -> None:
+    folder = data_folder() / "recipes"
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.toml").write_text(
+        '[[layers]]\nproposers = ["scripted:a"]\n'
+        'aggregate = { step = "synthesize", model = "scripted:b" }\n'
+    )
+    assert "mine" in recipe_names()
+    assert load_recipe("mine").name == "mine"
+    assert load_recipe(folder / "mine.toml") == load_recipe("mine")
+
+
+def test_the_models_are_named_once_in_the_order_of_the_layers() -> None:
+    recipe = mixture(["openai:a", "together:b", "openai:a"], ["openai:c"])
+    assert recipe.models == ["openai:a", "together:b", "openai:c", "openai:agg"]
+    assert recipe.calls == 5
+
+
+@pytest.mark.parametrize(
+    "said", [{"temperature": 3}, {"top_p": 0}, {"attempts": 11}, {"seed": "x"}]
+)
+def test_an_impossible_setting_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        mixture([{"model": "openai:a", **said}])
