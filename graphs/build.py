@@ -8,8 +8,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from graphs import names
-from graphs.recipe import Layer, Recipe
+from graphs.places import Row, rows
+from graphs.recipe import Recipe
 from nodes.begin import begin
 from nodes.chat import loops
 from nodes.context import Context
@@ -76,41 +76,31 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
     def _draw(self) -> None:
         self._node("begin", partial(begin, recipe=self.recipe.resolved()), role="begin")
         self.add_edge(START, "begin")
-        before, reads = "begin", None
-        for number, layer in enumerate(self.recipe.layers, 1):
-            before = self._fan_out(number, layer, before, reads)
-            before, chain = self._aggregate(number, layer, before)
-            reads = (number, chain)
+        before = "begin"
+        for row in rows(self.recipe):
+            before = self._steps(row, self._fan_out(row, before))
         self.add_edge(before, END)
 
-    def _fan_out(
-        self, number: int, layer: Layer, before: str, reads: tuple[int, tuple[str, ...]] | None
-    ) -> str:
+    def _fan_out(self, row: Row, before: str) -> str:
         """The layer's seats, side by side between the node before and their join."""
-        after = names.step(number, "join")
-        path = ("layers", number - 1)
-        place = Place(after, path, layer=number)
-        self._node(after, partial(join, place=place), role="join", layer=number)
-        for index, (seat, node, proposer) in enumerate(names.seats(number, layer.proposers)):
-            place = Place(node, (*path, "proposers", index), number, seat, reads)
-            labels = {"role": "proposer", "layer": number, "seat": seat, "model": proposer.model}
-            self._node(node, partial(propose, place=place), **labels)
-            self.add_edge(before, node)
-            self.add_edge(node, after)
+        after = row.join.node
+        self._node(after, partial(join, place=row.join), role="join", layer=row.number)
+        for place, seat in row.seats:
+            labels = {"role": "proposer", "layer": row.number, "seat": place.seat}
+            self._node(place.node, partial(propose, place=place), **labels, model=seat.model)
+            self.add_edge(before, place.node)
+            self.add_edge(place.node, after)
         return after
 
-    def _aggregate(self, number: int, layer: Layer, before: str) -> tuple[str, tuple[str, ...]]:
+    def _steps(self, row: Row, before: str) -> str:
         """The layer's steps in a row behind its join."""
-        chain: tuple[str, ...] = (before,)
-        for node, step in names.steps(number, layer.aggregate):
-            last = number == len(self.recipe.layers) and step is layer.aggregate[-1]
-            path = ("layers", number - 1, "aggregate", layer.aggregate.index(step))
-            place = Place(node, path, number, reads=(number, chain), last=last)
-            labels = {"role": "answer" if last else step.step, "layer": number, "model": step.model}
-            self._node(node, partial(STEPS[step.step], place=place), **labels)
-            self.add_edge(before, node)
-            before, chain = node, (*chain, node)
-        return before, chain
+        for place, step in row.steps:
+            labels = {"role": "answer" if place.last else step.step, "layer": row.number}
+            act = partial(STEPS[step.step], place=place)
+            self._node(place.node, act, **labels, model=step.model)
+            self.add_edge(before, place.node)
+            before = place.node
+        return before
 
     def _node(self, name: str, act: Act, **metadata: Any) -> None:
         self.add_node(name, Node(act), metadata=metadata)

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent / "recipes"
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """The recipe of that name, shipped or in the data folder, or the one in that file."""
-    return _read(_find(str(name_or_path)))
+    return _read(recipe_file(str(name_or_path)))
 
 
 def recipe_names() -> list[str]:
@@ -30,7 +30,7 @@ def recipe_names() -> list[str]:
 
 def from_state(kept: dict[str, Any]) -> Recipe:
     """The recipe that a run kept in its state, together with the prompts it spoke by."""
-    said = {key: value for key, value in kept.items() if key != "prompts"}
+    said = {key: value for key, value in kept.items() if key in Recipe.model_fields}
     return Recipe.model_validate(said, context={"prompts": kept.get("prompts", {})})
 
 
@@ -38,7 +38,8 @@ def _folders() -> list[Path]:
     return [HERE, data_folder() / "recipes"]
 
 
-def _find(name: str) -> Path:
+def recipe_file(name: str) -> Path:
+    """Where the recipe of that name lies; a path is taken as it is."""
     if "/" in name or "\\" in name or name.endswith(".toml"):
         return Path(name).expanduser()
     for folder in _folders():

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from nodes.budget import Budget
 from nodes.chat.address import split
 from nodes.chat.call import Call, Limits, Sampling, Substitute
 from nodes.concat import Concat
@@ -86,6 +87,7 @@ class Recipe(BaseModel):
     limits: dict[str, Limits] = Field(
         default_factory=dict, description="By provider: how much is asked of it at once."
     )
+    budget: Budget | None = Field(None, description="The most that a turn and a thread may cost.")
     one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
     layers: list[Layer] = Field(min_length=1)
 

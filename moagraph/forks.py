@@ -7,7 +7,7 @@ by writing as one of its own seats; so its join comes next, and nothing else.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,7 @@ class Changes:
 
 def seat_of(name: str) -> Seat:
     """`2.02` and `2.2` are layer 2, seat 02."""
-    found = re.fullmatch(r"(\d+)\.(\d+)", name.strip())
+    found = re.fullmatch(r"([1-9]\d*)\.(\d+)", name.strip())
     if not found:
         raise UsageError(f"{name!r} is not LAYER.SEAT, such as 2.02")
     return int(found[1]), f"{int(found[2]):02d}"
@@ -54,10 +54,12 @@ async def fork(
 ) -> tuple[Thread, RunnableConfig]:
     """The thread with the changes made, and where to run on from."""
     layer = _layer(thread, from_layer, changes)
+    _check_reach(layer, changes.put)
     recipe = changed(thread.recipe, changes.put)
     at = await at_join(thread, layer)
     graph = compiled(recipe, threads)
-    kept = {**recipe.resolved(), "prompts": at.values["recipe"]["prompts"]}
+    of_the_turn = {k: v for k, v in at.values["recipe"].items() if k not in Recipe.model_fields}
+    kept = {**recipe.resolved(), **of_the_turn}
     records = {str(layer): _records(at.values, layer, changes)} if layer else Overwrite({})
     update: Json = {"recipe": kept, "layers": records}
     writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
@@ -107,6 +109,21 @@ def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
     return (
         named.pop() if named else min(map(_reach, changes.put), default=len(thread.recipe.layers))
     )
+
+
+def _check_reach(layer: int, paths: Iterable[str]) -> None:
+    """What stands, or was filled in long ago, would be changed to no effect."""
+    for path in paths:
+        if path.startswith("defaults."):
+            raise UsageError(
+                f"--set {path!r} changes nothing: a run's seats and steps have their own settings, "
+                "such as layers.2.aggregate.temperature"
+            )
+        if _reach(path) < layer:
+            raise UsageError(
+                f"--set {path!r} changes what is before the end of layer {layer}, which stands: "
+                f"replay from layer {_reach(path)}"
+            )
 
 
 def _reach(path: str) -> int:

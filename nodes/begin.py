@@ -1,10 +1,13 @@
 """The start of a turn: what is asked, by which recipe; refused here, it has cost nothing."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from langgraph.types import Overwrite
 
+from nodes.budget import carried
+from nodes.budget import check as check_budget
 from nodes.chat.call import Call
 from nodes.chat.models import ready
 from nodes.chat.providers import check
@@ -20,11 +23,20 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
     question(state["messages"])
     told = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
     asked = [call for first in told for call in (first, *first.substitutes)]
+    prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
+    await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
+    resolved = {**_as_chosen(recipe), "prompts": prompts}
+    if "budget" in recipe:
+        before = carried(state)
+        await check_budget(resolved, state["messages"], before)
+        resolved["spent"] = asdict(before)
+    return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
+
+
+def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     for call in asked:
         check(call)
-    await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**_as_chosen(recipe), "prompts": _prompts(recipe)}
-    return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
+    return _prompts(recipe)
 
 
 def _as_chosen(recipe: Json) -> Json:

@@ -26,6 +26,6 @@ class Context(BaseModel):
 
 
 def chosen() -> dict[str, Any]:
-    """What the caller of this run chose."""
+    """What the caller of this run chose for the last step."""
     context = get_runtime(Context).context or Context()
-    return context.model_dump(exclude_none=True)
+    return context.model_dump(include=set(Context.model_fields), exclude_none=True)

@@ -5,6 +5,7 @@ MoaError
 │   ├── RecipeError       a recipe is refused, with its file and line
 │   ├── MissingKey        a provider's key is not in the environment
 │   ├── MissingExtra      an optional package is not installed
+│   ├── OverBudget        not even one call fits the budget
 │   ├── StorageError      the data folder or a database cannot be used
 │   └── UnknownName       no such thread, layer, seat, recipe or provider
 └── RunError              a run began and could not finish; what it has is kept  exit 1
@@ -14,7 +15,8 @@ MoaError
     └── Stopped           a person stopped the run between two layers
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class MoaError(Exception):
@@ -41,6 +43,10 @@ class MissingExtra(UsageError):
     """An optional package is not installed."""
 
 
+class OverBudget(UsageError):
+    """Not even one call fits the budget."""
+
+
 class StorageError(UsageError):
     """The data folder or a database cannot be used."""
 
@@ -62,7 +68,12 @@ class QuorumFailed(RunError):
 
 
 class StepFailed(RunError):
-    """A step without a substitute got no answer."""
+    """A step without a substitute got no answer; `record` is what its call left behind."""
+
+    def __init__(self, message: str, record: Mapping[str, Any] | None = None) -> None:
+        """Keep the record beside the message."""
+        super().__init__(message)
+        self.record = record
 
 
 class Stopped(RunError):

@@ -5,7 +5,7 @@ from typing import Any
 from nodes.concat import concat
 from nodes.errors import QuorumFailed
 from nodes.review import review
-from nodes.state import Place, Proposal, State, merge_keys, seats, settings
+from nodes.state import Place, Proposal, State, merge_keys, passed, seats, settings
 
 
 async def join(state: State, place: Place) -> dict[str, Any]:
@@ -14,11 +14,21 @@ async def join(state: State, place: Place) -> dict[str, Any]:
     proposals = seats(state, place.layer)
     changes = review(place.layer, proposals) if layer.get("review") else {}
     proposals = merge_keys(proposals, [changes])
+    if passed(state, place.layer):
+        return {"steps": {place.node: {"kept": [], "passes": place.reads}}}
     kept = concat(proposals)
-    if len(kept) < layer["quorum"]:
-        raise QuorumFailed(_too_few(place.layer, proposals, len(kept), layer["quorum"]))
+    quorum = min(layer["quorum"], asked(proposals))
+    if len(kept) < quorum:
+        raise QuorumFailed(_too_few(place.layer, proposals, len(kept), quorum))
     update: dict[str, Any] = {"steps": {place.node: {"kept": kept}}}
     return {**update, "layers": {str(place.layer): changes}} if changes else update
+
+
+def asked(proposals: dict[str, Proposal]) -> int:
+    """How many seats were asked; a budget may have left some out."""
+    return sum(
+        proposal["kind"] != "skipped" or proposal["edited"] for proposal in proposals.values()
+    )
 
 
 def _too_few(layer: int, proposals: dict[str, Proposal], usable: int, quorum: int) -> str:

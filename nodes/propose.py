@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage
 from pydantic import Field
 
+from nodes.budget import room, within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
 from nodes.chat.reply import Reply
@@ -26,13 +27,20 @@ async def propose(state: State, place: Place) -> dict[str, Any]:
     if place.seat in seats(state, place.layer):
         return {}
     seat = Seat.model_validate(settings(state, place))
+    asked, why = await room(state, place.layer)
+    if int(place.seat) > asked:
+        reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
+        return {"layers": {str(place.layer): {place.seat: reply.record()}}}
     prompt = state["recipe"]["prompts"][seat.prompt]
     heard = hear(state["messages"], prompt, list(answers(state, place).values()))
-    reply = await _raced(state, place, seat, heard)
+    allowed = within(state, seat, beside=asked, behind=1)
+    reply = await _raced(state, place, allowed, heard, asked)
     return {"layers": {str(place.layer): {place.seat: reply.record()}}}
 
 
-async def _raced(state: State, place: Place, seat: Seat, heard: list[AnyMessage]) -> Reply:
+async def _raced(
+    state: State, place: Place, seat: Call, heard: list[AnyMessage], asked: int
+) -> Reply:
     """Ask beside the layer's other seats, under its rules for the last of them."""
     layer = state["recipe"]["layers"][place.layer - 1]
     grace, hedge_after = layer.get("grace"), layer.get("hedge_after")
@@ -41,7 +49,8 @@ async def _raced(state: State, place: Place, seat: Seat, heard: list[AnyMessage]
         return await asking()
     standing = seats(state, place.layer)
     usable = sum(proposal["ok"] for proposal in standing.values())
-    rules = Rules(len(layer["proposers"]) - len(standing), layer["quorum"], grace, hedge_after)
+    quorum = min(layer["quorum"], asked)
+    rules = Rules(asked - len(standing), quorum, grace, hedge_after)
     under_way = race(place.layer, rules, usable)
     hedge = partial(ask, seat.substitutes[0], heard) if seat.fallbacks else None
     try:

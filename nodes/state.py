@@ -132,6 +132,10 @@ def answers(state: State, place: Place) -> dict[str, str]:
     if place.reads is None:
         return {}
     layer, chain = place.reads
+    while "passes" in (joined := state["steps"].get(chain[0], {})):
+        if joined["passes"] is None:
+            return {}
+        layer, chain = joined["passes"]
     texts = {seat: p["text"] for seat, p in sorted(seats(state, layer).items()) if p["ok"]}
     for node in chain:
         record = state["steps"].get(node, {})
@@ -140,6 +144,12 @@ def answers(state: State, place: Place) -> dict[str, str]:
         if "text" in record:
             texts = {node: record["text"]}
     return texts
+
+
+def passed(state: State, layer: int) -> bool:
+    """Whether the layer was left out, so that the one before it is read in its place."""
+    records = seats(state, layer).values()
+    return all(record["kind"] == "skipped" and not record["edited"] for record in records)
 
 
 def calls(recipe: Json) -> list[Json]:

@@ -5,12 +5,13 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage
 from pydantic import Field
 
+from nodes.budget import within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
 from nodes.chat.reply import Reply
 from nodes.conversation import hear
 from nodes.errors import StepFailed
-from nodes.state import Place, State, answers, settings, widest
+from nodes.state import Place, State, answers, passed, settings, widest
 
 
 class Synthesize(Call):
@@ -22,14 +23,21 @@ class Synthesize(Call):
 
 async def synthesize(state: State, place: Place) -> dict[str, Any]:
     """Ask the aggregator; at the end of a recipe, its answer is the turn's."""
+    if passed(state, place.layer) and not place.last:
+        return {}
     step = Synthesize.model_validate(settings(state, place))
     prompt = state["recipe"]["prompts"][step.prompt]
     heard = hear(state["messages"], prompt, list(answers(state, place).values()))
-    reply = await ask(step, heard, widest(state["recipe"]))
+    reply = await ask(within(state, step), heard, widest(state["recipe"]))
     if not reply.ok:
-        raise StepFailed(f"`{place.node}` got no answer from `{step.model}`: {reply.error}")
+        message = f"`{place.node}` got no answer from `{step.model}`: {reply.error}"
+        raise StepFailed(message, {**reply.record(), "finish": _finish(reply)})
     update: dict[str, Any] = {"steps": {place.node: reply.record()}}
     return {**update, "messages": [_message(reply)]} if place.last else update
+
+
+def _finish(reply: Reply) -> str | None:
+    return reply.message.response_metadata.get("finish_reason") if reply.message else None
 
 
 def _message(reply: Reply) -> AIMessage:

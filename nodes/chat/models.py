@@ -1,7 +1,8 @@
 """From a call to a LangChain chat model, built once for each event loop."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 
@@ -11,6 +12,9 @@ from nodes.chat.call import Call, Sampling
 from nodes.chat.discreet import discreet
 from nodes.chat.prices import listed, warm
 from nodes.chat.providers import NO_KEY, PROVIDERS, address, secret
+
+Clients: TypeAlias = dict[str, Any]
+Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
 
 MOST = 256
 # What a recipe says of a call that is not for the model.
@@ -46,30 +50,33 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
     if provider == "local" and not call.base_url:
         return await _local(call, name, slots)
     maker = MAKERS.get(provider, _compatible if call.base_url or provider in PROVIDERS else _other)
-    return maker(call, name)
+    kept = loops.of_this_loop()
+    async with kept.setdefault("building", asyncio.Lock()):
+        clients = await _clients()
+        return await asyncio.to_thread(maker, call, name, clients)  # imports read the disk
 
 
-def _openai(call: Call, name: str) -> BaseChatModel:
+def _openai(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    return _made(ChatOpenAI, model=name, **_endpoint(call), **_sampling(call))
+    return _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
 
 
-def _together(call: Call, name: str) -> BaseChatModel:
+def _together(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return _made(ChatTogether, model=name, **_endpoint(call), **_sampling(call))
+    return _made(ChatTogether, model=name, **_endpoint(call, clients), **_sampling(call))
 
 
-def _compatible(call: Call, name: str) -> BaseChatModel:
+def _compatible(call: Call, name: str, clients: Clients) -> BaseChatModel:
     """Any server that speaks OpenAI's protocol; few of them know `max_completion_tokens`."""
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-    said = {"use_responses_api": False, **_endpoint(call), **_sampling(call)}
+    said = {"use_responses_api": False, **_endpoint(call, clients), **_sampling(call)}
     return _made(BaseChatOpenAI, model=name, **said)
 
 
-def _other(call: Call, name: str) -> BaseChatModel:
+def _other(call: Call, name: str, clients: Clients) -> BaseChatModel:
     """A provider with a LangChain package of its own, which keeps its own variables."""
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
 
@@ -92,12 +99,12 @@ async def _local(call: Call, name: str, slots: int) -> BaseChatModel:
         base_url=engine.base_url,
         api_key=engine.api_key,
         default_headers={"Connection": "close"},  # the engine closes without saying so
-        **_clients(direct=True),
+        **await _clients(direct=True),
         **_sampling(call),
     )
 
 
-MAKERS: dict[str, Callable[[Call, str], BaseChatModel]] = {
+MAKERS: dict[str, Maker] = {
     "openai": _openai,
     "together": _together,
 }
@@ -107,9 +114,9 @@ def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
     return discreet(chat)(**said)  # type: ignore[no-any-return]
 
 
-def _endpoint(call: Call) -> dict[str, Any]:
+def _endpoint(call: Call, clients: Clients) -> dict[str, Any]:
     url = address(call)
-    return {"api_key": secret(call) or NO_KEY, **({"base_url": url} if url else {}), **_clients()}
+    return {"api_key": secret(call) or NO_KEY, **({"base_url": url} if url else {}), **clients}
 
 
 def _sampling(call: Call) -> dict[str, Any]:
@@ -121,20 +128,27 @@ def _sampling(call: Call) -> dict[str, Any]:
     return {"max_retries": 0, "stream_usage": True, **said}
 
 
-def _clients(direct: bool = False) -> dict[str, Any]:
+async def _clients(direct: bool = False) -> Clients:
     """The running loop's HTTP clients: langchain-openai's own are shared between loops.
 
     What is in this process is spoken to directly, whatever proxy the environment names.
     """
-    import openai
-
     kept = loops.of_this_loop()
     if ("http", direct) not in kept:
-        asynchronous = openai.DefaultAsyncHttpxClient(trust_env=not direct)
-        synchronous = openai.DefaultHttpxClient(trust_env=not direct)
+        asynchronous, synchronous = await asyncio.to_thread(_new_clients, direct)
         kept[("http", direct)] = asynchronous
         kept[("http sync", direct)] = synchronous
     return {
         "http_async_client": kept[("http", direct)],
         "http_client": kept[("http sync", direct)],
     }
+
+
+def _new_clients(direct: bool) -> tuple[Any, Any]:
+    """Made in a thread: certificates are read from the disk."""
+    import openai
+
+    return (
+        openai.DefaultAsyncHttpxClient(trust_env=not direct),
+        openai.DefaultHttpxClient(trust_env=not direct),
+    )

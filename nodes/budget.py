@@ -1,0 +1,206 @@
+"""What a turn may cost: a run that would cost more shrinks, and still answers.
+
+Estimates take the longest answer that a recipe allows, so that what ran stays below them. Whole
+layers behind the first are left out before seats of the first are; the last steps always stay.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from langchain_core.messages import AnyMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.utils import count_tokens_approximately
+from pydantic import BaseModel, ConfigDict, Field
+
+from nodes.chat.call import Call
+from nodes.chat.prices import cost_usd
+from nodes.errors import OverBudget
+from nodes.state import Json, State, calls
+
+TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
+PROMPT = 150  # tokens of what a reader of references is told
+
+
+class Amounts(BaseModel):
+    """The most that may be spent; what is left open is not limited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    max_cost_usd: float | None = Field(None, gt=0)
+    max_tokens: int | None = Field(None, ge=1, description="In and out together.")
+    max_calls: int | None = Field(None, ge=1, description="Attempts included.")
+    max_seconds: float | None = Field(None, gt=0)
+
+
+class Budget(Amounts):
+    """The most that a turn may cost, and all turns of a thread together."""
+
+    thread: Amounts = Amounts()
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What calls took, or are expected to."""
+
+    cost_usd: float = 0.0
+    tokens: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Both together."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Spent(*(left + right for left, right in pairs))
+
+    def over(self, most: Amounts) -> str | None:
+        """The first limit that this breaks, in words."""
+        for field in fields(self):
+            limit = getattr(most, f"max_{field.name}")
+            if limit is not None and getattr(self, field.name) > limit:
+                return f"max_{field.name} = {limit:g}"
+        return None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a recipe is expected to take: its seats by layer, the steps behind, the last steps."""
+
+    seats: list[list[Spent]]
+    steps: list[Spent]
+    last: Spent
+
+    @property
+    def all(self) -> Spent:
+        """The whole turn."""
+        return total([one for layer in self.seats for one in layer] + self.steps) + self.last
+
+
+def total(amounts: Iterable[Spent]) -> Spent:
+    """All of them together."""
+    return sum(amounts, Spent())
+
+
+async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
+    """What a turn is expected to take at most, where no call is retried."""
+    asked = count_tokens_approximately(messages)
+    heard, seats, steps = asked, [], []
+    for layer in recipe["layers"]:
+        seats.append([await _one(said, heard) for said in layer["proposers"]])
+        heard = asked + PROMPT + sum(map(_longest, layer["proposers"]))
+        behind = Spent()
+        for said in layer["aggregate"]:
+            if "model" in said:
+                behind += await _one(said, heard)
+                heard = asked + PROMPT + _longest(said)
+        steps.append(behind)
+    return Estimate(seats, steps[:-1], steps[-1])
+
+
+def spent(state: State) -> Spent:
+    """What this turn has taken so far; seats of a layer answer at once."""
+    layers = [list(seats.values()) for seats in state.get("layers", {}).values()]
+    steps = [[record] for record in state.get("steps", {}).values() if "attempts" in record]
+    return total(_taken(records) for records in (*layers, *steps) if records)
+
+
+def carried(state: State) -> Spent:
+    """What the turns before have taken, the one that is now in the state included."""
+    before = Spent(**state.get("recipe", {}).get("spent", {}))
+    return before + spent(state)
+
+
+def broken(recipe: Json, now: Spent, before: Spent) -> str | None:
+    """The limit that breaks where the turn takes so much, after the turns before."""
+    said = Budget.model_validate(recipe.get("budget", {}))
+    if why := now.over(said):
+        return f"the turn's budget, {why}"
+    if why := (before + now).over(said.thread):
+        return f"the thread's budget, {why}"
+    return None
+
+
+async def check(recipe: Json, messages: list[AnyMessage], before: Spent) -> None:
+    """Refuse a turn of which not even the last step fits, or whose price cannot be known."""
+    if "budget" not in recipe:
+        return
+    await _check_prices(recipe)
+    expected = await estimate(recipe, messages)
+    if why := broken(recipe, expected.last, before):
+        raise OverBudget(f"not even the last step fits {why}: raise it, or use a cheaper model")
+
+
+async def room(state: State, layer: int) -> tuple[int, str | None]:
+    """How many of the layer's seats fit beside the last steps, and why no more do."""
+    recipe = state["recipe"]
+    seats = len(recipe["layers"][layer - 1]["proposers"])
+    if "budget" not in recipe:
+        return seats, None
+    expected = await estimate(recipe, state["messages"])
+    now, before = spent(state), Spent(**recipe.get("spent", {}))
+    fixed = now + total(expected.steps[layer - 1 : layer]) + expected.last
+    fixed += Spent(seconds=2 * _slowest(state, layer - 1))
+    why = None
+    for asked in range(seats, 0, -1 if layer == 1 else -seats):
+        broke = broken(recipe, fixed + total(expected.seats[layer - 1][:asked]), before)
+        if broke is None:
+            return asked, why
+        why = broke
+    return 0, why
+
+
+def within(state: State, call: Call, beside: int = 1, behind: int = 0) -> Call:
+    """The call with no more time and attempts than the budget has left for it."""
+    said = Budget.model_validate(state["recipe"].get("budget", {}))
+    now, changes = spent(state), dict[str, Any]()
+    if said.max_seconds is not None:
+        left = max(said.max_seconds - now.seconds, 1.0)
+        changes["timeout"] = min(call.timeout, left / 2 if behind else left)
+    if said.max_calls is not None:
+        more = max(0, said.max_calls - now.calls - beside - behind) // beside
+        changes["attempts"] = min(call.attempts, 1 + more)
+        changes["fallbacks"] = call.fallbacks[:more]
+    return call.model_copy(update=changes) if changes else call
+
+
+async def _check_prices(recipe: Json) -> None:
+    said = Budget.model_validate(recipe["budget"])
+    if said.max_cost_usd is None and said.thread.max_cost_usd is None:
+        return
+    for call in map(_call, calls(recipe)):
+        if await cost_usd(call, _usage(1, 1), None) is None:
+            raise OverBudget(
+                f"max_cost_usd cannot be held: the price of `{call.model}` is not known; "
+                "say it, as in price = { input = 0.5, output = 1.5 }"
+            )
+
+
+def _taken(records: list[Json]) -> Spent:
+    return Spent(
+        cost_usd=sum(record["cost_usd"] or 0 for record in records),
+        tokens=sum((r["input_tokens"] or 0) + (r["output_tokens"] or 0) for r in records),
+        calls=sum(record["attempts"] for record in records),
+        seconds=max(record["seconds"] for record in records),
+    )
+
+
+def _slowest(state: State, layer: int) -> float:
+    proposals = state.get("layers", {}).get(str(layer), {}).values()
+    return max((proposal["seconds"] for proposal in proposals), default=0.0)
+
+
+def _longest(said: Json) -> int:
+    return int(said.get("max_tokens") or TYPICAL)
+
+
+async def _one(said: Json, heard: int) -> Spent:
+    out = _longest(said)
+    return Spent(await cost_usd(_call(said), _usage(heard, out), None) or 0.0, heard + out, 1)
+
+
+def _call(said: Json) -> Call:
+    return Call.model_validate({key: said[key] for key in said if key in Call.model_fields})
+
+
+def _usage(told: int, said: int) -> UsageMetadata:
+    return UsageMetadata(input_tokens=told, output_tokens=said, total_tokens=told + said)
