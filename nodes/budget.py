@@ -139,7 +139,7 @@ async def room(state: State, layer: int) -> tuple[int, str | None]:
     expected = await estimate(recipe, state["messages"])
     now, before = spent(state), Spent(**recipe.get("spent", {}))
     fixed = now + total(expected.steps[layer - 1 : layer]) + expected.last
-    fixed += Spent(seconds=2 * _slowest(state, layer - 1))
+    fixed += Spent(seconds=2 * _slowest(state))  # the layer, and the last steps
     why = None
     for asked in range(seats, 0, -1 if layer == 1 else -seats):
         broke = broken(recipe, fixed + total(expected.seats[layer - 1][:asked]), before)
@@ -163,16 +163,21 @@ def within(state: State, call: Call, beside: int = 1, behind: int = 0) -> Call:
     return call.model_copy(update=changes) if changes else call
 
 
+async def unpriced(recipe: Json) -> list[str]:
+    """The models whose price is not known."""
+    asked = {call.model: call for call in map(_call, calls(recipe))}
+    return [m for m, call in asked.items() if await cost_usd(call, _usage(1, 1), None) is None]
+
+
 async def _check_prices(recipe: Json) -> None:
     said = Budget.model_validate(recipe["budget"])
     if said.max_cost_usd is None and said.thread.max_cost_usd is None:
         return
-    for call in map(_call, calls(recipe)):
-        if await cost_usd(call, _usage(1, 1), None) is None:
-            raise OverBudget(
-                f"max_cost_usd cannot be held: the price of `{call.model}` is not known; "
-                "say it, as in price = { input = 0.5, output = 1.5 }"
-            )
+    if lacking := await unpriced(recipe):
+        raise OverBudget(
+            f"max_cost_usd cannot be held: the price of `{lacking[0]}` is not known; "
+            "say it, as in price = { input = 0.5, output = 1.5 }"
+        )
 
 
 def _taken(records: list[Json]) -> Spent:
@@ -184,9 +189,9 @@ def _taken(records: list[Json]) -> Spent:
     )
 
 
-def _slowest(state: State, layer: int) -> float:
-    proposals = state.get("layers", {}).get(str(layer), {}).values()
-    return max((proposal["seconds"] for proposal in proposals), default=0.0)
+def _slowest(state: State) -> float:
+    layers = state.get("layers", {}).values()
+    return max((p["seconds"] for seats in layers for p in seats.values()), default=0.0)
 
 
 def _longest(said: Json) -> int:

@@ -1,0 +1,22 @@
+"""What a question is expected to take, before any model is asked."""
+
+from typing import Any
+
+from graphs.recipe import Recipe
+from moagraph.turn import messages_of
+from nodes.budget import TYPICAL, estimate, unpriced
+
+
+async def estimated(question: str, recipe: Recipe, system: str | None = None) -> dict[str, Any]:
+    """Calls, tokens and dollars at most; dollars are unknown as soon as one price is."""
+    said = recipe.resolved()
+    taken = (await estimate(said, list(messages_of(question, system)))).all
+    lacking = await unpriced(said)
+    return {
+        "recipe": recipe.name,
+        "calls": taken.calls,
+        "tokens": taken.tokens,
+        "cost_usd": None if lacking else taken.cost_usd,
+        "unpriced": lacking,
+        "note": f"each answer at its max_tokens, or {TYPICAL} where the recipe sets none; no retry",
+    }

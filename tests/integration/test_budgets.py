@@ -1,0 +1,149 @@
+import asyncio
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from graphs.recipe import Recipe
+from moagraph.estimate import estimated
+from moagraph.turn import aask
+from nodes.errors import OverBudget
+from tests.faults import Always, Status
+from tests.mixtures import graph_of, mixture, turn
+from tests.provider import Provider
+
+PRICED = {"price": {"input": 1.0, "output": 2.0}, "max_tokens": 100, "attempts": 1}
+
+
+def three_layers(budget: dict[str, Any] | None, seats: int = 3) -> Recipe:
+    layers = [[{"model": f"openai:{name}", "count": seats}] for name in "abc"]
+    said = {"budget": budget} if budget else {}
+    return mixture(*layers, defaults=PRICED, **said)
+
+
+def models(provider: Provider) -> str:
+    return " ".join(call.model for call in provider.calls)
+
+
+@pytest.mark.parametrize(
+    ("calls", "asked"),
+    [
+        (10, "a a a b b b c c c agg"),
+        (9, "a a a b b b agg"),
+        (7, "a a a b b b agg"),
+        (6, "a a a agg"),
+        (3, "a a agg"),
+        (1, "agg"),
+    ],
+)
+def test_a_budget_of_calls_drops_later_layers_and_then_seats(
+    provider: Provider, calls: int, asked: str
+) -> None:
+    state = turn(three_layers({"max_calls": calls}), ("user", "hi"))
+    assert models(provider) == asked
+    assert state["messages"][-1].text.startswith("agg says")
+
+
+def test_what_is_left_out_says_why(provider: Provider) -> None:
+    state = turn(three_layers({"max_calls": 3}), ("user", "hi"))
+    kinds = [record["kind"] for record in state["layers"]["1"].values()]
+    assert kinds == ["ok", "ok", "skipped"]
+    why = "left out: it would break the turn's budget, max_calls = 3"
+    assert state["layers"]["1"]["03"]["error"] == why
+    assert {record["error"] for record in state["layers"]["3"].values()} == {why}
+
+
+def test_the_last_step_reads_the_last_layer_that_was_asked(provider: Provider) -> None:
+    provider.reply("b", "from the second layer")
+    turn(three_layers({"max_calls": 9}), ("user", "hi"))
+    system = provider.calls[-1].messages[0]["content"]
+    assert system.count("from the second layer") == 3
+
+
+def test_a_quorum_counts_only_the_seats_that_are_asked(provider: Provider) -> None:
+    recipe = three_layers({"max_calls": 3}).resolved()
+    recipe["layers"][0]["quorum"] = 3
+    state = turn(Recipe.model_validate(recipe), ("user", "hi"))
+    assert state["messages"][-1].text.startswith("agg says")
+
+
+def test_retries_do_not_break_a_budget_of_calls(provider: Provider) -> None:
+    provider.script("a", Always(Status(500)))
+    recipe = mixture(["openai:a", "openai:b"], budget={"max_calls": 3})
+    turn(recipe, ("user", "hi"))
+    assert models(provider) in ("a b agg", "b a agg")
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_cost_usd"])
+def test_what_ran_stays_below_the_budget(provider: Provider, limit: str) -> None:
+    most = {"max_tokens": 1200, "max_cost_usd": 0.0016}
+    came = asyncio.run(aask("hi", three_layers({limit: most[limit]})))
+    assert came.status == "done"
+    taken = came.usage["input_tokens"] + came.usage["output_tokens"]
+    assert came.cost_usd is not None
+    assert (taken if limit == "max_tokens" else came.cost_usd) <= most[limit]
+    assert 0 < len(provider.calls) < 10
+
+
+@pytest.mark.parametrize("budget", [{"max_tokens": 10}, {"max_cost_usd": 0.00001}])
+def test_a_turn_of_which_not_even_one_call_fits_is_refused(
+    provider: Provider, budget: dict[str, Any]
+) -> None:
+    with pytest.raises(OverBudget, match="not even the last step fits the turn's budget"):
+        turn(three_layers(budget), ("user", "hi"))
+    assert provider.calls == []
+
+
+def test_a_budget_in_dollars_wants_to_know_every_price(provider: Provider) -> None:
+    recipe = mixture(["openai:no-such-model"], budget={"max_cost_usd": 1.0})
+    with pytest.raises(OverBudget, match="the price of `openai:no-such-model` is not known"):
+        turn(recipe, ("user", "hi"))
+    assert provider.calls == []
+
+
+def test_a_thread_has_a_budget_of_its_own(provider: Provider) -> None:
+    recipe = three_layers({"thread": {"max_calls": 12}})
+    graph = graph_of(recipe, checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    graph.invoke({"messages": [("user", "one")]}, config)
+    assert len(provider.calls) == 10
+    graph.invoke({"messages": [("user", "two")]}, config)
+    assert models(provider).split()[10:] == ["a", "agg"]
+    with pytest.raises(OverBudget, match="the thread's budget, max_calls = 12"):
+        graph.invoke({"messages": [("user", "three")]}, config)
+
+
+def test_a_turn_that_takes_too_long_goes_on_to_its_last_step(provider: Provider) -> None:
+    provider.latency = 0.35
+    state = turn(three_layers({"max_seconds": 1.0}), ("user", "hi"))
+    assert models(provider).startswith("a a a")
+    assert "c" not in models(provider).split()
+    assert models(provider).endswith("agg")
+    assert "max_seconds = 1" in state["layers"]["3"]["01"]["error"]
+
+
+def test_an_estimate_asks_nobody_and_is_not_exceeded(provider: Provider) -> None:
+    recipe = three_layers(None)
+    expected = asyncio.run(estimated("hi", recipe))
+    assert provider.calls == []
+    came = asyncio.run(aask("hi", recipe))
+    assert expected["calls"] == came.usage["calls"] == 10
+    assert came.usage["input_tokens"] + came.usage["output_tokens"] <= expected["tokens"]
+    assert came.cost_usd is not None
+    assert came.cost_usd <= expected["cost_usd"]
+
+
+def test_an_estimate_with_an_unknown_price_has_no_cost() -> None:
+    recipe = mixture(["openai:no-such-model"], aggregator={"model": "openai:agg", **PRICED})
+    expected = asyncio.run(estimated("hi", recipe))
+    assert expected["cost_usd"] is None
+    assert expected["unpriced"] == ["openai:no-such-model"]
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"max_calls": 0}, {"max_tokens": 0}, {"max_cost_usd": 0}, {"max_seconds": -1}, {"most": 1}],
+)
+def test_a_budget_of_nothing_is_refused_when_the_recipe_is_read(budget: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="budget"):
+        three_layers(budget)
