@@ -5,13 +5,20 @@ from functools import partial
 from typing import Any, Protocol
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import merge_configs, var_child_runnable_config
+from langgraph.constants import TAG_NOSTREAM
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import TracePolicy, omit_payload
 
 from graphs.places import Row, rows
+from graphs.nested import check_nested, nested
+from graphs.noted import noted
+from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
 from nodes.begin import begin
 from nodes.chat import loops
+from nodes.chat.models import offer
 from nodes.context import Context
 from nodes.join import join
 from nodes.propose import propose
@@ -34,20 +41,23 @@ STEPS: dict[str, StepAct] = {"synthesize": synthesize}
 class Node(Runnable[State, dict[str, Any]]):
     """One coroutine for both worlds: `invoke` hands it to the background loop."""
 
-    def __init__(self, act: Act) -> None:
-        """Wrap what the node does."""
+    def __init__(self, act: Act, tags: list[str] | None = None) -> None:
+        """Wrap what the node does; its calls to models carry the tags."""
         self.act = act
+        self.tags = tags
 
     def invoke(
         self, input: State, config: RunnableConfig | None = None, **_: Any
     ) -> dict[str, Any]:
         """Run on the background loop, whichever loop the caller is in."""
-        return loops.run(self.act(input))  # type: ignore[arg-type]
+        return loops.run(self.ainvoke(input, config))
 
     async def ainvoke(
         self, input: State, config: RunnableConfig | None = None, **_: Any
     ) -> dict[str, Any]:
-        """Run on the caller's loop."""
+        """Run on the caller's loop, in a task of its own."""
+        if self.tags:
+            var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
         return await self.act(input)
 
 
@@ -58,10 +68,13 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
     # with none to spare a `stream` of tokens would wait for ever.
     SPARE_THREADS = 4
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(
+        self, recipe: Recipe, context: type[Context] = Context, answer_only: bool = False
+    ) -> None:
         """Draw the recipe, from its first question to its last step."""
-        super().__init__(State, Context, input_schema=Input, output_schema=Output)
+        super().__init__(State, context, input_schema=Input, output_schema=Output)
         self.recipe = recipe
+        self.answer_only = answer_only
         self._draw()
 
     def compile(
@@ -71,7 +84,11 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         kwargs.setdefault("name", self.recipe.name)
         width = max(len(layer.proposers) for layer in self.recipe.layers)
         threads = width + self.SPARE_THREADS
-        return super().compile(*args, **kwargs).with_config(max_concurrency=threads)
+        compiled = super().compile(*args, **kwargs)
+        return (Quiet.of(compiled) if is_quiet() else compiled).with_config(
+            max_concurrency=threads,
+            metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},
+        )
 
     def _draw(self) -> None:
         self._node("begin", partial(begin, recipe=self.recipe.resolved()), role="begin")
@@ -102,10 +119,22 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
             before = place.node
         return before
 
-    def _node(self, name: str, act: Act, **metadata: Any) -> None:
-        self.add_node(name, Node(act), metadata=metadata)
+    def _node(self, name: str, act: partial[Any], **metadata: Any) -> None:
+        # A trace need not repeat the whole conversation and every answer for every node.
+        policy = TracePolicy(process_inputs=omit_payload)
+        unheard = self.answer_only and metadata["role"] != "answer"
+        node = Node(noted(act), [TAG_NOSTREAM] if unheard else None)
+        self.add_node(name, node, metadata=metadata, trace_policy=policy)
 
 
-def build(recipe: Recipe) -> MoaGraph:
-    """The recipe as a graph that the caller compiles, with a checkpointer of its choice."""
-    return MoaGraph(recipe)
+offer("moa", nested, check_nested)
+
+
+def build(
+    recipe: Recipe, context: type[Context] = Context, answer_only: bool = False
+) -> MoaGraph:
+    """The recipe as a graph that the caller compiles, with a checkpointer of its choice.
+
+    With `answer_only` no tokens but those of the last step are streamed, as chat pages want it.
+    """
+    return MoaGraph(recipe, context, answer_only)

@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from graphs.load import load_recipe, shipped_names
+from graphs.load import HERE, load_recipe
 from graphs.recipe import Recipe, reviewed
 from nodes.chat.address import split
 from nodes.context import Context
 
-SEATS = 64
+SHIPPED = sorted(file.stem for file in HERE.glob("*.toml"))
 
 
 class Mixture(Context):
@@ -19,7 +19,7 @@ class Mixture(Context):
     recipe: str = Field(
         "local",
         description="The recipe to run, unless you list proposers of your own.",
-        json_schema_extra={"enum": list(shipped_names())},
+        json_schema_extra={"enum": SHIPPED},
     )
     proposers: list[str] = Field(
         default_factory=list,
@@ -47,8 +47,8 @@ class Mixture(Context):
     @field_validator("recipe")
     @classmethod
     def _ships(cls, name: str) -> str:
-        if name not in shipped_names():
-            raise ValueError(f"no such recipe; there are {', '.join(shipped_names())}")
+        if name not in SHIPPED:
+            raise ValueError(f"no such recipe; there are {', '.join(SHIPPED)}")
         return name
 
     @field_validator("proposers")
@@ -65,9 +65,10 @@ class Mixture(Context):
             split(model)
         return model
 
-    def shape(self) -> "Mixture":
-        """Only what the graph is drawn from; the rest is for the last step of a run."""
-        return Mixture(**self.model_dump(exclude=set(Context.model_fields)))
+    @property
+    def shape(self) -> str:
+        """What the graph is drawn from; the rest is for the last step of a run."""
+        return self.model_dump_json(exclude=set(Context.model_fields))
 
 
 def mixture_of(said: dict[str, Any]) -> Mixture:
@@ -87,7 +88,7 @@ def recipe_of(mixture: Mixture) -> Recipe:
 @cache
 def shipped(name: str) -> Recipe:
     """The recipe of that name that ships, whatever lies in the data folder."""
-    return load_recipe(shipped_names()[name])
+    return load_recipe(HERE / f"{name}.toml")
 
 
 def _own(mixture: Mixture) -> dict[str, Any]:

@@ -21,6 +21,11 @@ class Row:
     join: Place
     steps: list[tuple[Place, Any]]
 
+    @property
+    def behind(self) -> list[Place]:
+        """The join and the steps, as they follow each other."""
+        return [self.join, *(place for place, _ in self.steps)]
+
 
 def rows(recipe: Recipe) -> Iterator[Row]:
     """The recipe's layers, each reading what the steps of the one before have left."""
@@ -28,8 +33,9 @@ def rows(recipe: Recipe) -> Iterator[Row]:
     for number, layer in enumerate(recipe.layers, 1):
         join = Place(names.step(number, "join"), ("layers", number - 1), number, reads=reads)
         steps = list(_steps(number, layer, join, last=number == len(recipe.layers)))
-        yield Row(number, _seats(number, layer, reads), join, steps)
-        reads = (number, (join.node, *(place.node for place, _ in steps)))
+        row = Row(number, _seats(number, layer, reads), join, steps)
+        yield row
+        reads = (number, tuple(place.node for place in row.behind))
 
 
 def places(recipe: Recipe) -> Iterator[Place]:

@@ -1,14 +1,19 @@
 """What a recipe may say, and what it means: every seat spelled out, every default filled in."""
 
+import hashlib
+import json
 from collections.abc import Iterable
+from math import inf
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -18,6 +23,7 @@ from nodes.chat.call import Call, Limits, Sampling, Substitute
 from nodes.concat import Concat
 from nodes.conversation import usable
 from nodes.errors import UsageError
+from nodes.fence import Reading
 from nodes.propose import Seat
 from nodes.state import calls
 from nodes.synthesize import Synthesize
@@ -41,6 +47,20 @@ def _steps(said: Any) -> Any:
     return [{"step": step} if isinstance(step, str) else step for step in steps]
 
 
+def _grace(said: Any) -> Any:
+    number = isinstance(said, int | float) and not isinstance(said, bool)
+    if said is None or said == "auto" or (number and 0 <= said < inf):
+        return said
+    raise ValueError(f'`grace` {said!r}: it is a number of seconds, 0 or more, or "auto"')
+
+
+Grace = Annotated[
+    Any,
+    AfterValidator(_grace),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"const": "auto"}]}),
+]
+
+
 class Refused(ValueError):
     """What only shows in the whole of a recipe, and the path at which it stands."""
 
@@ -50,21 +70,21 @@ class Refused(ValueError):
         self.path = path
 
 
-class Defaults(Sampling):
+class Defaults(Sampling, Reading):
     """What each seat and step starts from."""
 
     prompt: str = Field("synthesize", description="How a model is told of the layer before.")
 
 
-class Layer(BaseModel):
+class Layer(Reading):
     """Proposers that answer at once, and the steps that make one out of their answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(min_length=1)
     quorum: int = Field(1, ge=1, description="Usable answers without which the layer fails.")
-    grace: float | None = Field(
-        None, ge=0, description="Seconds for the last seats, once the quorum is in."
+    grace: Grace = Field(
+        None,
+        description="Seconds for the last seats, once the quorum is in; "
+        '"auto" learns them from how long this recipe\'s models took before.',
     )
     hedge_after: float | None = Field(
         None, gt=0, description="Seconds after which the last seat's substitute is asked too."
@@ -88,6 +108,9 @@ class Recipe(BaseModel):
         default_factory=dict, description="By provider: how much is asked of it at once."
     )
     budget: Budget | None = Field(None, description="The most that a turn and a thread may cost.")
+    cache: bool | None = Field(
+        None, description="Whether what was asked before is answered from the cache."
+    )
     one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
     layers: list[Layer] = Field(min_length=1)
 
@@ -112,6 +135,12 @@ class Recipe(BaseModel):
         said = [call["model"] for call in calls(self.resolved())]
         return list(dict.fromkeys(said))
 
+    @property
+    def version(self) -> str:
+        """A short hash of all that it says, by which runs of the same recipe are found."""
+        said = json.dumps(self.resolved(), sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
+
     def resolved(self) -> dict[str, Any]:
         """The recipe as plain JSON, as the state keeps it; reading it again changes nothing."""
         return self.model_dump(mode="json", exclude_none=True)
@@ -121,12 +150,20 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
     """The layer with each seat standing for itself and the defaults filled in."""
     prompt = layer.prompt or recipe.defaults.prompt
     proposers = [
-        _filled(seat, recipe).model_copy(update={"count": 1, "prompt": seat.prompt or prompt})
+        _filled(_shown_as(layer, seat), recipe).model_copy(
+            update={"count": 1, "prompt": seat.prompt or prompt}
+        )
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
     steps = [_filled(step, recipe) for step in layer.aggregate]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def _shown_as(layer: Layer, seat: Seat) -> Seat:
+    """The seat with what its layer says of how answers are shown."""
+    open_ = Reading.model_fields.keys() & layer.model_fields_set - seat.model_fields_set
+    return seat.model_copy(update={key: getattr(layer, key) for key in open_})
 
 
 def _filled(said: T, recipe: Recipe) -> T:
@@ -141,7 +178,8 @@ def _filled(said: T, recipe: Recipe) -> T:
 
 
 def _limited(other: Substitute, recipe: Recipe) -> Substitute:
-    return other.model_copy(update={"limits": _limits(other, recipe)})
+    window = other.context_window or recipe.defaults.context_window
+    return other.model_copy(update={"limits": _limits(other, recipe), "context_window": window})
 
 
 def _limits(said: Call | Substitute, recipe: Recipe) -> Limits | None:
@@ -185,3 +223,8 @@ def reviewed(recipe: Recipe, layers: Iterable[int]) -> Recipe:
             raise UsageError(f"there is no layer {number}: the recipe has {len(recipe.layers)}")
         said["layers"][number - 1]["review"] = True
     return Recipe.model_validate(said)
+
+
+def with_cache(recipe: Recipe) -> Recipe:
+    """The recipe, with what was asked before answered from the cache."""
+    return recipe.model_copy(update={"cache": True})

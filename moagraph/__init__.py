@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphs.build import build
+    from graphs.chat_model import ChatMoA
     from graphs.load import load_recipe
     from graphs.recipe import Recipe
     from moagraph.again import areplay, aresume, aretry, replay, resume, retry
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nodes.review import Review
 
 _HOMES = {
+    "ChatMoA": "graphs.chat_model",
     "build": "graphs.build",
     "load_recipe": "graphs.load",
     "Recipe": "graphs.recipe",
@@ -49,6 +51,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ChatMoA",
     "EngineError",
     "MissingExtra",
     "MissingKey",

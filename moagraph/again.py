@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from moagraph.forks import Changes, fork, seat_of, without_failures
+from moagraph.forks import Changes, fork, seat_of, undecided, without_failures
 from moagraph.history import Thread, opened
 from moagraph.result import Result
 from moagraph.run import hold, run
@@ -26,6 +26,9 @@ async def aresume(
         thread = await opened(threads, thread_id)
         if not thread.state.next:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
+        if _in_vain(thread):
+            await undecided(thread, _joining(thread))
+            thread = await opened(threads, thread_id)
         given = _decided(thread, review)
         return await run(thread.graph, thread.recipe, given, thread.config, watch)
 
@@ -36,7 +39,7 @@ async def aretry(thread_id: str, threads: Saver, watch: Watch | None = None) -> 
         thread = await opened(threads, thread_id)
         if not thread.state.next:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to retry")
-        if thread.state.interrupts:
+        if thread.state.interrupts and not _in_vain(thread):
             raise UsageError(f"thread {thread_id!r} is paused: `moa resume {thread_id}`")
         layer = _joining(thread)
         where = await without_failures(thread, layer) if layer else thread.config
@@ -79,6 +82,11 @@ def retry(thread_id: str, threads: Saver) -> Result:
 def replay(thread_id: str, threads: Saver, **changes: Any) -> Result:
     """See `areplay`."""
     return loops.run(areplay(thread_id, threads, **changes))
+
+
+def _in_vain(thread: Thread) -> bool:
+    """Whether a pause was decided and the decision failed; the engine would only repeat it."""
+    return bool(thread.state.interrupts) and any(task.error for task in thread.state.tasks)
 
 
 def _decided(thread: Thread, review: Review | None) -> Command[Any] | None:

@@ -5,10 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointTuple
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointTuple,
+)
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from moagraph.document import Entry, Tasks, checked, document, entries, written
+from moagraph.history import config_of
 from moagraph.run import hold
 from nodes.chat import loops
 from nodes.errors import UnknownName, UsageError
@@ -47,11 +53,16 @@ def held(threads: Saver, thread_id: str) -> Iterator[None]:
 
 def found(threads: Saver, thread_id: str) -> dict[str, CheckpointTuple]:
     """The thread's checkpoints by their ids, newest first."""
-    listed = threads.list({"configurable": {"thread_id": thread_id}})
+    listed = threads.list(config_of(thread_id))
     tuples = {one.checkpoint["id"]: one for one in listed}
     if not tuples:
-        raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
+        raise unknown(thread_id)
     return tuples
+
+
+def unknown(thread_id: str) -> UnknownName:
+    """Why a thread cannot be had at all."""
+    return UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
 
 
 def parent(one: CheckpointTuple) -> str | None:
@@ -84,27 +95,34 @@ def _entry(one: CheckpointTuple, above: CheckpointTuple | None) -> dict[str, Any
 
 
 def _put(threads: Saver, thread_id: str, kept: list[tuple[Entry, Checkpoint, Tasks]]) -> None:
-    if threads.get_tuple({"configurable": {"thread_id": thread_id}}):
+    if threads.get_tuple(config_of(thread_id)):
         raise UsageError(
             f"there is a thread {thread_id!r} already: take another name with `--as NAME`"
         )
+    versions: dict[str | None, ChannelVersions] = {}
     try:
         for entry, checkpoint, tasks in kept:
-            _put_entry(threads, thread_id, entry, checkpoint, tasks)
+            now, before = checkpoint["channel_versions"], versions.get(entry.parent, {})
+            new = {channel: now[channel] for channel in now if now[channel] != before.get(channel)}
+            versions[entry.id] = now
+            _put_entry(threads, thread_id, entry, checkpoint, new)
+            _put_tasks(threads, _config(thread_id, entry.ns, entry.id), tasks)
     except BaseException:
         threads.delete_thread(thread_id)
         raise
 
 
 def _put_entry(
-    threads: Saver, thread_id: str, entry: Entry, checkpoint: Checkpoint, tasks: Tasks
+    threads: Saver, thread_id: str, entry: Entry, checkpoint: Checkpoint, new: ChannelVersions
 ) -> None:
-    above, here = (_config(thread_id, entry.ns, id_) for id_ in (entry.parent, entry.id))
     metadata: Any = entry.metadata
-    threads.put(above, checkpoint, metadata, checkpoint["channel_versions"])
+    threads.put(_config(thread_id, entry.ns, entry.parent), checkpoint, metadata, new)
+
+
+def _put_tasks(threads: Saver, where: RunnableConfig, tasks: Tasks) -> None:
+    """Under paths of their own: savers list the tasks by path, and do not tell it."""
     for number, (task, writes) in enumerate(tasks.items()):
-        # A path of its own, as savers list the tasks by path, and it is not told by any.
-        threads.put_writes(here, writes, task, f"{number:05}")
+        threads.put_writes(where, writes, task, f"{number:05}")
 
 
 def _config(thread_id: str, ns: str, checkpoint_id: str | None) -> RunnableConfig:

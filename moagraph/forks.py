@@ -13,15 +13,16 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.types import Overwrite
+from langgraph.types import Overwrite, StateSnapshot
 from pydantic import ValidationError
 
 from graphs import names
 from graphs.recipe import Recipe
 from moagraph.history import Thread, at_join, compiled
+from nodes.conversation import usable
 from nodes.errors import UnknownName, UsageError
-from nodes.review import dropped, edited
-from nodes.state import Json, seats
+from nodes.review import PERSON, dropped, edited
+from nodes.state import Json, calls, seats
 
 Seat = tuple[int, str]
 
@@ -55,13 +56,12 @@ async def fork(
     """The thread with the changes made, and where to run on from."""
     layer = _layer(thread, from_layer, changes)
     _check_reach(layer, changes.put)
-    recipe = changed(thread.recipe, changes.put)
     at = await at_join(thread, layer)
+    kept = at.values["recipe"]
+    recipe = changed(_recipe(thread, layer, changes), changes.put, kept["prompts"])
     graph = compiled(recipe, threads)
-    of_the_turn = {k: v for k, v in at.values["recipe"].items() if k not in Recipe.model_fields}
-    kept = {**recipe.resolved(), **of_the_turn}
-    records = {str(layer): _records(at.values, layer, changes)} if layer else Overwrite({})
-    update: Json = {"recipe": kept, "layers": records}
+    records = {str(layer): _records(thread, at, layer, changes)} if layer else Overwrite({})
+    update: Json = {"recipe": _kept(recipe, kept), "layers": records}
     writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
     where = await graph.aupdate_state(at.config, update, as_node=writer)
     return Thread(graph, recipe, thread.config, await graph.aget_state(where)), where
@@ -76,6 +76,13 @@ async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
     return await thread.graph.aupdate_state(thread.config, update, as_node=writer)
 
 
+async def undecided(thread: Thread, layer: int) -> None:
+    """Pause once more behind the layer: what was decided there has led to nothing."""
+    writer = _any_seat(thread.recipe, layer)
+    where = await thread.graph.aupdate_state(thread.config, {"layers": {}}, as_node=writer)
+    await thread.graph.ainvoke(None, where)
+
+
 def before(recipe: Recipe, layer: int) -> str:
     """The node whose edges lead to the layer's seats."""
     if layer <= 1:
@@ -84,13 +91,12 @@ def before(recipe: Recipe, layer: int) -> str:
     return above[-1] if above else names.step(layer - 1, "join")
 
 
-def changed(recipe: Recipe, paths: Mapping[str, str]) -> Recipe:
+def changed(said: Json, paths: Mapping[str, str], prompts: Mapping[str, str]) -> Recipe:
     """The recipe with each PATH put to its VALUE, checked like any other."""
-    said = recipe.resolved()
     for path, value in paths.items():
         _put(said, path, _value(value))
     try:
-        return Recipe.model_validate(said)
+        return Recipe.model_validate(said, context={"prompts": prompts})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -119,7 +125,7 @@ def _check_reach(layer: int, paths: Iterable[str]) -> None:
                 f"--set {path!r} changes nothing: a run's seats and steps have their own settings, "
                 "such as layers.2.aggregate.temperature"
             )
-        if _reach(path) < layer:
+        if path.startswith("layers.") and _reach(path) < layer:
             raise UsageError(
                 f"--set {path!r} changes what is before the end of layer {layer}, which stands: "
                 f"replay from layer {_reach(path)}"
@@ -131,17 +137,44 @@ def _reach(path: str) -> int:
     found = re.match(r"layers\.(\d+)\.(\w+)", path)
     if not found:
         return 0
-    return int(found[1]) if found[2] == "aggregate" else int(found[1]) - 1
+    behind = ("aggregate", "quorum", "review")
+    return int(found[1]) if found[2] in behind else int(found[1]) - 1
 
 
-def _records(values: Mapping[str, Any], layer: int, changes: Changes) -> dict[str, Json | None]:
-    proposals = seats(values, layer)  # type: ignore[arg-type]
+def _recipe(thread: Thread, layer: int, changes: Changes) -> Json:
+    """The thread's recipe, without a pause where a person has decided and nothing is new."""
+    said = thread.recipe.resolved()
+    decided = layer and names.step(layer, "join") in thread.state.values["steps"]
+    if decided and not changes.again:
+        said["layers"][layer - 1]["review"] = False
+    return said
+
+
+def _kept(recipe: Recipe, before: Json) -> Json:
+    """The recipe as the state keeps it: with what the turn has added, and any new prompt."""
+    of_the_turn = {key: value for key, value in before.items() if key not in Recipe.model_fields}
+    said = recipe.resolved()
+    named = {call["prompt"] for call in calls(said) if "prompt" in call}
+    new = {prompt: usable(prompt) for prompt in sorted(named - before["prompts"].keys())}
+    return {**said, **of_the_turn, "prompts": {**before["prompts"], **new}}
+
+
+def _records(
+    thread: Thread, at: StateSnapshot, layer: int, changes: Changes
+) -> dict[str, Json | None]:
+    """What a person has decided since the layer came together, and the changes."""
+    proposals = seats(thread.state.values, layer)  # type: ignore[arg-type]
+    known = seats(at.values, layer)  # type: ignore[arg-type]
     for _, seat in (*changes.edit, *changes.drop, *changes.again):
         if seat not in proposals:
             raise UnknownName(f"there is no seat {layer}.{seat}: there are {', '.join(proposals)}")
+    for _, seat in changes.again:
+        if proposals[seat]["model"] == PERSON:
+            raise UsageError(f"{layer}.{seat} is a person's answer: no model can be asked again")
     records: dict[str, Json | None] = {
-        seat: edited(proposals[seat], text) for (_, seat), text in changes.edit.items()
+        seat: dict(said) for seat, said in proposals.items() if said != known.get(seat)
     }
+    records |= {seat: edited(proposals[seat], text) for (_, seat), text in changes.edit.items()}
     records |= {seat: dropped(proposals[seat]) for _, seat in changes.drop}
     records |= {seat: None for _, seat in changes.again}
     return records

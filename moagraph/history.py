@@ -42,9 +42,10 @@ class Thread:
         return str(self.config["configurable"]["thread_id"])
 
 
-def config_of(thread_id: str) -> RunnableConfig:
-    """The newest state of the thread."""
-    return {"configurable": {"thread_id": thread_id}}
+def config_of(thread_id: str, checkpoint: str | None = None) -> RunnableConfig:
+    """The thread at that checkpoint; at its newest where none is named."""
+    where = {"thread_id": thread_id}
+    return {"configurable": {**where, "checkpoint_id": checkpoint} if checkpoint else where}
 
 
 def compiled(recipe: Recipe, threads: BaseCheckpointSaver[Any]) -> Graph:
@@ -52,9 +53,11 @@ def compiled(recipe: Recipe, threads: BaseCheckpointSaver[Any]) -> Graph:
     return build(recipe).compile(checkpointer=threads)
 
 
-async def opened(threads: BaseCheckpointSaver[Any], thread_id: str) -> Thread:
-    """The thread of that name, with the recipe of its last turn."""
-    config = config_of(thread_id)
+async def opened(
+    threads: BaseCheckpointSaver[Any], thread_id: str, checkpoint: str | None = None
+) -> Thread:
+    """The thread of that name, as it is or once was, with the recipe of that turn."""
+    config = config_of(thread_id, checkpoint)
     state = await compiled(Recipe.model_validate(READER), threads).aget_state(config)
     if not state.metadata:
         raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
@@ -70,26 +73,6 @@ async def back(graph: Graph, config: RunnableConfig) -> AsyncIterator[StateSnaps
         state = await graph.aget_state(where)
         yield state
         where = state.parent_config
-
-
-async def turns(thread: Thread) -> list[StateSnapshot]:
-    """The last state of each turn, oldest first."""
-    ends: list[StateSnapshot] = []
-    last: StateSnapshot | None = None
-    async for state in back(thread.graph, thread.config):
-        last = last or state
-        if (state.metadata or {}).get("source") == "input":
-            ends.append(last)
-            last = None
-    return ends[::-1]
-
-
-async def turn(thread: Thread, number: int | None) -> StateSnapshot:
-    """The last state of one turn, counted from 1; of the newest where none is named."""
-    ends = await turns(thread)
-    if number is not None and not 1 <= number <= len(ends):
-        raise UnknownName(f"thread {thread.id!r} has {len(ends)} turns, so there is no {number}")
-    return ends[number - 1 if number else -1]
 
 
 async def at_join(thread: Thread, layer: int) -> StateSnapshot:

@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from graphs.recipe import Recipe
 from moagraph.archive import found, held, parent
-from moagraph.history import READER, compiled
+from moagraph.history import READER, compiled, config_of
 from moagraph.keep.steady import Steady
 from nodes.errors import StorageError, UsageError
 
@@ -59,16 +59,17 @@ def sweep(threads: Steady, age: timedelta, keep_latest: bool = False) -> Iterato
             with held(threads, thread_id):
                 if _used_since(threads, thread_id, limit):
                     continue
-                yield (_pruned if keep_latest else _deleted)(threads, thread_id)
+                swept = (_pruned if keep_latest else _deleted)(threads, thread_id)
         except StorageError:
             raise
         except UsageError as error:
-            yield Pruned(thread_id, error=str(error))
+            swept = Pruned(thread_id, error=str(error))
+        yield swept
 
 
 def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
     """It may have been used, or deleted, while others were pruned."""
-    newest = threads.get_tuple({"configurable": {"thread_id": thread_id}})
+    newest = threads.get_tuple(config_of(thread_id))
     return newest is None or when(newest.checkpoint["id"]) >= limit
 
 
@@ -80,6 +81,8 @@ def _deleted(threads: Steady, thread_id: str) -> Pruned:
 
 def _pruned(threads: Steady, thread_id: str) -> Pruned:
     tuples = found(threads, thread_id)
+    if any(one.config["configurable"]["checkpoint_ns"] for one in tuples.values()):
+        raise UsageError(f"thread {thread_id!r} has subgraphs: it can be deleted, not pruned")
     root = _root(tuples)
     kept = _turn(tuples, root)
     gone = [id_ for id_ in tuples if id_ not in kept]

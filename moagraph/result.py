@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphs import names
+from graphs.bill import bill_of as bill_of
+from graphs.bill import cost as cost
+from graphs.bill import usage as usage
 
-Status = Literal["done", "paused", "failed"]
+# A run ends in the first three; a thread that is looked at may also stand in one of the others.
+Status = Literal["done", "paused", "failed", "stopped", "running"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Result:
         said = {key: getattr(self, key) for key in self.__dataclass_fields__}
         if self.status != "failed":
             del said["error"]
-        if self.status != "paused":
+        if self.status in ("done", "failed"):
             del said["next"]
         return said
 
@@ -60,30 +64,6 @@ def result(
         error=error,
         next=list(next),
     )
-
-
-def bill_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Every record of a call in the turn: proposals and steps."""
-    proposals = [p for seats in state.get("layers", {}).values() for p in seats.values()]
-    return [
-        record for record in (*proposals, *state.get("steps", {}).values()) if "model" in record
-    ]
-
-
-def usage(records: list[Mapping[str, Any]]) -> dict[str, int]:
-    """The tokens and the calls of these records; a retried call counts as often as it was sent."""
-    return {
-        "input_tokens": sum(record["input_tokens"] or 0 for record in records),
-        "output_tokens": sum(record["output_tokens"] or 0 for record in records),
-        "calls": sum(record["attempts"] for record in records),
-    }
-
-
-def cost(records: list[Mapping[str, Any]]) -> float | None:
-    """What the records cost together; unknown as soon as one price is."""
-    prices = [record["cost_usd"] for record in records if record["ok"]]
-    known = [price for price in prices if price is not None]
-    return sum(known) if known and len(known) == len(prices) else None
 
 
 def _layers(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graphs.load import load_recipe
-from graphs.recipe import Recipe, reviewed
+from graphs.recipe import Recipe, reviewed, with_cache
 from moagraph.choose import choose
 from moagraph.history import ASKED, compiled
 from moagraph.result import Result
@@ -28,6 +28,7 @@ async def aask(
     thread: str | None = None,
     threads: BaseCheckpointSaver[Any] | None = None,
     pause_after: Sequence[int] = (),
+    cache: bool = False,
     watch: Watch | None = None,
 ) -> Result:
     """Ask one question; with no recipe, by the best one that this environment allows."""
@@ -38,7 +39,8 @@ async def aask(
     if not isinstance(named, Recipe):
         config["metadata"] = {ASKED: {"recipe": str(named), "pause_after": list(pause_after)}}
     async with hold(saver, name):
-        graph = compiled(reviewed(chosen, pause_after), saver)
+        asked = reviewed(chosen, pause_after)
+        graph = compiled(with_cache(asked) if cache else asked, saver)
         await _check_system(graph, config, system)
         given = {"messages": messages_of(question, system)}
         return await run(graph, chosen, given, config, watch)

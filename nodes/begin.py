@@ -1,6 +1,7 @@
 """The start of a turn: what is asked, by which recipe; refused here, it has cost nothing."""
 
 import asyncio
+import secrets
 from dataclasses import asdict
 from typing import Any
 
@@ -8,14 +9,16 @@ from langgraph.types import Overwrite
 
 from nodes.budget import carried
 from nodes.budget import check as check_budget
+from nodes.chat import cache
 from nodes.chat.call import Call
 from nodes.chat.models import ready
 from nodes.chat.providers import check
 from nodes.context import chosen
 from nodes.conversation import question, usable
 from nodes.errors import RecipeError
+from nodes.fence import FENCE
 from nodes.state import Json, State, calls, widest
-from prompts import PromptError
+from prompts import PromptError, read
 
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
@@ -25,7 +28,10 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
     asked = [call for first in told for call in (first, *first.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**_as_chosen(recipe), "prompts": prompts}
+    resolved = {**_as_chosen(recipe), "prompts": prompts, "salt": secrets.token_hex(16)}
+    if recipe.get("cache", cache.wanted()):
+        await asyncio.to_thread(cache.ready)
+        resolved["cache"] = True
     if "budget" in recipe:
         before = carried(state)
         await check_budget(resolved, state["messages"], before)
@@ -49,7 +55,9 @@ def _as_chosen(recipe: Json) -> Json:
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
         prompts = {said["prompt"] for said in calls(recipe) if "prompt" in said}
-        return {prompt: usable(prompt) for prompt in sorted(prompts)}
+        kept = {prompt: usable(prompt) for prompt in sorted(prompts)}
+        fenced = any(said.get("fence") for said in calls(recipe))
+        return kept | ({FENCE: read(FENCE)} if fenced else {})
     except PromptError as error:
         raise RecipeError(str(error)) from error
 

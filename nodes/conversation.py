@@ -3,7 +3,7 @@
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
 from nodes.errors import UsageError
-from prompts import fill, numbered, read
+from prompts import fill, read
 
 LONGEST = 1_000_000
 
@@ -38,15 +38,13 @@ def usable(prompt: str) -> str:
     return text
 
 
-def hear(messages: list[AnyMessage], prompt: str, texts: list[str]) -> list[AnyMessage]:
+def told(messages: list[AnyMessage], prompt: str, references: str) -> list[AnyMessage]:
     """The conversation behind one system message that holds the prompt and the references."""
-    if not texts:
-        return messages
     values = {"question": question(messages)}
     if "$references" in prompt or "${references}" in prompt:
-        system = fill(prompt, references=numbered(texts), **values)
+        system = fill(prompt, references=references, **values)
     else:
-        system = fill(prompt, **values) + numbered(texts)
+        system = fill(prompt, **values) + references
     first = messages[0]
     if isinstance(first, SystemMessage):
         return [SystemMessage(f"{first.text}\n\n{system}"), *messages[1:]]

@@ -3,19 +3,23 @@
 from functools import partial
 from typing import Any
 
-from langchain_core.messages import AnyMessage
 from pydantic import Field
 
 from nodes.budget import room, within
-from nodes.chat.ask import ask
+from nodes.chat.ask import ask, ask_instead, ask_one
 from nodes.chat.call import Call
+from nodes.chat.heard import Hearing
+from nodes.chat.pace import note, paces
 from nodes.chat.reply import Reply
-from nodes.conversation import hear
-from nodes.race import Rules, over, race
-from nodes.state import Place, State, answers, seats, settings, widest
+from nodes.fence import Reading
+from nodes.hearing import hearing
+from nodes.race import Rules, leave, race
+from nodes.state import Json, Place, State, sample, seats, settings, widest
+
+TIMED = {"ok", "truncated", "timeout"}  # these replies tell how long their model takes
 
 
-class Seat(Call):
+class Seat(Call, Reading):
     """A model in a layer; `count` seats it more than once."""
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
@@ -31,29 +35,34 @@ async def propose(state: State, place: Place) -> dict[str, Any]:
     if int(place.seat) > asked:
         reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
         return {"layers": {str(place.layer): {place.seat: reply.record()}}}
-    prompt = state["recipe"]["prompts"][seat.prompt]
-    heard = hear(state["messages"], prompt, list(answers(state, place).values()))
+    heard = hearing(state, place)
     allowed = within(state, seat, beside=asked, behind=1)
     reply = await _raced(state, place, allowed, heard, asked)
     return {"layers": {str(place.layer): {place.seat: reply.record()}}}
 
 
-async def _raced(
-    state: State, place: Place, seat: Call, heard: list[AnyMessage], asked: int
-) -> Reply:
+async def _raced(state: State, place: Place, seat: Call, heard: Hearing, asked: int) -> Reply:
     """Ask beside the layer's other seats, under its rules for the last of them."""
+    told = (seat, heard, widest(state["recipe"]), sample(state, place))
     layer = state["recipe"]["layers"][place.layer - 1]
-    grace, hedge_after = layer.get("grace"), layer.get("hedge_after")
-    asking = partial(ask, seat, heard, widest(state["recipe"]))
-    if grace is None and hedge_after is None:
-        return await asking()
-    standing = seats(state, place.layer)
-    usable = sum(proposal["ok"] for proposal in standing.values())
-    quorum = min(layer["quorum"], asked)
-    rules = Rules(asked - len(standing), quorum, grace, hedge_after)
-    under_way = race(place.layer, rules, usable)
-    hedge = partial(ask, seat.substitutes[0], heard) if seat.fallbacks else None
+    if layer.get("grace") is None and layer.get("hedge_after") is None:
+        return await ask(*told)
+    standing = [p for name, p in seats(state, place.layer).items() if int(name) <= asked]
+    rules = await _rules(state["recipe"], layer, asked, len(standing))
+    under_way = race(place.layer, rules, sum(proposal["ok"] for proposal in standing))
+    rest = partial(ask_instead, *told) if seat.fallbacks else None
     try:
-        return await under_way.run(place.seat, seat.model, asking, hedge)
+        reply = await under_way.run(place.seat, seat.model, partial(ask_one, *told), rest)
     finally:
-        over(place.layer, under_way)
+        leave(place.layer, under_way)
+    if rules.grace == "auto" and reply.attempts and reply.kind in TIMED:
+        await note(state["recipe"]["name"], seat.model, reply.seconds)
+    return reply
+
+
+async def _rules(recipe: Json, layer: Json, asked: int, standing: int) -> Rules:
+    """The layer's rules for those seats of it that are asked now."""
+    grace, models = layer.get("grace"), [said["model"] for said in layer["proposers"]]
+    known = await paces(recipe["name"], models) if grace == "auto" else {}
+    quorum = min(layer["quorum"], asked)
+    return Rules(asked - standing, quorum, grace, layer.get("hedge_after"), known)

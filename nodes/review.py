@@ -71,6 +71,7 @@ def added(text: str) -> Json:
         seconds=0.0,
         attempts=0,
         cost_usd=0.0,
+        cached=False,
         edited=True,
     )
     return dict(record)

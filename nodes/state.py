@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, NotRequired, TypeAlias, cast
 from uuid import NAMESPACE_URL, uuid5
 
 from langchain_core.messages import (
@@ -35,7 +35,10 @@ class Proposal(TypedDict):
     seconds: float
     attempts: int
     cost_usd: float | None
+    cached: bool
     edited: bool
+    order: NotRequired[list[str]]  # which seat was its reference 1, 2 …
+    shortened: NotRequired[dict[str, int]]  # characters left out of which seat's answer
 
 
 def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
@@ -162,3 +165,8 @@ def calls(recipe: Json) -> list[Json]:
 def widest(recipe: Json) -> int:
     """The most seats that answer at once."""
     return max(len(layer["proposers"]) for layer in recipe["layers"])
+
+
+def sample(state: State, place: Place) -> str | None:
+    """Which of a model's samples the place stands for in the cache; None where none is used."""
+    return f"{place.layer}.{place.seat or place.node}" if state["recipe"].get("cache") else None

@@ -9,12 +9,13 @@ from nodes.budget import within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
 from nodes.chat.reply import Reply
-from nodes.conversation import hear
 from nodes.errors import StepFailed
-from nodes.state import Place, State, answers, passed, settings, widest
+from nodes.fence import Reading
+from nodes.hearing import hearing
+from nodes.state import Place, State, passed, sample, settings, widest
 
 
-class Synthesize(Call):
+class Synthesize(Call, Reading):
     """Which model writes, and by which prompt."""
 
     step: Literal["synthesize"] = "synthesize"
@@ -26,9 +27,8 @@ async def synthesize(state: State, place: Place) -> dict[str, Any]:
     if passed(state, place.layer) and not place.last:
         return {}
     step = Synthesize.model_validate(settings(state, place))
-    prompt = state["recipe"]["prompts"][step.prompt]
-    heard = hear(state["messages"], prompt, list(answers(state, place).values()))
-    reply = await ask(within(state, step), heard, widest(state["recipe"]))
+    slots = widest(state["recipe"])
+    reply = await ask(within(state, step), hearing(state, place), slots, sample(state, place))
     if not reply.ok:
         message = f"`{place.node}` got no answer from `{step.model}`: {reply.error}"
         raise StepFailed(message, {**reply.record(), "finish": _finish(reply)})

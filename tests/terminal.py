@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 MOA = str(Path(sys.executable).with_name("moa"))
-# The guard of this process does not reach into another: there, only this machine has no proxy.
-NOWHERE = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
-GUARDED = NOWHERE | {"NO_PROXY": "127.0.0.1,localhost"}
-PATIENCE = 30.0
+# The guard of this process does not reach into another; it is found on that one's path.
+GUARD = str(Path(__file__).with_name("child"))
+PATIENCE = 20.0
 
 ANSWER = "the answer of all"
 MIX = """
@@ -32,7 +31,7 @@ class Done:
     """What a run came to."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
-        self.code, self.out, self.err = code, out.decode(), err.decode()
+        self.code, self.out, self.err = code, out.decode(errors="replace"), err.decode()
         assert "Traceback" not in self.err, self.err
 
     @property
@@ -43,7 +42,8 @@ class Done:
 
 def environment(guarded: bool = True, **more: str) -> dict[str, str]:
     """This test's environment, for a child."""
-    return os.environ | (GUARDED if guarded else {}) | {"TERM": "xterm", **more}
+    path = os.pathsep.join(filter(None, (GUARD, os.environ.get("PYTHONPATH"))))
+    return os.environ | ({"PYTHONPATH": path} if guarded else {}) | {"TERM": "xterm", **more}
 
 
 def moa(*words: str | bytes, given: bytes = b"", **more: str) -> Done:
@@ -114,14 +114,14 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """All that was shown so far, without the terminal's control sequences."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self.shown.decode())
+        """All that was shown so far, without control sequences and with single spaces."""
+        return re.sub(" +", " ", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", self.shown.decode()))
 
     @property
     def frames(self) -> list[str]:
         """Each picture of the table, as it was painted over the one before."""
         return [
-            re.sub(r"\x1b\[[0-9;]*m|\x1b\[K|\r", "", f) for f in self.shown.decode().split("\x1b[J")
+            re.sub(r"\x1b\[[0-9;]*[mKA]|\r", "", f) for f in self.shown.decode().split("\x1b[J")
         ]
 
     def type(self, text: str) -> None:

@@ -1,5 +1,6 @@
 """The commands and their words; each imports what it needs when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,12 +49,15 @@ def ask(
         list[str], typer.Option("--pause-after", metavar="N|all", help="Stop behind a layer.")
     ] = [],  # noqa: B006 (typer copies it)
     system: SystemOption = None,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="What was asked before is not asked again.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
     from moagraph.cli.ask import ask as command
 
-    command(question, recipe, thread, pause_after, system, as_json)
+    command(question, recipe, thread, pause_after, system, cache, as_json)
 
 
 @app.command()
@@ -92,6 +96,39 @@ def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
     from moagraph.cli.ask import retry as command
 
     command(thread, as_json)
+
+
+@app.command()
+def show(
+    thread: Annotated[
+        str | None, typer.Argument(metavar="[THREAD]", help="A thread, or a fork of it: THREAD@2.")
+    ] = None,
+    turn: Annotated[
+        int | None, typer.Option("--turn", metavar="N", help="Counted from 1; default: the last.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option("--layer", metavar="N", help="Only this layer.")
+    ] = None,
+    sent: Annotated[bool, typer.Option("--sent", help="Also what each was sent.")] = False,
+    forks: Annotated[
+        bool, typer.Option("--forks", help="List the thread's forks: each replay makes one.")
+    ] = False,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--diff", metavar="A B", help="Compare two threads or, given THREAD, its forks A and B."
+        ),
+    ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page to read side by side."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each seat of a turn said, or how two runs differ."""
+    from moagraph.cli.show import show as command
+
+    command(thread, turn, layer, sent, forks, diff, html, as_json)
 
 
 @app.command()
@@ -141,6 +178,103 @@ def recipes_show(name: str, as_json: JsonOption = False) -> None:
     show(name, as_json)
 
 
+threads = typer.Typer(
+    help="List the threads, or prune, delete, export or import them.", invoke_without_command=True
+)
+app.add_typer(threads, name="threads")
+
+
+@threads.callback()
+def threads_list(
+    context: typer.Context,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")
+    ] = 20,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON array, nothing else.")
+    ] = False,
+) -> None:
+    """List the threads, newest first: what was asked last, and what came of it."""
+    from moagraph.cli.threads import listing
+
+    if context.invoked_subcommand is None:
+        listing(limit, as_json)
+
+
+@threads.command("prune")
+def threads_prune(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="Not used for 30d, 12h or 45m.")
+    ],
+    keep_latest: Annotated[
+        bool, typer.Option("--keep-latest", help="Keep each one's last turn and conversation.")
+    ] = False,
+) -> None:
+    """Delete threads that were not used for long, or all but their last turns."""
+    from moagraph.cli.threads import prune
+
+    prune(older_than, keep_latest)
+
+
+@threads.command("delete")
+def threads_delete(
+    names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
+) -> None:
+    """Forget these threads."""
+    from moagraph.cli.threads import remove
+
+    remove(names)
+
+
+@threads.command("export")
+def threads_export(
+    thread: ThreadArgument,
+    file: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: print it.")
+    ] = None,
+) -> None:
+    """Write a thread as one JSON document."""
+    from moagraph.cli.threads import export
+
+    export(thread, file)
+
+
+@threads.command("import")
+def threads_import(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="`-` reads standard input.")],
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Another name for it.")
+    ] = None,
+) -> None:
+    """Read a thread that was exported, here or on another machine."""
+    from moagraph.cli.threads import take_in
+
+    take_in(file, name)
+
+
+cache_app = typer.Typer(
+    help="Tell what the cache of `moa ask --cache` holds, or clear it.", invoke_without_command=True
+)
+app.add_typer(cache_app, name="cache")
+
+
+@cache_app.callback()
+def cache_size(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Tell how many answers are kept, and where."""
+    from moagraph.cli.cache import told
+
+    if context.invoked_subcommand is None:
+        told(as_json)
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Forget every answer."""
+    from moagraph.cli.cache import clear
+
+    clear()
+
+
 @app.command()
 def graph(
     recipe: RecipeOption = None,
@@ -158,6 +292,26 @@ def models(as_json: JsonOption = False) -> None:
     from moagraph.cli.doctor import models as command
 
     command(as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Beyond this machine only with API keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    api_keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="One key a line; MOA_API_KEYS holds them with commas."),
+    ] = None,
+    running: Annotated[int, typer.Option(min=1, help="How many requests run at once.")] = 64,
+    waiting: Annotated[int, typer.Option(min=0, help="How many may wait for their turn.")] = 256,
+    body_mb: Annotated[int, typer.Option(min=1, help="How large a request may be.")] = 4,
+) -> None:
+    """Serve the recipes to every client that speaks OpenAI's protocol."""
+    from moagraph.cli.serve import serve as command
+
+    command(host, port, api_keys, running, waiting, body_mb)
 
 
 @app.command()

@@ -31,12 +31,14 @@ def ask(
     thread: str | None,
     pause_after: Sequence[str],
     system: str | None,
+    cache: bool,
     as_json: bool,
 ) -> None:
     """Answer one question, by a named recipe or the best that can run."""
     asked = checked(_stdin() if question == "-" else question)
     name, id_ = pick(recipe), thread or new_thread()
-    conclude(_watched(_asking(asked, name, id_, system, pause_after), as_json, id_), as_json)
+    run = _asking(asked, name, id_, system, pause_after, cache)
+    conclude(_watched(run, as_json, id_), as_json)
 
 
 def chat(recipe: str | None, thread: str | None, system: str | None) -> None:
@@ -114,7 +116,12 @@ def replay(
 
 
 def _asking(
-    question: str, recipe: str, thread: str, system: str | None, pause_after: Sequence[str] = ()
+    question: str,
+    recipe: str,
+    thread: str,
+    system: str | None,
+    pause_after: Sequence[str] = (),
+    cache: bool = False,
 ) -> Run:
     """One turn, once what it needs is here."""
 
@@ -128,6 +135,7 @@ def _asking(
             thread=thread,
             threads=threads,
             pause_after=_pauses(pause_after, len(chosen.layers)),
+            cache=cache,
             watch=watch,
         )
 
@@ -230,7 +238,7 @@ def _pauses(said: Sequence[str], layers: int) -> list[int]:
 
 def _stdin() -> str:
     try:
-        return sys.stdin.buffer.read().decode("utf-8")
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"standard input is not UTF-8 (byte {error.start}): convert it first, "
@@ -243,4 +251,4 @@ def _next_line() -> str | None:
         sys.stderr.write("> ")
         sys.stderr.flush()
     line = sys.stdin.buffer.readline()
-    return clean(line.decode("utf-8", "replace")) if line else None
+    return clean(line.decode("utf-8", "replace")).rstrip("\r\n") if line else None

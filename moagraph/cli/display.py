@@ -155,8 +155,8 @@ class Alive(Display):
 
     async def _paint(self, painter: Painter) -> None:
         while True:
-            painter.paint(fitting(list(self.rows.values()), *room()))
             await asyncio.sleep(FRAME)
+            painter.paint(fitting(list(self.rows.values()), *room()))
 
 
 @asynccontextmanager

@@ -11,13 +11,13 @@ import httpx
 
 from graphs.load import load_recipe
 from moagraph.choose import choose
+from moagraph.cli.prepare import asked
 from moagraph.cli.screen import out, say
 from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.chat.providers import PACKAGES, PROVIDERS, address, check, secret
 from nodes.errors import MoaError
 from nodes.folder import data_folder
-from nodes.state import calls
 
 HOSTED = {"together": "https://api.together.xyz/v1", "openai": "https://api.openai.com/v1"}
 
@@ -84,9 +84,7 @@ def _engine() -> Check:
 def _models(recipe: str) -> Iterator[Check]:
     """Each model of the recipe; each server is asked once for what it serves."""
     served: dict[tuple[str | None, str | None], set[str] | str] = {}
-    fields = Call.model_fields
-    for said in calls(load_recipe(recipe).resolved()):
-        call = Call.model_validate({key: said[key] for key in said if key in fields})
+    for call in asked(load_recipe(recipe)):
         if (call.model, call.base_url) in served:
             continue
         served[(call.model, call.base_url)] = ""

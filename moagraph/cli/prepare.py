@@ -1,4 +1,4 @@
-"""What takes long before the first call, shown as it goes: the local engine and its weights."""
+"""Before the first call: what is refused at once, and what takes long, shown as it goes."""
 
 import sys
 import time
@@ -6,16 +6,29 @@ import time
 from graphs.recipe import Recipe
 from moagraph.cli.screen import say
 from nodes.chat.address import split
-from nodes.state import widest
+from nodes.chat.call import Call
+from nodes.chat.providers import check
+from nodes.state import calls, widest
 
 
 async def prepare(recipe: Recipe) -> None:
-    """Fetch and load what the recipe's `local:` models need."""
+    """Refuse a lacking key; fetch and load what the recipe's `local:` models need."""
+    for call in asked(recipe):
+        check(call)
     for provider, name in map(split, recipe.models):
         if provider == "local":
             from nodes.chat.local import endpoint
 
             await endpoint(name, widest(recipe.resolved()), Progress(name))
+
+
+def asked(recipe: Recipe) -> list[Call]:
+    """Every call of the recipe, as the door to models takes it."""
+    known = Call.model_fields
+    return [
+        Call.model_validate({key: said[key] for key in said if key in known})
+        for said in calls(recipe.resolved())
+    ]
 
 
 class Progress:

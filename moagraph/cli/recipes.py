@@ -78,6 +78,9 @@ def _summary(recipe: Recipe) -> dict[str, object]:
 
 
 def _settings(said: dict[str, object]) -> str:
-    shown = ("temperature", "top_p", "max_tokens", "seed", "base_url", "reasoning_effort")
+    shown = (
+        *("temperature", "top_p", "max_tokens", "context_window", "seed", "base_url"),
+        *("reasoning_effort", "fence", "anonymise", "shuffle"),
+    )
     told = [f"{key} {said[key]}" for key in shown if said.get(key) is not None]
     return f" ({', '.join(told)})" if told else ""

@@ -127,7 +127,7 @@ def _cut(text: str, width: int) -> str:
 def _outcome(record: Mapping[str, Any]) -> str:
     if not record.get("ok", True):
         return f"failed: {one_line(record['error'])}"
-    tokens = record.get("output_tokens")
-    return f"done in {record['seconds']:.1f} s" + (
-        f", {counted(tokens, 'token')}" if tokens else ""
-    )
+    tokens, cut = record.get("output_tokens"), len(record.get("shortened", ()))
+    said = f", {counted(tokens, 'token')}" if tokens else ""
+    said += f", {counted(cut, 'answer')} shortened" if cut else ""
+    return f"done in {record['seconds']:.1f} s{said}"

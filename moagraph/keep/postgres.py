@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, LiteralString
 from urllib.parse import urlsplit
 
@@ -67,7 +67,12 @@ class PostgresThreads(Steady, PostgresSaver):
             got = connection.execute(how, (_key(thread_id),)).fetchone()
             if not got or not got[0]:
                 raise busy(thread_id)
-            yield
+            try:
+                yield
+            finally:
+                # A server that is told to hang up lets go of the lock some time later.
+                with suppress(psycopg.Error):
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (_key(thread_id),))
 
     def running(self, thread_id: str) -> bool:
         """Its lock is among those that the server lists."""

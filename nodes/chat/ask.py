@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage
 
+from nodes.chat.cache import keep, kept
 from nodes.chat.call import Call
 from nodes.chat.failures import Failure, failure
+from nodes.chat.heard import Hearing
 from nodes.chat.limits import paced, settle, within_limits
 from nodes.chat.models import model
 from nodes.chat.prices import cost_usd
@@ -18,70 +21,143 @@ from nodes.chat.reply import Reply
 from nodes.errors import MoaError
 
 
-async def ask(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
+async def ask(call: Call, heard: Hearing, slots: int = 1, sample: str | None = None) -> Reply:
     """The model's reply, or that of the first substitute that has one."""
-    reply = await ask_one(call, messages, slots)
-    for other in call.substitutes:
+    reply = await ask_one(call, heard, slots, sample)
+    if reply.ok or not call.fallbacks:
+        return reply
+    return in_place_of(reply, await ask_instead(call, heard, slots, sample))
+
+
+async def ask_instead(
+    call: Call, heard: Hearing, slots: int = 1, sample: str | None = None
+) -> Reply:
+    """The reply of the call's first substitute that has one."""
+    first, *others = call.substitutes
+    reply = await ask_one(first, heard, slots, sample)
+    for other in others:
         if reply.ok:
             break
-        reply = in_place_of(reply, await ask_one(other, messages, slots))
+        reply = in_place_of(reply, await ask_one(other, heard, slots, sample))
     return reply
 
 
 def in_place_of(first: Reply, other: Reply) -> Reply:
     """The substitute's reply under the name of the one that was asked first, and both bills."""
     error = f"{first.error}; {other.model}: {other.error}" if other.error else None
+    both = with_bill(other, first)
     return replace(
-        other,
+        both,
         model=first.model,
         kind="substituted" if other.ok else first.kind,
         error=error,
-        answered_by=other.model if other.ok else None,
-        attempts=first.attempts + other.attempts,
+        answered_by=_answered(other) if other.ok else None,
         seconds=first.seconds + other.seconds,
     )
 
 
-async def ask_one(call: Call, messages: Sequence[AnyMessage], slots: int = 1) -> Reply:
-    """The model's own reply within the call's timeout, all attempts included."""
+def _answered(other: Reply) -> str:
+    """The substitute by its full name, unless its server says that yet another one answered."""
+    itself = other.model.endswith(other.answered_by or "")
+    return other.model if itself else str(other.answered_by)
+
+
+def with_bill(reply: Reply, other: Reply) -> Reply:
+    """The reply, and what another call for the same seat took beside it."""
+    known = [one for one in (reply, other) if one.cost_usd is not None or one.input_tokens]
+    prices = [one.cost_usd for one in known if one.cost_usd is not None]
+    return replace(
+        reply,
+        attempts=reply.attempts + other.attempts,
+        input_tokens=_sum(reply.input_tokens, other.input_tokens),
+        output_tokens=_sum(reply.output_tokens, other.output_tokens),
+        cost_usd=sum(prices) if prices and len(prices) == len(known) else None,
+    )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
+async def ask_one(call: Call, heard: Hearing, slots: int = 1, sample: str | None = None) -> Reply:
+    """The model's own reply to what it is sent, or why it cannot be sent that."""
+    try:
+        told = await heard(call)
+    except MoaError as error:
+        return Reply(call.model, "refused", error=str(error), attempts=0)
+    reply = await _ask_once(call, told.messages, slots, sample)
+    return replace(reply, notes=told.notes)
+
+
+async def _ask_once(
+    call: Call, messages: Sequence[AnyMessage], slots: int, sample: str | None
+) -> Reply:
+    """The model's own reply within the call's timeout, or what it said to the same before."""
+    if sample and (message := await kept(call, messages, sample)):
+        said = read(call, message)
+        return replace(said, cached=True, attempts=0, input_tokens=0, output_tokens=0, cost_usd=0.0)
     async with within_limits(call):
-        return await _ask_one(call, messages, slots)
+        reply = await _ask_one(call, messages, slots)
+    if sample and reply.ok and reply.message:
+        await keep(call, messages, sample, reply.message)
+    return reply
 
 
 async def _ask_one(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply:
     began = time.monotonic()
     replies: list[Reply] = []
     try:
-        async with asyncio.timeout(call.timeout):
-            async for reply in _attempts(call, messages, slots, began):
+        async with asyncio.timeout(call.timeout) as clock:
+            async for reply in _attempts(call, messages, slots, clock):
                 replies.append(reply)
     except TimeoutError:
         before = f" (before that: {replies[-1].error})" if replies else ""
         error = f"no answer within {call.timeout:g} s{before}"
         replies.append(Reply(call.model, "timeout", error=error))
     took = time.monotonic() - began
-    return replace(replies[-1], attempts=len(replies), seconds=took)
+    attempts = sum(reply.attempts for reply in replies)
+    return replace(replies[-1], attempts=attempts, seconds=took)
 
 
 async def _attempts(
-    call: Call, messages: Sequence[AnyMessage], slots: int, began: float
+    call: Call, messages: Sequence[AnyMessage], slots: int, clock: asyncio.Timeout
 ) -> AsyncIterator[Reply]:
     """One reply after another, until one is good, none can be, or the time is not worth it."""
     for attempt in range(1, call.attempts + 1):
-        result = await _attempt(call, messages, slots)
+        taken = await _turn(call, messages, slots, clock)
+        result = await _attempt(call, messages, slots, taken)
         if isinstance(result, Reply):
             yield result
             return
         yield Reply(call.model, result.kind, error=result.error)
         pause = result.wait(attempt)
-        left = call.timeout - (time.monotonic() - began)
-        if not result.again or attempt == call.attempts or pause > left:
+        if not result.again or attempt == call.attempts or pause > _left(clock):
             return
         await asyncio.sleep(pause)
 
 
-async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply | Failure:
+async def _turn(
+    call: Call, messages: Sequence[AnyMessage], slots: int, clock: asyncio.Timeout
+) -> int:
+    """Wait as the server's limits say, and build the client: that time is not the model's."""
+    left = _left(clock)
+    clock.reschedule(None)
     taken = await paced(call, messages)
+    with suppress(Exception):  # the attempt meets it again, and tells
+        await model(call, slots)
+    clock.reschedule(asyncio.get_running_loop().time() + left)
+    return taken
+
+
+def _left(clock: asyncio.Timeout) -> float:
+    when = clock.when()
+    assert when is not None
+    return when - asyncio.get_running_loop().time()
+
+
+async def _attempt(
+    call: Call, messages: Sequence[AnyMessage], slots: int, taken: int
+) -> Reply | Failure:
     try:
         chat = await model(call, slots)
         message = await chat.ainvoke(list(messages), **call.extras)
@@ -92,6 +168,9 @@ async def _attempt(call: Call, messages: Sequence[AnyMessage], slots: int) -> Re
     usage = message.usage_metadata
     settle(call, taken, usage["total_tokens"] if usage else None)
     answered_by = message.response_metadata.get("model_name")
+    if inside := message.response_metadata.get("moa"):  # a whole recipe, and its own bill
+        bill = {"attempts": inside["calls"], "cost_usd": inside["cost_usd"]}
+        return replace(read(call, message), **bill)
     cost = await cost_usd(call, usage, answered_by)
     return replace(read(call, message), cost_usd=cost)
 

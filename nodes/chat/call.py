@@ -9,6 +9,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -63,6 +65,9 @@ class Sampling(BaseModel):
     api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
     limits: Limits | None = None
+    context_window: int | None = Field(
+        None, ge=16, description="Tokens the model takes in at once, where no list has it."
+    )
     extra_body: dict[str, Any] | None = None
 
 
@@ -70,6 +75,11 @@ class Substitute(Sampling):
     """A model that is asked where another has failed; what it leaves open is as for the other."""
 
     model: Annotated[str, AfterValidator(_named)]
+
+    @model_serializer(mode="wrap")
+    def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without defaults: once written, they would read as if they had been said."""
+        return {key: value for key, value in written(self).items() if key in self.model_fields_set}
 
 
 def _a_model(said: Any) -> Any:
@@ -100,6 +110,7 @@ class Call(Sampling):
     def substitutes(self) -> list["Call"]:
         """The calls that stand in for this one, each with its own endpoint and its sampling."""
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
+        own |= {"context_window"}
         said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
         return [
             Call.model_validate(said | other.model_dump(exclude_unset=True))

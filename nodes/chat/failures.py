@@ -1,10 +1,18 @@
 """Why a call failed: its kind, one line without secrets, and whether asking again can help."""
 
 import random
+import re
 from dataclasses import dataclass
+
+from langchain_core.exceptions import ContextOverflowError
 
 AGAIN = {408, 409, 425, 429}
 LONGEST = 300
+# How servers of OpenAI's protocol say that a prompt is too long: the code, vLLM, llama.cpp, others.
+TOO_LONG = re.compile(
+    "context_length_exceeded|maximum context length|context (?:window|size)|prompt is too long",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ def failure(error: Exception, secret: str | None = None) -> Failure:
     text = _line(error, secret)
     if isinstance(status, int):
         return _of_status(status, f"{status}: {text}", error)
+    if isinstance(error, ContextOverflowError):
+        return _too_long(text)
     name = type(error).__name__
     if "Timeout" in name:
         return Failure("timeout", f"the server did not answer in time ({name})", again=True)
@@ -44,7 +54,19 @@ def _of_status(status: int, text: str, error: Exception) -> Failure:
         return Failure("timeout", text, again=True)
     if status in AGAIN or status >= 500:
         return Failure("unreachable", text, again=True, after=_retry_after(error))
+    if isinstance(error, ContextOverflowError) or TOO_LONG.search(f"{text} {_code(error)}"):
+        return _too_long(text)
     return Failure("refused", text)
+
+
+def _too_long(text: str) -> Failure:
+    hint = "a recipe may say the model's `context_window`"
+    return Failure("refused", f"too long for the model's window, {hint} ({text})"[:LONGEST])
+
+
+def _code(error: Exception) -> str:
+    body = getattr(error, "body", None)
+    return str(body.get("code") or body.get("type") or "") if isinstance(body, dict) else ""
 
 
 def _is_transport(error: Exception) -> bool:

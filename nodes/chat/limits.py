@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from time import monotonic
 
 from langchain_core.messages import AnyMessage
@@ -15,6 +14,10 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from nodes.chat.address import split
 from nodes.chat.call import Call, Limits
 from nodes.chat.providers import address
+
+_gates: dict[str, "Gate"] = {}
+_buckets: dict[tuple[str, int], "Bucket"] = {}
+_limiters: dict[tuple[str, float], InMemoryRateLimiter] = {}
 
 PAUSE = 0.01  # callers are on several loops, so they look again instead of waking each other
 
@@ -99,8 +102,11 @@ async def within_limits(call: Call) -> AsyncIterator[None]:
     if call.limits is None or (call.limits.max_concurrency is None and not call.limits.alone):
         yield
         return
-    where = "this machine" if call.limits.alone else server(call)
-    async with gate(where).passed(call.model, 1 if call.limits.alone else _most(call.limits)):
+    if call.limits.alone:
+        place = gate("this machine").passed(call.model, 1)
+    else:  # whose turn it is does not hang on the model: a server has loaded them all
+        place = gate(server(call)).passed("", _most(call.limits))
+    async with place:
         yield
 
 
@@ -128,24 +134,22 @@ def server(call: Call) -> str:
     return f"{split(call.model)[0]} {address(call)}"
 
 
-@cache
 def gate(where: str) -> Gate:
-    """The gate of a server."""
-    return Gate()
+    """The gate of a server; two threads that come first get the same one."""
+    return _gates.setdefault(where, Gate())
 
 
-@cache
 def bucket(where: str, a_minute: int) -> Bucket:
     """The tokens of a server."""
-    return Bucket(a_minute)
+    return _buckets.setdefault((where, a_minute), Bucket(a_minute))
 
 
-@cache
 def limiter(where: str, a_second: float) -> InMemoryRateLimiter:
     """The requests of a server."""
-    return InMemoryRateLimiter(
+    new = InMemoryRateLimiter(
         requests_per_second=a_second, check_every_n_seconds=PAUSE, max_bucket_size=max(1, a_second)
     )
+    return _limiters.setdefault((where, a_second), new)
 
 
 def _most(limits: Limits) -> int:

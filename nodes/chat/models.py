@@ -11,14 +11,14 @@ from nodes.chat.address import split
 from nodes.chat.call import Call, Sampling
 from nodes.chat.discreet import discreet
 from nodes.chat.prices import listed, warm
-from nodes.chat.providers import NO_KEY, PROVIDERS, address, secret
+from nodes.chat.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
 
 Clients: TypeAlias = dict[str, Any]
 Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
 
 MOST = 256
 # What a recipe says of a call that is not for the model.
-OURS = {"attempts", "base_url", "api_key_env", "price", "limits"}
+OURS = {"attempts", "base_url", "api_key_env", "price", "limits", "context_window"}
 
 
 async def model(call: Call, slots: int = 1) -> BaseChatModel:
@@ -108,6 +108,11 @@ MAKERS: dict[str, Maker] = {
     "openai": _openai,
     "together": _together,
 }
+
+
+def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
+    """Bring a provider of one's own: how its models are made, and what a call of it needs."""
+    MAKERS[provider], CHECKS[provider] = maker, check
 
 
 def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:

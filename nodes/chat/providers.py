@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -32,6 +33,9 @@ PROVIDERS = {
     "scripted": Provider(hosted=False),
 }
 
+# How those who bring a provider of their own check a call of it.
+CHECKS: dict[str, Callable[[Call], None]] = {}
+
 PACKAGES = {
     "anthropic": "langchain-anthropic",
     "azure_openai": "langchain-openai",
@@ -54,7 +58,9 @@ PACKAGES = {
 def check(call: Call) -> None:
     """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
     provider, _ = split(call.model)
-    if speaks_openai(call):
+    if provider in CHECKS:
+        CHECKS[provider](call)
+    elif speaks_openai(call):
         secret(call)
     elif provider not in PACKAGES:
         raise UnknownName(_unknown(provider, call.model))

@@ -1,6 +1,7 @@
 """What came back from one call, whether it is usable or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage
 
@@ -21,7 +22,9 @@ class Reply:
     seconds: float = 0.0
     attempts: int = 1
     cost_usd: float | None = None
+    cached: bool = False
     message: AIMessage | None = None
+    notes: dict[str, Any] = field(default_factory=dict)  # on what was sent
 
     @property
     def ok(self) -> bool:
@@ -30,7 +33,7 @@ class Reply:
 
     def record(self) -> Proposal:
         """The reply as the state keeps it."""
-        return Proposal(
+        record = Proposal(
             model=self.model,
             answered_by=self.answered_by,
             ok=self.ok,
@@ -42,5 +45,7 @@ class Reply:
             seconds=round(self.seconds, 3),
             attempts=self.attempts,
             cost_usd=self.cost_usd,
+            cached=self.cached,
             edited=False,
         )
+        return cast(Proposal, {**record, **self.notes})

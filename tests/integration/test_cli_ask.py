@@ -3,7 +3,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.faults import Always, Gate, Hang, MidStreamError, Status
+from tests.faults import Always, Gate, Hang, Status, TruncatedBody
 from tests.provider import Provider
 from tests.terminal import ANSWER, MIX, MOA, environment, moa, saved, until
 
@@ -105,7 +105,7 @@ def test_an_answer_that_broke_off_is_marked_and_then_whole(
     provider: Provider, tmp_path: Path
 ) -> None:
     provider.reply("agg", "one two three four five six")
-    provider.script("agg", MidStreamError())
+    provider.script("agg", TruncatedBody())
     done = moa("ask", "--recipe", saved(tmp_path, TWO.format(url=provider.base_url)), "hi")
     assert done.out == "one two three\none two three four five six\n"
     assert "moa: the answer above broke off; it is asked for again" in done.lines

@@ -1,4 +1,3 @@
-import signal
 import sys
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def test_every_seat_is_shown_as_it_goes(answering: Provider, tmp_path: Path) -> 
     answering.script("b", Status(400, message="no luck"))
     answering.script("agg", last)
     with Terminal("ask", "--recipe", recipe(tmp_path, answering), "--thread", "t", "hi") as shown:
-        shown.read("tokens so far")
+        shown.read("1 token so far")
         table = shown.frames[-2].splitlines()
         assert [line.split()[0] for line in table] == ["1.01", "1.02", "2.01", "2"]
         assert "answering" in table[0]
@@ -73,24 +72,21 @@ def test_a_piped_answer_streams_beside_the_table(answering: Provider, tmp_path: 
         assert shown.end() == 0
         assert shown.out.read() == b" four five six\n"
     assert "one two three" not in shown.text
-    assert "2 synthesize  vllm:agg  done in" in shown.text
+    assert "2 synthesize vllm:agg done in" in shown.text
 
 
 def test_more_seats_than_lines_are_summed_up(answering: Provider, tmp_path: Path) -> None:
-    gate = Gate()
-    answering.script("c", gate)
     answering.script("a", *[None] * 18, Hang(), Hang())
     file = recipe(tmp_path, answering, seats=20)
     with Terminal("ask", "--recipe", file, "hi", size=(60, 8)) as shown:
-        shown.read("19 done")
+        shown.read("more: 16 done")
         pictures = shown.frames
         shown.interrupt()
         assert shown.end() == 130
     assert max(picture.count("\n") for picture in pictures) <= 7
     assert any(" layer 2  2 waiting" in picture for picture in pictures)
-    assert any("more: " in picture for picture in pictures)
     assert max(len(line) for picture in pictures for line in picture.splitlines()) < 60
-    assert "1.20  vllm:a  stopped" in shown.text or "1.19  vllm:a  stopped" in shown.text
+    assert shown.text.count("vllm:a stopped") == 2
 
 
 def test_ctrl_c_leaves_the_table_as_it_was_and_one_line(
@@ -98,10 +94,8 @@ def test_ctrl_c_leaves_the_table_as_it_was_and_one_line(
 ) -> None:
     answering.script("c", Hang())
     with Terminal("ask", "--recipe", recipe(tmp_path, answering), "--thread", "t", "hi") as shown:
-        shown.read(" layer") if False else shown.read("done in")
-        while "2.01  vllm:c    answering" not in shown.text:
-            shown.read("answering")
-        shown.type("\x03") if False else shown.process.send_signal(signal.SIGINT)
+        shown.read("2.01 vllm:c answering")
+        shown.interrupt()
         assert shown.end() == 130
     ending = shown.text[shown.text.rindex(" 1.01 ") :].splitlines()
     assert [line.split()[2] for line in ending[:3]] == ["done", "done", "stopped"]
@@ -120,7 +114,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(
     with Terminal("ask", "--recipe", recipe(tmp_path, answering), "hi", TERM="dumb") as shown:
         assert shown.end() == 0
     assert b"\x1b" not in shown.shown
-    assert "  1.01 vllm:a: done in" in shown.text
+    assert " 1.01 vllm:a: done in" in shown.text
 
 
 def test_colours_can_be_switched_off(answering: Provider, tmp_path: Path) -> None:

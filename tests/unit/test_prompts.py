@@ -48,7 +48,9 @@ def test_a_prompt_may_be_a_path_and_is_read_when_it_is_needed(tmp_path: Path) ->
 def test_a_misspelt_prompt_is_told_what_was_meant() -> None:
     with pytest.raises(PromptError, match=r"^no prompt is called 'synthesise'; did you mean `syn"):
         read("synthesise")
-    with pytest.raises(PromptError, match=r"^no prompt is called 'zzz'; there are synthesize,"):
+    with pytest.raises(
+        PromptError, match=r"^no prompt is called 'zzz'; there are fence, synthesize,"
+    ):
         read("zzz")
     with pytest.raises(PromptError, match=r"^no prompt is called ''"):
         read("")

@@ -121,3 +121,40 @@ def test_the_models_are_named_once_in_the_order_of_the_layers() -> None:
 def test_an_impossible_setting_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         mixture([{"model": "openai:a", **said}])
+
+
+def test_how_answers_are_shown_is_the_seats_before_the_layers_before_the_defaults() -> None:
+    seats = ["openai:a", {"model": "openai:b", "fence": False}]
+    said = {"name": "r", "defaults": {"fence": True, "shuffle": True}}
+    step = {"step": "synthesize", "model": "openai:agg", "anonymise": True}
+    layers = [{"proposers": seats}, {"proposers": seats, "shuffle": False, "aggregate": step}]
+    first, last = Recipe.model_validate({**said, "layers": layers}).layers
+    assert [(seat.fence, seat.shuffle) for seat in first.proposers] == [(True, True), (False, True)]
+    assert [(seat.fence, seat.shuffle) for seat in last.proposers] == [
+        (True, False), (False, False),
+    ]  # fmt: skip
+    shown = last.aggregate[-1].model_dump(include={"fence", "shuffle", "anonymise"})
+    assert shown == {"fence": True, "shuffle": True, "anonymise": True}
+
+
+def test_a_recipe_that_says_nothing_of_fences_keeps_nothing_of_them() -> None:
+    kept = mixture(["openai:a"]).resolved()
+    assert not {"fence", "shuffle", "anonymise", "context_window"} & set(
+        json.dumps(kept).replace('"', " ").split()
+    )
+
+
+def test_a_seats_window_is_its_own_and_the_defaults_is_for_its_substitutes_too() -> None:
+    told = {"model": "openai:a", "context_window": 9000, "fallbacks": ["openai:b"]}
+    [seat] = mixture([told]).layers[0].proposers
+    assert [call.context_window for call in (seat, *seat.substitutes)] == [9000, None]
+    [seat] = mixture([told], defaults={"context_window": 500}).layers[0].proposers
+    assert [call.context_window for call in (seat, *seat.substitutes)] == [9000, 500]
+
+
+@pytest.mark.parametrize(
+    "said", [{"context_window": 0}, {"context_window": -5}, {"context_window": 1.5}, {"fence": 7}]
+)
+def test_a_window_that_is_none_and_a_fence_that_is_no_truth_are_refused(said: Any) -> None:
+    with pytest.raises(ValidationError):
+        mixture([{"model": "openai:a", **said}])

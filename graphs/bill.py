@@ -1,0 +1,28 @@
+"""What a turn took: the records of its calls, and what they come to together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def bill_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every record of a call in the turn: proposals and steps."""
+    proposals = [p for seats in state.get("layers", {}).values() for p in seats.values()]
+    return [
+        record for record in (*proposals, *state.get("steps", {}).values()) if "model" in record
+    ]
+
+
+def usage(records: list[Mapping[str, Any]]) -> dict[str, int]:
+    """The tokens and the calls of these records; a retried call counts as often as it was sent."""
+    return {
+        "input_tokens": sum(record["input_tokens"] or 0 for record in records),
+        "output_tokens": sum(record["output_tokens"] or 0 for record in records),
+        "calls": sum(record["attempts"] for record in records),
+    }
+
+
+def cost(records: list[Mapping[str, Any]]) -> float | None:
+    """What the records cost together; unknown as soon as one price is."""
+    prices = [record["cost_usd"] for record in records if record["ok"]]
+    known = [price for price in prices if price is not None]
+    return sum(known) if known and len(known) == len(prices) else None

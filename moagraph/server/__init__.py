@@ -1,0 +1,1 @@
+"""Recipes behind OpenAI's chat completions: for any client that speaks them."""

@@ -1,0 +1,322 @@
+"""What a client may say, as OpenAI has it, and what of it this server does."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    HumanMessage,
+    InvalidToolCall,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.messages import ToolCall as Called
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from moagraph.server.errors import ApiError
+from nodes.context import Context
+
+Id = Annotated[str, Field(min_length=1, max_length=256)]
+Never = Literal[False]
+
+
+class Strict(BaseModel):
+    """Nothing is guessed: a number in quotes is no number."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class Text(Strict):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(Strict):
+    """Where an image is, or the image itself as a data URL."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class Image(Strict):
+    """A picture, for models that see."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class System(Strict):
+    """How the models are to behave."""
+
+    role: Literal["system", "developer"]
+    content: str | list[Text]
+    name: str | None = None
+
+
+class User(Strict):
+    """What is asked."""
+
+    role: Literal["user"]
+    content: str | list[Annotated[Text | Image, Field(discriminator="type")]]
+    name: str | None = None
+
+
+class Function(Strict):
+    """Which function was called, and with what: arguments are JSON as text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(Strict):
+    """One call of a tool."""
+
+    id: Id
+    type: Literal["function"]
+    function: Function
+
+
+class Assistant(Strict):
+    """What was answered before."""
+
+    role: Literal["assistant"]
+    content: str | list[Text] | None = None
+    tool_calls: list[ToolCall] | None = None
+    name: str | None = None
+
+
+class Tool(Strict):
+    """What a tool came to."""
+
+    role: Literal["tool"]
+    content: str | list[Text]
+    tool_call_id: Id
+
+
+class FunctionTold(Strict):
+    """A function that the model may call."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolTold(Strict):
+    """A tool that the model may call."""
+
+    type: Literal["function"]
+    function: FunctionTold
+
+
+class Named(Strict):
+    """The function that must be called."""
+
+    name: str
+
+
+class ToolNamed(Strict):
+    """The tool that must be called."""
+
+    type: Literal["function"]
+    function: Named
+
+
+class Schema(Strict):
+    """The form of the answer."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str | None = None
+    form: dict[str, Any] | None = Field(None, alias="schema")
+    strict: bool | None = None
+
+
+class AsText(Strict):
+    """The answer is text."""
+
+    type: Literal["text"]
+
+
+class AsJson(Strict):
+    """The answer is JSON."""
+
+    type: Literal["json_object"]
+
+
+class AsSchema(Strict):
+    """The answer is JSON of that form."""
+
+    type: Literal["json_schema"]
+    json_schema: Schema
+
+
+class StreamOptions(Strict):
+    """What a stream also tells."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Moa(Strict):
+    """What only this server tells: each seat as it is done, and what the layers said."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    progress: bool = False
+    layers: bool = False
+
+
+Message = Annotated[System | User | Assistant | Tool, Field(discriminator="role")]
+Format = Annotated[AsText | AsJson | AsSchema, Field(discriminator="type")]
+
+
+class ChatRequest(Strict):
+    """A request for a chat completion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    model: Id = Field(description="`moa/<recipe>`, or the recipe's bare name.")
+    messages: list[Message] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
+    max_completion_tokens: int | None = Field(None, ge=1, le=2**31 - 1)
+    seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
+    stop: (
+        Annotated[str, Field(min_length=1)]
+        | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
+        | None
+    ) = None
+    response_format: Format | None = None
+    tools: Annotated[list[ToolTold], Field(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ToolNamed | None = None
+    metadata: dict[str, str] | None = Field(
+        None, description="`thread_id` names a thread that is kept; nothing else is used."
+    )
+    moa: Moa | None = None
+    # Only what changes nothing: a field that would have to be ignored is refused instead.
+    n: Annotated[int, Field(ge=1, le=1)] | None = None
+    logprobs: Never | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
+    presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
+    modalities: list[Literal["text"]] | None = None
+    # Harmless: they are for OpenAI's own bookkeeping.
+    parallel_tool_calls: bool | None = None
+    prompt_cache_key: str | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    user: str | None = None
+
+    def conversation(self) -> list[AnyMessage]:
+        """The messages as models hear them."""
+        return [_heard(message) for message in self.messages]
+
+    def context(self) -> Context:
+        """What the last step is to do as this caller wants it."""
+        said = self.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_none=True,
+            include={"temperature", "top_p", "seed", "response_format", "tools", "tool_choice"},
+        )
+        if said.get("response_format") == {"type": "text"}:
+            del said["response_format"]
+        if not said.get("tools"):
+            said.pop("tools", None)
+        if limit := self.max_completion_tokens or self.max_tokens:
+            said["max_tokens"] = limit
+        if self.stop:
+            said["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop
+        return Context.model_validate(said)
+
+
+def read(body: bytes) -> ChatRequest:
+    """The request in a body, or what is wrong with its first wrong field."""
+    try:
+        asked = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise _refusal(body, error) from error
+    for number, message in enumerate(asked.messages):
+        if _says_nothing(message):
+            param = f"messages[{number}].content"
+            raise ApiError(400, f"`{param}`: the message says nothing", param=param)
+    if asked.tool_choice not in (None, "none", "auto") and not asked.tools:
+        raise ApiError(400, "`tool_choice` names a tool, and there are no `tools`", param="tools")
+    return asked
+
+
+def _says_nothing(message: Message) -> bool:
+    if isinstance(message, Assistant):
+        return not message.content and not message.tool_calls
+    if not isinstance(message, User) or isinstance(message.content, str):
+        return False
+    return not any(isinstance(part, Image) or part.text.strip() for part in message.content)
+
+
+def _heard(message: Message) -> AnyMessage:
+    said = message.model_dump(mode="json", exclude_none=True)
+    content, name = said.get("content", ""), said.get("name")
+    if isinstance(message, System):
+        return SystemMessage(content, name=name)
+    if isinstance(message, User):
+        return HumanMessage(content, name=name)
+    if isinstance(message, Tool):
+        return ToolMessage(content, tool_call_id=message.tool_call_id)
+    called = [_called(call) for call in message.tool_calls or ()]
+    return AIMessage(
+        content,
+        name=name,
+        tool_calls=[call for call in called if call["type"] == "tool_call"],
+        invalid_tool_calls=[call for call in called if call["type"] == "invalid_tool_call"],
+    )
+
+
+def _called(call: ToolCall) -> Called | InvalidToolCall:
+    """A call of a tool; a model's arguments may be no JSON, and are passed on as they were."""
+    name, said = call.function.name, call.function.arguments
+    try:
+        args = json.loads(said or "{}")
+    except (ValueError, RecursionError):
+        args = None
+    if isinstance(args, dict):
+        return Called(type="tool_call", id=call.id, name=name, args=args)
+    return InvalidToolCall(
+        type="invalid_tool_call", id=call.id, name=name, args=said, error="no JSON object"
+    )
+
+
+def _refusal(body: bytes, error: ValidationError) -> ApiError:
+    # Of the choices that a value may be, the one that it came nearest to.
+    first = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
+    if first["type"] == "json_invalid":
+        return ApiError(400, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json")
+    param = "".join(_written(json.loads(body), first["loc"])).removeprefix(".") or None
+    if first["type"] == "extra_forbidden":
+        return ApiError(400, f"`{param}` is not supported here: leave it out", param=param)
+    if first["type"] == "missing":
+        return ApiError(400, f"`{param}` is missing", param=param)
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return ApiError(400, f"`{param or 'body'}`: {message}", param=param)
+
+
+def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str]:
+    """The part of pydantic's path that the client wrote: without the names of choices."""
+    for number, key in enumerate(loc):
+        if isinstance(said, dict) and isinstance(key, str):
+            if key in said or (number == len(loc) - 1):
+                said = said.get(key)
+                yield f".{key}"
+        elif isinstance(said, list) and isinstance(key, int) and key < len(said):
+            said = said[key]
+            yield f"[{key}]"

@@ -1,0 +1,149 @@
+"""A turn that is kept, read as a person or a program wants to look at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graphs.places import rows
+from graphs.recipe import Recipe
+from moagraph.branches import Branches, Fork, Saver, branches, named
+from moagraph.history import Thread, opened
+from moagraph.keep.steady import Steady
+from moagraph.reading import error_of, question_of, seconds_of, sent_of, standing, values_of
+from moagraph.result import Result, Status, result
+from nodes.errors import UnknownName
+from nodes.state import Json
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it came out: its seats in their order, and the steps behind them."""
+
+    number: int
+    proposals: list[Json]
+    steps: list[Json]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One turn of one fork: what was asked, what each was sent, and what it came to."""
+
+    came: Result
+    question: str
+    turn: int
+    turns: int
+    fork: int
+    forks: int
+    at: str
+    last: str
+    sent: Mapping[str, list[Json]]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Each layer with its own steps."""
+        return [
+            Layer(
+                one["layer"],
+                one["proposals"],
+                [step for step in self.came.steps if _layer_of(step) == one["layer"]],
+            )
+            for one in self.came.layers
+        ]
+
+    @property
+    def answering(self) -> Json | None:
+        """The record of the step whose text is the answer."""
+        steps = self.came.steps if self.came.status == "done" else []
+        return next((step for step in steps if step["node"] == self.last), None)
+
+    def only(self, layer: int) -> "Shown":
+        """The same with only that layer."""
+        layers = [one for one in self.came.layers if one["layer"] == layer]
+        steps = [step for step in self.came.steps if _layer_of(step) == layer]
+        return replace(self, came=replace(self.came, layers=layers, steps=steps))
+
+    def as_json(self, sent: bool = False) -> Json:
+        """As `moa ask --json` prints a run, and where in the thread it stands."""
+        said = self.came.as_json()
+        if sent:
+            said["layers"] = [
+                {**layer, "proposals": self._with_sent(layer["proposals"])}
+                for layer in said["layers"]
+            ]
+            said["steps"] = self._with_sent(said["steps"])
+        where = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
+        return {**said, "question": self.question, **where}
+
+    def _with_sent(self, records: list[Json]) -> list[Json]:
+        return [{**record, "sent": self.sent.get(record["node"])} for record in records]
+
+
+async def shown(
+    threads: Saver, name: str, turn: int | None = None, layer: int | None = None
+) -> Shown:
+    """A turn of the thread, or of its fork where the name is `THREAD@N`."""
+    thread_id, number = await named(threads, name)
+    tree = await branches(threads, thread_id)
+    return await _read(threads, tree, tree.fork(number), turn, layer)
+
+
+async def every_fork(threads: Saver, thread_id: str) -> list[tuple[Fork, Shown]]:
+    """The last turn of each fork of a thread."""
+    tree = await branches(threads, (await named(threads, thread_id))[0])
+    return [(fork, await _read(threads, tree, fork)) for fork in tree.forks]
+
+
+async def _read(
+    threads: Saver, tree: Branches, fork: Fork, turn: int | None = None, layer: int | None = None
+) -> Shown:
+    number, end = tree.turn(fork, turn)
+    newest = end == tree.newest.tip
+    thread = await opened(threads, tree.thread_id, None if newest else end)
+    if layer is not None and not 1 <= layer <= len(thread.recipe.layers):
+        raise UnknownName(f"there is no layer {layer}: the recipe has {len(thread.recipe.layers)}")
+    values = values_of(thread.state)
+    read = Shown(
+        came=_came(thread, values, _status(threads, thread, newest)),
+        question=question_of(values),
+        turn=number,
+        turns=len(tree.turns(fork)),
+        fork=fork.number,
+        forks=len(tree.forks),
+        at=thread.state.created_at or "",
+        last=_behind(thread.recipe)[-1],
+        sent=dict(sent_of(values, thread.recipe)),
+    )
+    return read if layer is None else read.only(layer)
+
+
+def _came(thread: Thread, values: Json, status: Status) -> Result:
+    came = result(
+        values,
+        thread_id=thread.id,
+        recipe=thread.recipe.name,
+        status=status,
+        seconds=seconds_of(values),
+        error=error_of(thread.state),
+        next=thread.state.next,
+    )
+    order = {node: number for number, node in enumerate(_behind(thread.recipe))}
+    steps = sorted(came.steps, key=lambda step: order.get(step["node"], len(order)))
+    return replace(came, steps=steps)
+
+
+def _behind(recipe: Recipe) -> list[str]:
+    """Every join and step, in the order in which they run; the last one answers."""
+    return [place.node for row in rows(recipe) for place in row.behind]
+
+
+def _status(threads: Saver, thread: Thread, newest: bool) -> Status:
+    """To look whether a thread runs takes its lock for a moment, so a done one is not touched."""
+    left = standing(thread.state)
+    if left != "done" and newest and isinstance(threads, Steady) and threads.running(thread.id):
+        return "running"
+    return left
+
+
+def _layer_of(step: Mapping[str, Any]) -> int:
+    """The layer that a node's name begins with."""
+    return int(step["node"][1:].split("_")[0])
