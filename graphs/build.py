@@ -11,9 +11,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import TracePolicy, omit_payload
 
-from graphs.places import Row, rows
 from graphs.nested import check_nested, nested
 from graphs.noted import noted
+from graphs.places import Row, rows
 from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
 from nodes.begin import begin
@@ -130,9 +130,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
 offer("moa", nested, check_nested)
 
 
-def build(
-    recipe: Recipe, context: type[Context] = Context, answer_only: bool = False
-) -> MoaGraph:
+def build(recipe: Recipe, context: type[Context] = Context, answer_only: bool = False) -> MoaGraph:
     """The recipe as a graph that the caller compiles, with a checkpointer of its choice.
 
     With `answer_only` no tokens but those of the last step are streamed, as chat pages want it.

@@ -4,11 +4,12 @@ import asyncio
 import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
     AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
     BaseCallbackManager,
     CallbackManagerForLLMRun,
 )
@@ -76,7 +77,7 @@ class ChatMoA(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Let the last step call these tools."""
         told = [convert_to_openai_tool(tool) for tool in tools]
-        if tool_choice:
+        if tool_choice is not None and tool_choice is not False:
             kwargs["tool_choice"] = _choice(tool_choice)
         return self.bind(tools=told, **kwargs)
 
@@ -145,7 +146,7 @@ class ChatMoA(BaseChatModel):
                 elif piece := _piece(*data):
                     yield ChatGenerationChunk(message=piece)
         told = turn.told(said.get("model") or self._named())
-        last = AIMessageChunk("", chunk_position="last", **told)
+        last = AIMessageChunk(content="", chunk_position="last", **told)
         yield ChatGenerationChunk(message=last)
 
     async def _run(
@@ -228,10 +229,10 @@ def _piece(message: BaseMessage, place: Json) -> AIMessageChunk | None:
         return None
     if not message.text and not message.tool_call_chunks:
         return None
-    return AIMessageChunk(message.text, tool_call_chunks=message.tool_call_chunks)
+    return AIMessageChunk(content=message.text, tool_call_chunks=message.tool_call_chunks)
 
 
-def _choice(said: str | dict[str, Any] | bool) -> str | dict[str, Any]:
+def _choice(said: str | dict[str, Any] | Literal[True]) -> str | dict[str, Any]:
     """A tool's name, or a word for how free the choice is, in OpenAI's form."""
     if said is True or said == "any":
         return "required"
@@ -243,7 +244,7 @@ def _choice(said: str | dict[str, Any] | bool) -> str | dict[str, Any]:
 def _tracers(manager: Managers) -> Any:
     """Whoever listens to a model hears this one; only traces look inside."""
     if manager:
-        tracers = [one for one in manager.inheritable_handlers if isinstance(one, BaseTracer)]
+        tracers = _looking_inside(manager.inheritable_handlers)
         return AsyncCallbackManager(
             tracers,
             tracers,
@@ -253,10 +254,14 @@ def _tracers(manager: Managers) -> Any:
     around = (var_child_runnable_config.get() or {}).get("callbacks")
     if isinstance(around, BaseCallbackManager):
         around = around.copy()
-        around.handlers = [one for one in around.handlers if isinstance(one, BaseTracer)]
-        around.inheritable_handlers = list(around.handlers)
+        around.handlers = _looking_inside(around.handlers)
+        around.inheritable_handlers = _looking_inside(around.inheritable_handlers)
         return around
-    return [one for one in around or [] if isinstance(one, BaseTracer)]
+    return _looking_inside(around or [])
+
+
+def _looking_inside(handlers: list[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
+    return [handler for handler in handlers if isinstance(handler, BaseTracer)]
 
 
 async def _next(pieces: AsyncGenerator[ChatGenerationChunk]) -> ChatGenerationChunk | None:

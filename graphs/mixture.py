@@ -19,7 +19,7 @@ class Mixture(Context):
     recipe: str = Field(
         "local",
         description="The recipe to run, unless you list proposers of your own.",
-        json_schema_extra={"enum": SHIPPED},
+        json_schema_extra={"enum": [*SHIPPED]},
     )
     proposers: list[str] = Field(
         default_factory=list,

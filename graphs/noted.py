@@ -1,9 +1,8 @@
-"""What a node's run in a trace says beside its name: who answered, by which prompt, at what cost."""
+"""What a node's run in a trace says of itself: who answered, by which prompt, at what cost."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Any
 
 from langsmith import get_current_run_tree
 

@@ -46,9 +46,7 @@ class Quiet(CompiledStateGraph[Any, Any, Any, Any]):
         said = {key: value for key, value in vars(graph).items() if key != "__orig_class__"}
         return cls(**said)
 
-    def stream(
-        self, input: Any, config: RunnableConfig | None = None, **how: Any
-    ) -> Iterator[Any]:
+    def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
         """Stream as LangGraph does."""
         merged = merge_configs(self.config, ensure_config(config))
         manager = get_callback_manager_for_config(merged)

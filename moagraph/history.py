@@ -99,6 +99,6 @@ def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
     asked: Any = (state.metadata or {}).get(ASKED)
     if asked and set(state.next) <= {"begin", "__start__"} and state.next:
         return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
-    if "recipe" in state.values:
+    if state.values.get("recipe"):
         return from_state(state.values["recipe"])
     raise UsageError(f"thread {thread_id!r} had not begun: ask its question again")

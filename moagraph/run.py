@@ -15,6 +15,7 @@ from langgraph.types import StreamMode
 from graphs import names
 from graphs.recipe import Recipe
 from moagraph.keep.steady import Steady, busy
+from moagraph.reading import values_of
 from moagraph.result import Result, Status, result
 from moagraph.watch import Unwatched, Watch
 from nodes.errors import RunError, StorageError, UsageError
@@ -140,7 +141,7 @@ async def _left(
         if error is None:
             raise
         return state, ()
-    return kept.values, kept.next
+    return values_of(kept), kept.next
 
 
 def _first_line(error: ValueError) -> str:

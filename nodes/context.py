@@ -12,7 +12,9 @@ class Context(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     temperature: float | None = Field(None, ge=0, le=2, description="0 is steady, 1 is lively.")
-    top_p: float | None = Field(None, gt=0, le=1, description="The share of likely words it picks from.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="The share of likely words it picks from."
+    )
     max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
     seed: int | None = Field(None, description="For providers that can repeat an answer.")
     stop: list[str] | None = Field(None, description="Texts at which the answer ends.")

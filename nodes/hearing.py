@@ -6,7 +6,7 @@ from functools import partial
 from langchain_core.messages import AnyMessage
 
 from nodes.chat.call import Call
-from nodes.chat.heard import Heard, Hearing
+from nodes.chat.sent import Hearing, Sent
 from nodes.chat.windows import answer, count, size, window
 from nodes.conversation import told
 from nodes.errors import UsageError
@@ -31,7 +31,7 @@ def sent(state: State, place: Place, shortened: Mapping[str, int]) -> list[AnyMe
     return _said(state, place, {seat: cut(t, shortened.get(seat, 0)) for seat, t in texts.items()})
 
 
-async def _heard(state: State, place: Place, call: Call) -> Heard:
+async def _heard(state: State, place: Place, call: Call) -> Sent:
     texts = _texts(state, place)
     messages = _said(state, place, texts)
     tokens = count(call, messages)
@@ -41,9 +41,9 @@ async def _heard(state: State, place: Place, call: Call) -> Heard:
     if most is not None and count(call, state["messages"]) >= most:
         raise UsageError(f"the question does not fit {_window(call, most)}")
     if most is None or not texts or tokens + answer(call, most) <= SAFE * most:
-        return Heard(messages, notes)
+        return Sent(messages, notes)
     shortened = _shortened(state, place, call, most)
-    return Heard(sent(state, place, shortened), {**notes, "shortened": shortened})
+    return Sent(sent(state, place, shortened), {**notes, "shortened": shortened})
 
 
 def _shortened(state: State, place: Place, call: Call, most: int) -> dict[str, int]:

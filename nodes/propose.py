@@ -8,9 +8,9 @@ from pydantic import Field
 from nodes.budget import room, within
 from nodes.chat.ask import ask, ask_instead, ask_one
 from nodes.chat.call import Call
-from nodes.chat.heard import Hearing
 from nodes.chat.pace import note, paces
 from nodes.chat.reply import Reply
+from nodes.chat.sent import Hearing
 from nodes.fence import Reading
 from nodes.hearing import hearing
 from nodes.race import Rules, leave, race

@@ -10,6 +10,15 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+INGEST = {
+    "use_multipart_endpoint": True,
+    "size_limit": 100,
+    "size_limit_bytes": 20_971_520,
+    "scale_up_qsize_trigger": 1000,
+    "scale_up_nthreads_limit": 16,
+    "scale_down_nempty_trigger": 4,
+}
+
 
 @dataclass
 class Traces:
@@ -55,8 +64,7 @@ def langsmith() -> Iterator[Traces]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            limits = {"use_multipart_endpoint": True, "size_limit": 100, "scale_up_nthreads_limit": 1}
-            self._say(json.dumps({"version": "0.0.0", "batch_ingest_config": limits}).encode())
+            self._say(json.dumps({"version": "0.0.0", "batch_ingest_config": INGEST}).encode())
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -30,3 +30,10 @@ def turn(recipe: Recipe, *messages: tuple[str, str], **compiling: Any) -> dict[s
     answered = graph_of(recipe, **compiling).ainvoke({"messages": list(messages)})
     state: dict[str, Any] = asyncio.run(answered)
     return state
+
+
+def one_layer(*seats: Any, aggregator: str | dict[str, Any] = AGGREGATOR, **rules: Any) -> Recipe:
+    """A recipe of one layer with rules of its own, such as a quorum."""
+    told = {"model": aggregator} if isinstance(aggregator, str) else aggregator
+    layer = {"proposers": list(seats), "aggregate": {"step": "synthesize", **told}, **rules}
+    return Recipe.model_validate({"name": "mixture", "layers": [layer]})

@@ -101,7 +101,7 @@ def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def show(
     thread: Annotated[
-        str | None, typer.Argument(metavar="[THREAD]", help="A thread, or a fork of it: THREAD@2.")
+        str | None, typer.Argument(metavar="THREAD", help="A thread, or a fork of it: THREAD@2.")
     ] = None,
     turn: Annotated[
         int | None, typer.Option("--turn", metavar="N", help="Counted from 1; default: the last.")

@@ -100,7 +100,9 @@ def took(record: Json) -> str:
     heard, said = ("?" if number is None else number for number in tokens)
     tries = f", {record['attempts']} attempts" if record["attempts"] > 1 else ""
     price = "" if record["cost_usd"] is None else f", ${record['cost_usd']:.4f}"
-    return f"{record['seconds']:.1f} s, {heard} + {said} tokens{tries}{price}"
+    short = len(record.get("shortened", ()))
+    cut = f", {counted(short, 'answer')} shortened" if short else ""
+    return f"{record['seconds']:.1f} s, {heard} + {said} tokens{tries}{price}{cut}"
 
 
 def bill(usage: dict[str, int], cost_usd: float | None, seconds: float) -> str:

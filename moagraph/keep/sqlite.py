@@ -16,6 +16,7 @@ from nodes.errors import StorageError
 from nodes.folder import taken
 
 VERSION = 1
+GLANCE = 0.1  # seconds that one who only looks whether a thread runs may have its lock
 DROP = (
     "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_id = ?",
     "DELETE FROM writes WHERE thread_id = ? AND checkpoint_id = ?",
@@ -47,10 +48,11 @@ class SqliteThreads(Steady, SqliteSaver):
         file = self._lock_of(thread_id)
         file.parent.mkdir(mode=0o700, exist_ok=True)
         with file.open("ab") as lock:
-            if not taken(lock):
-                time.sleep(0.05)  # it may be one who only looks whether the thread is running
-                if not taken(lock):
+            end = time.monotonic() + GLANCE
+            while not taken(lock):
+                if time.monotonic() > end:
                     raise busy(thread_id)
+                time.sleep(0.01)
             yield
 
     def running(self, thread_id: str) -> bool:

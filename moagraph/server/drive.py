@@ -13,6 +13,7 @@ from graphs.recipe import Recipe
 from moagraph.result import bill_of, usage
 from moagraph.run import Graph
 from moagraph.server.errors import ApiError, upstream
+from nodes.chat.heard import ONLY
 from nodes.context import Context
 from nodes.errors import RunError, StepFailed
 from nodes.state import Json, merge_keys, merge_layers
@@ -80,6 +81,7 @@ async def drive(turn: Turn) -> AsyncGenerator[Event]:
     modes: list[StreamMode] = ["updates", "messages"] if turn.stream else ["updates"]
     answer: AIMessage | None = None
     speaker: str | None = None
+    ONLY.set("answer")
     parts: Any = turn.graph.astream(
         turn.given, turn.config, context=turn.context, stream_mode=modes
     )

@@ -12,12 +12,13 @@ from langchain_core.messages import AIMessage, AnyMessage
 from nodes.chat.cache import keep, kept
 from nodes.chat.call import Call
 from nodes.chat.failures import Failure, failure
-from nodes.chat.heard import Hearing
+from nodes.chat.heard import as_heard
 from nodes.chat.limits import paced, settle, within_limits
 from nodes.chat.models import model
 from nodes.chat.prices import cost_usd
 from nodes.chat.providers import secret, speaks_openai
 from nodes.chat.reply import Reply
+from nodes.chat.sent import Hearing
 from nodes.errors import MoaError
 
 
@@ -160,7 +161,7 @@ async def _attempt(
 ) -> Reply | Failure:
     try:
         chat = await model(call, slots)
-        message = await chat.ainvoke(list(messages), **call.extras)
+        message = await as_heard(chat).ainvoke(list(messages), **call.extras)
     except MoaError as error:
         return Failure("refused", str(error))
     except Exception as error:  # what providers' clients raise has no common base

@@ -71,8 +71,8 @@ def wanted() -> bool:
 def key(call: Call, messages: Sequence[AnyMessage], sample: str) -> str:
     """What stands for the call; it gives away neither a question nor a provider's key."""
     said = call.model_dump(mode="json", include=Call.model_fields.keys() - UNSENT)
-    heard = [message.model_dump(mode="json", exclude=NEW_EACH_TIME) for message in messages]
-    text = json.dumps([said, address(call), heard, sample], sort_keys=True)
+    heard = [message.model_dump(exclude=NEW_EACH_TIME) for message in messages]
+    text = json.dumps([said, address(call), heard, sample], sort_keys=True, default=repr)
     return hmac.new(sealing_key(), text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -90,7 +90,7 @@ async def keep(
     call: Call, messages: Sequence[AnyMessage], sample: str, message: AIMessage
 ) -> None:
     """Keep a good answer; a full disk does not take it from whoever paid for it."""
-    with suppress(StorageError):
+    with suppress(StorageError, TypeError):  # no JSON: content of a kind that has no text
         await asyncio.to_thread(_write, key(call, messages, sample), message)
 
 
@@ -118,13 +118,13 @@ def clear() -> int:
 def _read(key: str) -> AIMessage | None:
     with table("cache", SCHEMA) as rows:
         row = rows.execute("SELECT kind, said FROM answers WHERE key = ?", (key,)).fetchone()
-    return AIMessage.model_validate_json(_serde().loads_typed(row)) if row else None
+    return AIMessage.model_validate(json.loads(_serde().loads_typed(row))) if row else None
 
 
 def _write(key: str, message: AIMessage) -> None:
     told = {k: v for k, v in message.response_metadata.items() if k != "token_usage"}
     bare = {"id": None, "usage_metadata": None, "response_metadata": told}
-    row = _serde().dumps_typed(message.model_copy(update=bare).model_dump_json())
+    row = _serde().dumps_typed(json.dumps(message.model_copy(update=bare).model_dump()))
     with table("cache", SCHEMA) as rows:
         rows.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, *row))
 

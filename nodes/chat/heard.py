@@ -1,20 +1,17 @@
-"""What one call is sent; it may differ from model to model, as their windows do."""
+"""Whose tokens are heard as they come: where nobody listens to a node, its answer comes whole."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from contextvars import ContextVar
 
-from langchain_core.messages import AnyMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables.config import ensure_config
 
-from nodes.chat.call import Call
-
-
-@dataclass(frozen=True)
-class Heard:
-    """The messages, and what the record of the call says of them."""
-
-    messages: Sequence[AnyMessage]
-    notes: dict[str, Any] = field(default_factory=dict)
+# Set by a caller who hears only nodes of that role; the tokens of all others cost time in vain.
+ONLY: ContextVar[str | None] = ContextVar("only_heard", default=None)
 
 
-Hearing: TypeAlias = Callable[[Call], Awaitable[Heard]]
+def as_heard(chat: BaseChatModel) -> BaseChatModel:
+    """The model, streaming only if the running node is listened to."""
+    only = ONLY.get()
+    if only is None or ensure_config().get("metadata", {}).get("role") == only:
+        return chat
+    return chat.model_copy(update={"disable_streaming": True})

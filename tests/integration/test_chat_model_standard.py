@@ -1,7 +1,7 @@
 """LangChain's own tests of a chat model at work, against a provider that speaks OpenAI."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -35,9 +35,8 @@ def obliging(call: Call) -> str | Mapping[str, Any]:
 
 class TestChatMoA(ChatModelIntegrationTests):
     @pytest.fixture(autouse=True)
-    def answered(self, provider: Provider) -> Iterator[None]:
+    def answered(self, provider: Provider) -> None:
         provider.reply("agg", obliging)
-        yield
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:

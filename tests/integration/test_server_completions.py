@@ -347,3 +347,14 @@ def test_mounted_it_brings_only_its_own_routes(provider: Provider) -> None:
             ]
 
     assert asyncio.run(ask()) == [200, 404, 404]
+
+
+def test_what_nobody_hears_is_not_streamed(served: Served, provider: Provider) -> None:
+    served.stream()
+    assert {call.model: call.body["stream"] for call in provider.calls} == {
+        "a": False,
+        "b": False,
+        "agg": True,
+    }
+    usage = served.stream(stream_options={"include_usage": True})[-1].usage
+    assert usage.completion_tokens == 21

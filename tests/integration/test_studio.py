@@ -183,7 +183,11 @@ def test_the_form_explains_itself(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("context", "named"),
-    [({"layers": 9}, "layers"), ({"recipe": "nope"}, "recipe"), ({"proposers": ["x"]}, "proposers")],
+    [
+        ({"layers": 9}, "layers"),
+        ({"recipe": "nope"}, "recipe"),
+        ({"proposers": ["x"]}, "proposers"),
+    ],
 )
 def test_a_form_that_is_filled_in_wrongly_names_the_field(
     url: str, context: dict[str, Any], named: str
@@ -267,7 +271,8 @@ def test_a_fork_with_an_edited_proposal_runs_only_what_follows(url: str, heard: 
         await session.wait(thread, assistant)
         history = await session.client.threads.get_history(thread)
         before = next(state for state in history if state["next"] == ["L1_join"])
-        edited = {**before["values"]["layers"]["1"]["02"], "text": "edited by hand"}
+        values: Any = before["values"]
+        edited = {**values["layers"]["1"]["02"], "text": "edited by hand"}
         fork = await session.client.threads.update_state(
             thread,
             {"layers": {"1": {"02": edited}}},

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ def rows(threads: Threads, limit: int | None = None) -> dict[str, Row]:
     return {row.thread_id: row for row in asyncio.run(overview(threads, limit))}
 
 
+def on_disk() -> int:
+    """The bytes of the SQLite file and its log."""
+    return sum(file.stat().st_size for file in Path(os.environ["MOA_HOME"]).glob("threads.sqlite*"))
+
+
 def test_a_row_says_what_was_asked_last_and_what_it_took(threads: Threads) -> None:
     asked(threads, question="before")
     asked(threads)
@@ -53,6 +59,30 @@ def test_each_thread_says_how_it_stands(provider: Provider, threads: Threads) ->
     with threads.held("stopped"), threads.held("paused"):
         now = rows(threads)
     assert [row.status for row in now.values()] == ["running", "failed", "running", "done"]
+
+
+def test_a_thread_is_free_as_soon_as_its_run_has_ended(threads: Threads) -> None:
+    for _ in range(30):
+        with threads.held("t"):
+            pass
+    assert not threads.running("t")
+
+
+def test_to_look_whether_a_thread_runs_refuses_no_run(threads: Threads) -> None:
+    looked, end = [], threading.Event()
+
+    def look() -> None:
+        while not end.wait(0.001):
+            looked.append(threads.running("t"))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(20):
+        with threads.held("t"):
+            end.wait(0.01)
+    end.set()
+    looking.join()
+    assert True in looked
 
 
 def test_prices_that_are_known_are_added_up(provider: Provider, threads: Threads) -> None:
@@ -154,8 +184,7 @@ def test_prune_says_what_went_and_what_it_freed(threads: Threads, store: str) ->
     for _ in range(3):
         asked(threads, question="long " * 5000)
     asked(threads, "u")
-    file = Path(os.environ["MOA_HOME"]) / "threads.sqlite"
-    size = file.stat().st_size if store == "sqlite" else 0
+    size = on_disk()
     done = moa("threads", "prune", "--older-than", "1h", "--keep-latest")
     assert done.out == "0 threads pruned to their last turn, 0.0 kB freed\n"
     with threads.held("u"):
@@ -167,7 +196,7 @@ def test_prune_says_what_went_and_what_it_freed(threads: Threads, store: str) ->
     assert done.out.startswith("1 thread pruned to their last turn, ")
     assert len(rows(threads)) == 2
     if store == "sqlite":
-        assert file.stat().st_size < size
+        assert on_disk() < size
     with threads.held("u"):
         done = moa("threads", "prune", "--older-than", "0d")
     assert "moa: thread 'u' is running, here or in another process" in done.err

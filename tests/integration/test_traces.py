@@ -53,7 +53,7 @@ def run(provider: Provider, traces: Traces, way: str, **said: str) -> str:
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.child.traced", json.dumps(RECIPE.resolved()), way],
-        cwd=ROOT, env=os.environ | told | said, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env=os.environ | told | said, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
