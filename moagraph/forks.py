@@ -61,7 +61,10 @@ async def fork(
     recipe = changed(_recipe(thread, layer, changes), changes.put, kept["prompts"])
     graph = compiled(recipe, threads)
     records = {str(layer): _records(thread, at, layer, changes)} if layer else Overwrite({})
-    update: Json = {"recipe": _kept(recipe, kept), "layers": records}
+    of_the_turn = _kept(recipe, kept)
+    if changes.again:
+        of_the_turn.pop("cache", None)  # to ask again is not to be told the same again
+    update: Json = {"recipe": of_the_turn, "layers": records}
     writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
     where = await graph.aupdate_state(at.config, update, as_node=writer)
     return Thread(graph, recipe, thread.config, await graph.aget_state(where)), where

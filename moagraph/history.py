@@ -1,5 +1,6 @@
 """A thread's past: its turns, and the checkpoint at which each layer came together."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -96,8 +97,9 @@ async def at_join(thread: Thread, layer: int) -> StateSnapshot:
 
 def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
     """What the turn kept; before its first node it has kept only which recipe was asked for."""
-    asked: Any = (state.metadata or {}).get(ASKED)
-    if asked and set(state.next) <= {"begin", "__start__"} and state.next:
+    told: Any = (state.metadata or {}).get(ASKED)
+    if told and set(state.next) <= {"begin", "__start__"} and state.next:
+        asked = json.loads(told)
         return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):
         return from_state(state.values["recipe"])

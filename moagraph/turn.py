@@ -1,5 +1,6 @@
 """One question, one result: the shortest way from an app to a mixture."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ async def aask(
     saver, name = threads or InMemorySaver(), thread or new_thread()
     config: Any = {"configurable": {"thread_id": name}}
     if not isinstance(named, Recipe):
-        config["metadata"] = {ASKED: {"recipe": str(named), "pause_after": list(pause_after)}}
+        asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
+        config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
         asked = reviewed(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)

@@ -86,9 +86,7 @@ async def kept(call: Call, messages: Sequence[AnyMessage], sample: str) -> AIMes
     return await Kept(message=message).ainvoke(list(messages))
 
 
-async def keep(
-    call: Call, messages: Sequence[AnyMessage], sample: str, message: AIMessage
-) -> None:
+async def keep(call: Call, messages: Sequence[AnyMessage], sample: str, message: AIMessage) -> None:
     """Keep a good answer; a full disk does not take it from whoever paid for it."""
     with suppress(StorageError, TypeError):  # no JSON: content of a kind that has no text
         await asyncio.to_thread(_write, key(call, messages, sample), message)

@@ -48,9 +48,7 @@ async def note(recipe: str, model: str, seconds: float) -> None:
 def _paces(recipe: str, models: list[str]) -> dict[str, Pace]:
     query = "SELECT seconds FROM took WHERE recipe = ? AND model = ?"
     with table("paces", SCHEMA) as rows:
-        took = {
-            model: [row[0] for row in rows.execute(query, (recipe, model))] for model in models
-        }
+        took = {model: [row[0] for row in rows.execute(query, (recipe, model))] for model in models}
     return {model: known for model, seconds in took.items() if (known := pace(seconds))}
 
 

@@ -29,9 +29,7 @@ def test_a_fault_ends_as_it_must(found: dict[Case, Outcome], case: Case) -> None
 
 
 @every_case
-def test_no_failure_reaches_a_prompt_or_the_answer(
-    found: dict[Case, Outcome], case: Case
-) -> None:
+def test_no_failure_reaches_a_prompt_or_the_answer(found: dict[Case, Outcome], case: Case) -> None:
     outcome = found[case]
     assert outcome.leaks == []
     if outcome.result.status == "failed":

@@ -186,6 +186,25 @@ def test_a_run_that_was_given_up_leaves_nothing_to_the_next(provider: Provider) 
     assert [seats[seat]["kind"] for seat in ("01", "02", "03")] == ["ok", "ok", "timeout"]
 
 
+def test_a_run_that_goes_on_asks_only_who_had_not_answered(provider: Provider) -> None:
+    provider.script("c", Hang())
+    saver, config = InMemorySaver(), {"configurable": {"thread_id": "t"}}
+    graph = graph_of(one_layer(*SEATS, quorum=3, grace=0.05), checkpointer=saver)
+
+    async def stopped() -> Any:
+        run = asyncio.create_task(graph.ainvoke(HI, config))
+        done = lambda: len([call for call in provider.calls if call.finished]) == 2  # noqa: E731
+        await asyncio.to_thread(until, done)
+        await asyncio.sleep(0.3)  # until their answers are kept
+        run.cancel()
+        await asyncio.wait([run])
+        return await graph.ainvoke(None, config)
+
+    seats = asyncio.run(stopped())["layers"]["1"]
+    assert [seats[seat]["kind"] for seat in ("01", "02", "03")] == ["ok", "ok", "ok"]
+    assert [len(calls(provider, model)) for model in "abc"] == [1, 1, 2]
+
+
 def test_grace_is_learned_from_how_long_the_models_took(provider: Provider) -> None:
     recipe = one_layer(*SEATS, quorum=2, grace="auto")
 

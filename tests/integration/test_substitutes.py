@@ -102,9 +102,7 @@ def test_a_substitute_has_the_seats_timeout_and_attempts(provider: Provider) -> 
     provider.script("b", Always(Hang()))
     provider.script("c", Always(Status(500, message="down")))
     found = record(seat("openai:b", "openai:c", timeout=0.5, attempts=1))
-    assert found["error"].endswith(
-        "openai:b: no answer within 0.5 s; openai:c: 500: down"
-    )
+    assert found["error"].endswith("openai:b: no answer within 0.5 s; openai:c: 500: down")
     assert asked(provider) == ["a", "b", "c"]
 
 
@@ -156,8 +154,7 @@ def test_an_aggregator_whose_substitutes_fail_fails_the_run_and_is_retried_alone
     result = ask("hi", recipe, thread="t", threads=saver)
     assert (result.status, result.answer) == ("failed", "")
     assert result.error == (
-        "`L1_synthesize` got no answer from `openai:agg`: "
-        "400: no luck; together:sub: 400: no luck"
+        "`L1_synthesize` got no answer from `openai:agg`: 400: no luck; together:sub: 400: no luck"
     )
     before = len(provider.calls)
     again = retry("t", saver)
@@ -184,7 +181,7 @@ def test_fallbacks_that_form_a_circle_are_refused_at_reading(tmp_path: Path, tol
     file = tmp_path / "circle.toml"
     step = f'{{ step = "synthesize", {told[1:]}'
     file.write_text(f"[[layers]]\nproposers = [{told}]\naggregate = {step}\n")
-    with pytest.raises(RecipeError, match="`fallbacks` form a circle: 'openai:[ab]' is asked twice"):
+    with pytest.raises(RecipeError, match=r"`fallbacks` form a circle: 'openai:[ab]' is asked"):
         load_recipe(file)
 
 

@@ -121,3 +121,15 @@ def test_nothing_is_sent_when_tracing_is_off(answering: Provider) -> None:
     with langsmith() as traces:
         run(answering, traces, "whole", LANGSMITH_TRACING="false")
     assert traces.bodies == []
+
+
+@pytest.mark.parametrize("content", ["on", "off"])
+def test_the_same_spans_go_out_over_opentelemetry(answering: Provider, content: str) -> None:
+    told = {"LANGSMITH_OTEL_ENABLED": "true", "LANGSMITH_OTEL_ONLY": "true"}
+    with langsmith() as traces:
+        told["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces.url
+        run(answering, traces, "whole", MOA_TRACE_CONTENT=content, **told)
+    sent = b"".join(body for path, body in traces.bodies if path == "/v1/traces")
+    assert b"L1_01_a" in sent
+    assert (b"secret answer" in sent) == (content == "on")
+    assert KEY.encode() not in sent

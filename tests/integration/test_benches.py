@@ -1,0 +1,23 @@
+from xml.etree import ElementTree
+
+from bench import soak, stragglers
+
+
+def test_a_soak_leaves_nothing_wrong_hung_or_stuck() -> None:
+    came = soak.soaked(60, seed=7)
+    assert came.runs == 60
+    assert (came.wrong, came.hung, came.stuck) == ([], [], [])
+    assert came.calls >= 60 * 3
+    assert {sight.tasks for sight in came.sights} == {1}
+    assert came.sights[-1].served <= 4 * soak.AT_ONCE
+    assert "0 wrong, 0 hung" in next(soak.rows(came))
+
+
+def test_the_rules_for_stragglers_are_measured_and_drawn() -> None:
+    took = stragglers.measure(4)
+    late, _ = took.values()
+    assert min(late["none"]) >= 3
+    assert all(min(seconds) < 3 for name, seconds in late.items() if name != "none")
+    assert len(list(stragglers.rows(took))) == 2 + 6
+    drawing = ElementTree.fromstring(stragglers.plot(late))
+    assert len(drawing.findall("{*}polyline")) == 3

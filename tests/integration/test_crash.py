@@ -1,0 +1,173 @@
+"""Fifty runs killed at any moment: every one goes on, and only what had no answer is asked."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from moagraph.history import opened
+from moagraph.result import bill_of
+from moagraph.threads import open_threads
+from nodes.chat import loops
+from nodes.errors import UnknownName
+from tests.provider import Call, Provider
+from tests.runs import latest, said
+from tests.terminal import environment
+
+RUNS, LATENCY, PLANNED = 25, 0.1, 7
+RECIPE = """
+[defaults]
+base_url = "{url}"
+[[layers]]
+proposers = ["vllm:{run}-a", "vllm:{run}-b", "vllm:{run}-c"]
+[[layers]]
+proposers = ["vllm:{run}-d", "vllm:{run}-e", "vllm:{run}-f"]
+aggregate = {{ step = "synthesize", model = "vllm:{run}-agg" }}
+"""
+# `moa` as a process of its own each time, without the seconds that its imports take.
+FORKER = """
+import json, os, sys
+import langchain_openai, moagraph.cli.ask, moagraph.keep.postgres, moagraph.keep.sqlite
+from moagraph.cli import main
+
+for line in sys.stdin:
+    words, log = json.loads(line)
+    child = os.fork()
+    if not child:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        sys.argv = ["moa", *words]
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        os._exit(code)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Forker:
+    """Runs one `moa` after another."""
+
+    def __init__(self, given: IO[str], told: IO[str]) -> None:
+        self.given, self.told = given, told
+
+    def run(self, *words: str, log: Path, kill_after: float | None = None) -> int:
+        """The exit code; where it is killed, -9."""
+        self.given.write(json.dumps([words, str(log)]) + "\n")
+        self.given.flush()
+        child = int(self.told.readline())
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with suppress(ProcessLookupError):  # it had ended
+                os.kill(child, signal.SIGKILL)
+        return int(self.told.readline())
+
+
+@contextmanager
+def forker() -> Iterator[Forker]:
+    words = [sys.executable, "-c", FORKER]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment()) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield Forker(process.stdin, process.stdout)
+        process.stdin.close()
+
+
+@dataclass
+class Crash:
+    """What one run had asked and kept when it was killed, and what going on came to."""
+
+    run: str
+    asked: int
+    unanswered: int
+    kept: int
+    again: int
+    code: int
+    log: str
+
+
+def crashed(run: str, after: float, it: Forker, provider: Provider, folder: Path) -> Crash:
+    """Ask, kill, look what was kept, and go on: by `resume`, or anew where nothing was."""
+    recipe, log = folder / f"{run}.toml", folder / f"{run}.log"
+    recipe.write_text(RECIPE.format(url=provider.base_url, run=run))
+    ask = ["ask", "--recipe", str(recipe), "--thread", run, f"why, {run}?"]
+    it.run(*ask, log=log, kill_after=after)
+    asked = calls_of(provider, run)
+    unanswered = sum(call.finished is None for call in asked)
+    kept = kept_of(run)
+    code = it.run("resume", run, log=log)
+    if "no thread is called" in log.read_text():
+        code = it.run(*ask, log=log)
+    elif f"{run!r} is done" in log.read_text():
+        code = 0
+    again = len(calls_of(provider, run)) - len(asked)
+    return Crash(run, len(asked), unanswered, kept, again, code, log.read_text())
+
+
+def calls_of(provider: Provider, run: str) -> list[Call]:
+    return [call for call in list(provider.calls) if call.model.startswith(f"{run}-")]
+
+
+def kept_of(run: str) -> int:
+    """How many calls' answers the thread has, those of an unfinished layer as well."""
+    with open_threads() as threads:
+        try:
+            state = loops.run(opened(threads, run)).state
+        except UnknownName:
+            return 0
+    written = [task.result for task in state.tasks if task.result]
+    return len(bill_of(state.values)) + sum(len(bill_of(result)) for result in written)
+
+
+def crashes(provider: Provider, store: str, folder: Path) -> list[Crash]:
+    """Kill so many runs, each at a moment between its start and its end."""
+    chance = random.Random(store)
+    with forker() as one, forker() as other:
+        recipe = folder / "whole.toml"
+        recipe.write_text(RECIPE.format(url=provider.base_url, run="whole"))
+        began = time.monotonic()
+        assert one.run("ask", "--recipe", str(recipe), "hi", log=folder / "log") == 0
+        whole = time.monotonic() - began
+        moments = [chance.uniform(0, whole) for _ in range(RUNS)]
+
+        def some(it: Forker, first: int) -> list[Crash]:
+            return [
+                crashed(f"r{number:02d}", moments[number], it, provider, folder)
+                for number in range(first, RUNS, 2)
+            ]
+
+        with ThreadPoolExecutor(2) as pool:
+            return [crash for part in pool.map(some, (one, other), (0, 1)) for crash in part]
+
+
+def test_runs_that_were_killed_go_on(provider: Provider, store: str, tmp_path: Path) -> None:
+    provider.latency = LATENCY
+    ended = crashes(provider, store, tmp_path)
+    for crash in ended:
+        assert crash.code == 0, crash
+        assert crash.again == PLANNED - crash.kept, crash
+        in_flight = crash.asked - crash.kept
+        assert crash.asked + crash.again <= PLANNED + in_flight, crash
+    with open_threads() as threads:
+        for crash in ended:
+            values = latest(threads, crash.run)
+            question, answer = said(values)
+            assert question == f"why, {crash.run}?"
+            assert answer.startswith(f"{crash.run}-agg says: this is answer number ")
+            assert [record["ok"] for record in bill_of(values)] == [True] * PLANNED
+    cut = [crash for crash in ended if 0 < crash.kept < PLANNED]
+    assert cut, f"no run was killed in its midst: {ended}"
