@@ -24,7 +24,7 @@ async def aresume(
     """Go on after a pause, with what a person decided, or after a crash."""
     async with hold(threads, thread_id):
         thread = await opened(threads, thread_id)
-        if not thread.state.next:
+        if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
         if _in_vain(thread):
             await undecided(thread, _joining(thread))
@@ -37,7 +37,7 @@ async def aretry(thread_id: str, threads: Saver, watch: Watch | None = None) -> 
     """Ask again only what failed: the seats of a layer without quorum, or the last step."""
     async with hold(threads, thread_id):
         thread = await opened(threads, thread_id)
-        if not thread.state.next:
+        if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to retry")
         if thread.state.interrupts and not _in_vain(thread):
             raise UsageError(f"thread {thread_id!r} is paused: `moa resume {thread_id}`")
@@ -102,5 +102,5 @@ def _decided(thread: Thread, review: Review | None) -> Command[Any] | None:
 
 def _joining(thread: Thread) -> int:
     """The layer whose join is next; 0 where something else is."""
-    nodes = [node for node in thread.state.next if node.endswith("_join")]
+    nodes = [task.name for task in thread.state.tasks if task.name.endswith("_join")]
     return int(nodes[0][1:].split("_")[0]) if nodes else 0
