@@ -59,9 +59,11 @@ async def opened(
 ) -> Thread:
     """The thread of that name, as it is or once was, with the recipe of that turn."""
     config = config_of(thread_id, checkpoint)
-    state = await compiled(Recipe.model_validate(READER), threads).aget_state(config)
-    if not state.metadata:
+    kept = await threads.aget_tuple(config)
+    if kept is None:
         raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
+    # Of that very checkpoint: what its nodes wrote behind it, only the recipe's graph can read.
+    state = await compiled(Recipe.model_validate(READER), threads).aget_state(kept.config)
     recipe = _recipe(state, thread_id)
     graph = compiled(recipe, threads)
     return Thread(graph, recipe, config, await graph.aget_state(config))
@@ -98,7 +100,8 @@ async def at_join(thread: Thread, layer: int) -> StateSnapshot:
 def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
     """What the turn kept; before its first node it has kept only which recipe was asked for."""
     told: Any = (state.metadata or {}).get(ASKED)
-    if told and set(state.next) <= {"begin", "__start__"} and state.next:
+    pending = {task.name for task in state.tasks}
+    if told and pending and pending <= {"begin", "__start__"}:
         asked = json.loads(told)
         return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):

@@ -19,7 +19,7 @@ NOTHING: Json = {"layers": {}, "steps": {}}
 
 def standing(state: StateSnapshot) -> Status:
     """How the turn stands; whether one that was stopped runs again, its lock would tell."""
-    if not state.next:
+    if not state.tasks:
         return "done"
     if state.interrupts:
         return "paused"

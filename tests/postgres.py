@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-SWIFT = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200"
+SWIFT = "-c fsync=off -c full_page_writes=off -c max_connections=200"
 SWEEP = """
 while read -r _; do :; done
 test -e "$2/data/postmaster.pid" && "$1" stop -D "$2/data" -w -s -m immediate

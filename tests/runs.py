@@ -1,11 +1,15 @@
 """Runs that can be told apart: each seat asks a model of its own, and its calls are counted."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from graphs.recipe import Recipe
 from moagraph.history import READER, compiled, config_of
+from moagraph.keep.sqlite import SqliteThreads
 from moagraph.threads import Threads
 from tests.mixtures import mixture
 from tests.provider import Provider
@@ -79,3 +83,13 @@ def heard_by(provider: Provider, model: str) -> str:
         call.messages for call in reversed(provider.calls) if call.model == model
     )
     return "\n".join(str(message["content"]) for message in sent)
+
+
+def execute(threads: Threads, statement: str, *values: Any) -> None:
+    """Change what is stored behind the saver's back, in SQLite's words."""
+    if isinstance(threads, SqliteThreads):
+        with threads.conn:
+            threads.conn.execute(statement, values)
+        return
+    with psycopg.connect(os.environ["MOA_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(statement.replace("?", "%s").encode(), values)

@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 MOA = str(Path(sys.executable).with_name("moa"))
 # The guard of this process does not reach into another; it is found on that one's path.
 GUARD = str(Path(__file__).with_name("child"))
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 ANSWER = "the answer of all"
 MIX = """

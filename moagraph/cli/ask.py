@@ -164,10 +164,15 @@ def conclude(came: Result, as_json: bool) -> None:
 
 def _watched(run: Run, as_json: bool, thread: str) -> Result:
     """Run under a display; Ctrl-C leaves a thread that can be resumed."""
+    begun = False
 
     async def watched() -> Result:
+        nonlocal begun
         async with watcher(answers=not as_json) as watch:
-            came = await run(threads, watch)
+            try:
+                came = await run(threads, watch)
+            finally:
+                begun = bool(watch.rows)
             watch.ended(came)
             return came
 
@@ -175,7 +180,8 @@ def _watched(run: Run, as_json: bool, thread: str) -> Result:
         try:
             return asyncio.run(watched())
         except KeyboardInterrupt:
-            say(f"moa: stopped; `moa resume {thread}` goes on from here")
+            on = f"`moa resume {thread}` goes on from here" if begun else "nothing was asked"
+            say(f"moa: stopped; {on}")
             raise
 
 

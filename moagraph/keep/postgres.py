@@ -1,6 +1,7 @@
 """Threads in Postgres, through a pool of connections that outlives a restart of the server."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from moagraph.keep.steady import PATIENCE, Steady, busy
 from nodes.errors import StorageError
+
+# The pool warns of each try; what comes of them is said once, by us.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 SETUP = "hashtextextended('moagraph', 0)"
 NAMES = """

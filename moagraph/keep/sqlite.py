@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -45,9 +45,7 @@ class SqliteThreads(Steady, SqliteSaver):
     @contextmanager
     def held(self, thread_id: str) -> Iterator[None]:
         """A locked file a thread; the lock ends with the process."""
-        file = self._lock_of(thread_id)
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        with file.open("ab") as lock:
+        with self._locked_file(thread_id) as lock:
             end = time.monotonic() + GLANCE
             while not taken(lock):
                 if time.monotonic() > end:
@@ -103,6 +101,14 @@ class SqliteThreads(Steady, SqliteSaver):
 
         self.steady(compacted)
 
+    def _locked_file(self, thread_id: str) -> BinaryIO:
+        file = self._lock_of(thread_id)
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            return file.open("ab")
+        except OSError as error:
+            raise StorageError(_told(file, error)) from error
+
     def _lock_of(self, thread_id: str) -> Path:
         name = hashlib.sha256(thread_id.encode()).hexdigest()[:32]
         return self.file.parent / "locks" / name
@@ -138,27 +144,31 @@ def _set_up(threads: SqliteThreads) -> None:
         with threads.file.with_suffix(".setup").open("ab") as lock:
             while not taken(lock):
                 time.sleep(0.01)
-            _check_version(threads)
+            version = _checked_version(threads)
             threads.setup()
             threads.conn.execute("PRAGMA synchronous=NORMAL")
-            threads.conn.execute(f"PRAGMA user_version={VERSION}")
+            if version != VERSION:
+                threads.conn.execute(f"PRAGMA user_version={VERSION}")
     except (OSError, sqlite3.Error) as error:
         raise StorageError(_told(threads.file, error)) from error
 
 
-def _check_version(threads: SqliteThreads) -> None:
+def _checked_version(threads: SqliteThreads) -> int:
     [version] = threads.conn.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise StorageError(
             f"{str(threads.file)!r} has version {version}, and this moagraph knows {VERSION}: "
             "update moagraph, or set MOA_HOME to another folder"
         )
+    return int(version)
 
 
 def _told(file: Path, error: Exception) -> str:
-    text = str(error)
-    if "full" in text:
+    text = getattr(error, "strerror", None) or str(error)
+    if "full" in text or "No space" in text:
         remedy = "free some space"
+    elif "I/O" in text:
+        remedy = "the disk is full or fails: free some space"
     elif "not a database" in text or "malformed" in text:
         remedy = "it is damaged: move it away, or bring back a copy"
     else:

@@ -1,11 +1,15 @@
-"""Where these tests keep their threads: real SQLite files and a real Postgres."""
+"""Where these tests keep their threads, and the weights of the embedded engine."""
 
+import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from moagraph.threads import Threads, open_threads
+from nodes.chat import weights
+from nodes.errors import EngineError
 from tests.postgres import Postgres, binaries, served
 
 
@@ -37,3 +41,14 @@ def threads(store: str) -> Iterator[Threads]:
     """The saver that `moa` would use."""
     with open_threads() as threads:
         yield threads
+
+
+@pytest.fixture(scope="session")
+def gguf() -> Path:
+    """The weights in the data folder of whoever runs the tests: fetched once, then at hand."""
+    try:
+        return asyncio.run(weights.fetch("smollm2-135m"))
+    except EngineError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))

@@ -1,5 +1,6 @@
 """Fifty runs killed at any moment: every one goes on, and only what had no answer is asked."""
 
+import itertools
 import json
 import os
 import random
@@ -7,24 +8,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from moagraph import ask, resume
 from moagraph.history import opened
+from moagraph.keep.postgres import PostgresThreads
 from moagraph.result import bill_of
-from moagraph.threads import open_threads
+from moagraph.threads import Threads, open_threads
 from nodes.chat import loops
 from nodes.errors import UnknownName
 from tests.faults import Slow
 from tests.provider import Call, Provider
-from tests.runs import latest, said
-from tests.terminal import environment
+from tests.runs import calls_of, execute, latest, read, recipe_file, said
+from tests.terminal import environment, until
 
 RUNS, LATENCY, PLANNED = 25, 0.1, 7
+LONGEST = 0.8  # seconds; the calls of a run take 0.65
 SLOWER = {"b": 0.1, "c": 0.2, "f": 0.15}
 RECIPE = """
 [defaults]
@@ -66,13 +71,13 @@ class Forker:
     def __init__(self, given: IO[str], told: IO[str]) -> None:
         self.given, self.told = given, told
 
-    def run(self, *words: str, log: Path, kill_after: float | None = None) -> int:
-        """The exit code; where it is killed, -9."""
+    def run(self, *words: str, log: Path, until: Callable[[], object] | None = None) -> int:
+        """The exit code; a run that is given an end is killed when that has come."""
         self.given.write(json.dumps([words, str(log)]) + "\n")
         self.given.flush()
         child = int(self.told.readline())
-        if kill_after is not None:
-            time.sleep(kill_after)
+        if until is not None:
+            until()
             with suppress(ProcessLookupError):  # it had ended
                 os.kill(child, signal.SIGKILL)
         return int(self.told.readline())
@@ -90,6 +95,19 @@ def forker() -> Iterator[Forker]:
 
 
 @dataclass
+class Moment:
+    """When a run is killed: so long after its start, or after its first call."""
+
+    asking: bool
+    seconds: float
+
+    def wait(self, provider: Provider, run: str) -> None:
+        if self.asking:
+            until(lambda: asked_by(provider, run))
+        time.sleep(self.seconds)
+
+
+@dataclass
 class Crash:
     """What one run had asked and kept when it was killed, and what going on came to."""
 
@@ -102,15 +120,15 @@ class Crash:
     log: str
 
 
-def crashed(run: str, after: float, it: Forker, provider: Provider, folder: Path) -> Crash:
+def crashed(run: str, moment: Moment, it: Forker, provider: Provider, folder: Path) -> Crash:
     """Ask, kill, look what was kept, and go on: by `resume`, or anew where nothing was."""
     recipe, log = folder / f"{run}.toml", folder / f"{run}.log"
     recipe.write_text(RECIPE.format(url=provider.base_url, run=run))
     ask = ["ask", "--recipe", str(recipe), "--thread", run, f"why, {run}?"]
     for seat, late in SLOWER.items():
         provider.script(f"{run}-{seat}", Slow(late))
-    it.run(*ask, log=log, kill_after=after)
-    asked = calls_of(provider, run)
+    it.run(*ask, log=log, until=lambda: moment.wait(provider, run))
+    asked = asked_by(provider, run)
     unanswered = sum(call.finished is None for call in asked)
     kept = kept_of(run)
     code = it.run("resume", run, log=log)
@@ -118,11 +136,11 @@ def crashed(run: str, after: float, it: Forker, provider: Provider, folder: Path
         code = it.run(*ask, log=log)
     elif f"{run!r} is done" in log.read_text():
         code = 0
-    again = len(calls_of(provider, run)) - len(asked)
+    again = len(asked_by(provider, run)) - len(asked)
     return Crash(run, len(asked), unanswered, kept, again, code, log.read_text())
 
 
-def calls_of(provider: Provider, run: str) -> list[Call]:
+def asked_by(provider: Provider, run: str) -> list[Call]:
     return [call for call in list(provider.calls) if call.model.startswith(f"{run}-")]
 
 
@@ -138,26 +156,18 @@ def kept_of(run: str) -> int:
 
 
 def crashes(provider: Provider, store: str, folder: Path) -> list[Crash]:
-    """Kill so many runs, each at a moment between its start and its end."""
+    """Kill so many runs, most of them while their models answer."""
     chance = random.Random(store)
-    with forker() as one, forker() as other:
-        whole = 0.0
-        recipe = folder / "whole.toml"
-        recipe.write_text(RECIPE.format(url=provider.base_url, run="whole"))
-        for it in (other, one):  # the first run of all has to make the tables
-            began = time.monotonic()
-            assert it.run("ask", "--recipe", str(recipe), "hi", log=folder / "log") == 0
-            whole = time.monotonic() - began
-        moments = [chance.uniform(0, whole) for _ in range(RUNS)]
+    moments = [Moment(number % 4 > 0, chance.uniform(0, LONGEST)) for number in range(RUNS)]
 
-        def some(it: Forker, first: int) -> list[Crash]:
-            return [
-                crashed(f"r{number:02d}", moments[number], it, provider, folder)
-                for number in range(first, RUNS, 2)
-            ]
+    def some(it: Forker, first: int) -> list[Crash]:
+        return [
+            crashed(f"r{number:02d}", moments[number], it, provider, folder)
+            for number in range(first, RUNS, 2)
+        ]
 
-        with ThreadPoolExecutor(2) as pool:
-            return [crash for part in pool.map(some, (one, other), (0, 1)) for crash in part]
+    with forker() as one, forker() as other, ThreadPoolExecutor(2) as pool:
+        return [crash for part in pool.map(some, (one, other), (0, 1)) for crash in part]
 
 
 def test_runs_that_were_killed_go_on(provider: Provider, store: str, tmp_path: Path) -> None:
@@ -175,6 +185,41 @@ def test_runs_that_were_killed_go_on(provider: Provider, store: str, tmp_path: P
             assert question == f"why, {crash.run}?"
             assert answer.startswith(f"{crash.run}-agg says: this is answer number ")
             assert [record["ok"] for record in bill_of(values)] == [True] * PLANNED
-    print("\n".join(map(str,sorted(ended,key=lambda c:c.run))))
     cut = [crash for crash in ended if 0 < crash.kept < PLANNED]
     assert cut, f"no run was killed in its midst: {ended}"
+
+
+def test_a_run_goes_on_from_every_step_at_which_it_can_be_cut(
+    provider: Provider, threads: Threads, tmp_path: Path
+) -> None:
+    """A kill leaves the first checkpoints; of the newest, what its nodes wrote or not."""
+    recipe = recipe_file(tmp_path, provider.base_url)
+    ask("why?", recipe, thread="whole", threads=threads)
+    steps = len(read(threads, "whole"))
+    asked = {}
+    for step, wrote in itertools.product(range(steps - 1), (True, False)):
+        thread = f"{step}, {wrote}"
+        ask("why?", recipe, thread=thread, threads=threads)
+        cut(threads, thread, step, wrote)
+        asked[step, wrote] = "".join(calls_of(provider, partial(resume, thread, threads)))
+        assert len(said(latest(threads, thread))) == 2
+        assert len(bill_of(latest(threads, thread))) == PLANNED
+    everything, second = "aaggbcdef", "aggdef"
+    assert asked == {
+        **{(0, True): everything, (0, False): everything},
+        **{(1, True): everything, (1, False): everything},
+        **{(2, True): second, (2, False): everything},
+        **{(3, True): second, (3, False): second},
+        **{(4, True): "agg", (4, False): second},
+        **{(5, True): "agg", (5, False): "agg"},
+        **{(6, True): "", (6, False): "agg"},
+    }
+
+
+def cut(threads: Threads, thread: str, step: int, wrote: bool) -> None:
+    """Take away all behind that step, and perhaps what its own nodes wrote."""
+    last = sorted(read(threads, thread))[step]
+    writes = "checkpoint_writes" if isinstance(threads, PostgresThreads) else "writes"
+    for table, beyond in (("checkpoints", ">"), (writes, ">" if wrote else ">=")):
+        statement = f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id {beyond} ?"
+        execute(threads, statement, thread, last)

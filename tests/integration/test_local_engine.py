@@ -1,5 +1,4 @@
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from nodes.chat import local, weights
+from nodes.chat import local
 from nodes.chat.local import Endpoint, endpoint
 from nodes.errors import EngineError, MissingExtra, UnknownName
 
@@ -44,17 +43,6 @@ for model in sys.argv[1:]:
     except Exception as error:
         print(error)
 """
-
-
-@pytest.fixture(scope="session")
-def gguf() -> Path:
-    """The weights in the data folder of whoever runs the tests: fetched once, then at hand."""
-    try:
-        return asyncio.run(weights.fetch(MODEL))
-    except EngineError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -243,7 +243,9 @@ def test_what_a_person_decided_stands_when_its_layer_is_replayed_from(
     came = replay("t", threads, edit={"1.4": "my better one"})
     assert came.status == "done"
     assert "3. my better one" in heard_by(provider, "d")
-    with pytest.raises(UsageError, match=r"1\.04 is a person's answer: no model can be asked again"):
+    with pytest.raises(
+        UsageError, match=r"1\.04 is a person's answer: no model can be asked again"
+    ):
         replay("t", threads, again=["1.4"])
 
 
