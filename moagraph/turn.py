@@ -43,6 +43,7 @@ async def aask(
     async with hold(saver, name):
         asked = reviewed(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)
+        await _settle(graph, config)
         await _check_system(graph, config, system)
         given = {"messages": messages_of(question, system)}
         return await run(graph, chosen, given, config, watch)
@@ -62,6 +63,16 @@ def messages_of(question: str, system: str | None = None) -> Sequence[AnyMessage
 def new_thread() -> str:
     """A name for a thread, short enough to type."""
     return secrets.token_hex(6)
+
+
+async def _settle(graph: Graph, config: Any) -> None:
+    """Let a turn that was killed behind its last step come to its end: no model is asked.
+
+    The engine would drop its answer, which is written but not yet in the conversation.
+    """
+    state = await graph.aget_state(config)
+    if state.tasks and not state.next:
+        await graph.ainvoke(None, config)
 
 
 async def _check_system(graph: Graph, config: Any, system: str | None) -> None:

@@ -17,7 +17,7 @@ from typing import IO, Any, Self
 MOA = str(Path(sys.executable).with_name("moa"))
 # The guard of this process does not reach into another; it is found on that one's path.
 GUARD = str(Path(__file__).with_name("child"))
-PATIENCE = 60.0
+PATIENCE = 90
 
 ANSWER = "the answer of all"
 MIX = """
@@ -40,13 +40,13 @@ class Done:
         return self.err.splitlines()
 
 
-def environment(guarded: bool = True, **more: str) -> dict[str, str]:
+def environment(guarded: bool = True, **more: Any) -> dict[str, str]:
     """This test's environment, for a child."""
     path = os.pathsep.join(filter(None, (GUARD, os.environ.get("PYTHONPATH"))))
     return os.environ | ({"PYTHONPATH": path} if guarded else {}) | {"TERM": "xterm", **more}
 
 
-def moa(*words: str | bytes, given: bytes = b"", **more: str) -> Done:
+def moa(*words: str | bytes, given: bytes = b"", **more: Any) -> Done:
     """Run `moa` through pipes."""
     done = subprocess.run(
         [MOA, *words], input=given, capture_output=True, env=environment(**more), timeout=PATIENCE
@@ -81,7 +81,7 @@ class Terminal:
     """`moa` on a terminal; with `piped`, its standard output is a pipe all the same."""
 
     def __init__(
-        self, *words: str, size: tuple[int, int] = (100, 40), piped: bool = False, **more: str
+        self, *words: str, size: tuple[int, int] = (100, 40), piped: bool = False, **more: Any
     ) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (size[1], size[0]))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,10 @@ def test_a_terminal_shows_one_bar_while_weights_are_fetched(tmp_path: Path) -> N
 
 def test_weights_that_cannot_be_fetched_are_one_line() -> None:
     pytest.importorskip("xllamacpp")
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple/", "PIP_CONFIG_FILE": os.devnull}
+    nowhere: dict[str, Any] = {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple/",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
     done = moa("ask", "--recipe", "local", "hi", PIP_RETRIES="0", **nowhere)
     assert (done.code, done.out) == (1, "")
     assert [line for line in done.lines if "fetching" not in line] == [done.lines[-1]]

@@ -216,6 +216,21 @@ def test_a_run_goes_on_from_every_step_at_which_it_can_be_cut(
     }
 
 
+def test_an_answer_that_was_only_just_written_is_kept_when_the_next_question_comes(
+    provider: Provider, threads: Threads, tmp_path: Path
+) -> None:
+    recipe = recipe_file(tmp_path, provider.base_url)
+    first = ask("why?", recipe, thread="t", threads=threads)
+    cut(threads, "t", len(read(threads, "t")) - 2, wrote=True)
+    asked = calls_of(provider, partial(ask, "and then?", recipe, thread="t", threads=threads))
+    assert "".join(asked) == "aaggbcdef"
+    assert [m.text for m in latest(threads, "t")["messages"]][:3] == [
+        "why?",
+        first.answer,
+        "and then?",
+    ]
+
+
 def cut(threads: Threads, thread: str, step: int, wrote: bool) -> None:
     """Take away all behind that step, and perhaps what its own nodes wrote."""
     last = sorted(read(threads, thread))[step]

@@ -74,10 +74,11 @@ def test_an_answer_that_was_begun_is_not_begun_again(provider: Provider) -> None
     provider.reply("agg", "one two three four five six")
     provider.script("agg", TruncatedBody())
     with serving() as served:
-        said = []
-        with served.client() as client, pytest.raises(openai.APIError, match="broke off"):
-            for chunk in client.chat.completions.create(model="mix", messages=HI, stream=True):
-                said.append(chunk.choices[0].delta.content or "")
+        said: list[str] = []
+        with served.client() as client:
+            chunks = client.chat.completions.create(model="mix", messages=HI, stream=True)
+            with pytest.raises(openai.APIError, match="broke off"):
+                said.extend(chunk.choices[0].delta.content or "" for chunk in chunks)
         assert "".join(said) == "one two three"
         assert served.ask().choices[0].message.content == "one two three four five six"
 

@@ -31,8 +31,8 @@ def until(what: Callable[[], bool]) -> None:
 
 def leave(served: Served, **said: Any) -> None:
     """Ask, and hang up before an answer is there."""
+    body = {"model": "mix", "messages": HI, **said}
     with pytest.raises(httpx.ReadTimeout):
-        body = {"model": "mix", "messages": HI, **said}
         httpx.post(f"{served.base_url}/chat/completions", json=body, timeout=0.8)
 
 

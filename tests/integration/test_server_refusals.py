@@ -10,11 +10,8 @@ from moagraph.server.request import ChatRequest
 from tests.serving import HI, Served, save, serving
 
 GOOD: dict[str, Any] = {"model": "moa/mix", "messages": HI}
-WRONG: list[tuple[str, Any]] = [
-    (name, value)
-    for name in ChatRequest.model_fields
-    for value in (7.5, "seven", True, ["x"], {"x": {}}, "x" * 300, -(2**70))
-]
+ODD: list[Any] = [7.5, "seven", True, ["x"], {"x": {}}, "x" * 300, -(2**70)]
+WRONG: list[tuple[str, Any]] = [(name, value) for name in ChatRequest.model_fields for value in ODD]
 REFUSED: dict[str, Any] = {
     "n": 2,
     "logprobs": True,

@@ -22,7 +22,7 @@ def served(provider: Provider) -> Iterator[Served]:
 
 
 def ask(served: Served, key: str, thread: str, *messages: Any) -> str:
-    said = [{"role": role, "content": text} for role, text in messages]
+    said: Any = [{"role": role, "content": text} for role, text in messages]
     with served.client(key) as client:
         answered = client.chat.completions.create(
             model="mix", messages=said, metadata={"thread_id": thread}
