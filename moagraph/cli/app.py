@@ -52,9 +52,17 @@ def ask(
     cache: Annotated[
         bool, typer.Option("--cache", help="What was asked before is not asked again.")
     ] = False,
+    only_estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would cost at most, and ask nobody.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
+    if only_estimate:
+        from moagraph.cli.ask import estimate
+
+        estimate(question, recipe, system, as_json)
+        return
     from moagraph.cli.ask import ask as command
 
     command(question, recipe, thread, pause_after, system, cache, as_json)

@@ -13,6 +13,7 @@ from moagraph.cli.display import Display, watcher
 from moagraph.cli.prepare import prepare
 from moagraph.cli.review import decide
 from moagraph.cli.screen import clean, out, say
+from moagraph.estimate import estimated
 from moagraph.forks import seat_of
 from moagraph.history import Thread, opened
 from moagraph.result import Result
@@ -39,6 +40,19 @@ def ask(
     name, id_ = pick(recipe), thread or new_thread()
     run = _asking(asked, name, id_, system, pause_after, cache)
     conclude(_watched(run, as_json, id_), as_json)
+
+
+def estimate(question: str, recipe: str | None, system: str | None, as_json: bool) -> None:
+    """Say what a question would take at most; no model is asked."""
+    asked = checked(_stdin() if question == "-" else question)
+    came = asyncio.run(estimated(asked, load_recipe(pick(recipe)), system))
+    if as_json:
+        out(json.dumps(came, ensure_ascii=False))
+        return
+    unknown = f"unknown: no price for {', '.join(came['unpriced'])}"
+    price = unknown if came["cost_usd"] is None else f"${came['cost_usd']:.4f}"
+    out(f"{came['recipe']}: {came['calls']} calls, {came['tokens']:,} tokens at most, {price}")
+    say(f"moa: {came['note']}")
 
 
 def chat(recipe: str | None, thread: str | None, system: str | None) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from nodes.errors import OverBudget
 from tests.faults import Always, Status
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider
+from tests.terminal import moa
 
 PRICED = {"price": {"input": 1.0, "output": 2.0}, "max_tokens": 100, "attempts": 1}
 
@@ -147,3 +149,11 @@ def test_an_estimate_with_an_unknown_price_has_no_cost() -> None:
 def test_a_budget_of_nothing_is_refused_when_the_recipe_is_read(budget: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="budget"):
         three_layers(budget)
+
+
+def test_the_command_line_says_what_a_question_would_cost(provider: Provider) -> None:
+    done = moa("ask", "--recipe", "moa-lite", "--estimate", "--json", "Why?")
+    expected = json.loads(done.out)
+    assert (done.code, expected["calls"]) == (0, 7)
+    assert expected["tokens"] > 7 * 2048
+    assert provider.calls == []
