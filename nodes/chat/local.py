@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nodes.chat.weights import fetch, known, python
+from nodes.chat.download import python
+from nodes.chat.weights import fetch, known
 from nodes.errors import EngineError, MissingExtra, MoaError, UnknownName
 
 _SLOT_TOKENS = 4096
