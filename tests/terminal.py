@@ -43,7 +43,7 @@ class Done:
 def environment(guarded: bool = True, **more: Any) -> dict[str, str]:
     """This test's environment, for a child."""
     path = os.pathsep.join(filter(None, (GUARD, os.environ.get("PYTHONPATH"))))
-    return os.environ | ({"PYTHONPATH": path} if guarded else {}) | {"TERM": "xterm", **more}
+    return os.environ | {"PYTHONPATH": path} | {"TERM": "xterm", **more}
 
 
 def moa(*words: str | bytes, given: bytes = b"", **more: Any) -> Done:

@@ -4,6 +4,7 @@ import sys
 import time
 
 from graphs.recipe import Recipe
+from moagraph.cli.paint import room
 from moagraph.cli.screen import say
 from nodes.chat.address import split
 from nodes.chat.call import Call
@@ -48,6 +49,7 @@ class Progress:
         if not sys.stderr.isatty():
             say(text)
             return
-        bar = "━" * int(30 * done / total)
-        sys.stderr.write(f"\r{text} {bar:<30}" + ("\n" if done >= total else ""))
+        longest = max(0, min(30, room()[0] - len(text) - 2))
+        bar = "━" * int(longest * done / total)
+        sys.stderr.write(f"\r{text} {bar:<{longest}}" + ("\n" if done >= total else ""))
         sys.stderr.flush()

@@ -13,7 +13,8 @@ from graphs import names
 from graphs.recipe import Recipe
 from moagraph.cli.screen import one_line
 
-TOLD_WIDTH = 34
+TOLD_WIDTH = 44
+GAPS = 6
 MODEL_LEAST = 12
 
 
@@ -67,7 +68,7 @@ def rows_of(recipe: Recipe) -> Iterator[tuple[str, Row]]:
 def lines(rows: Sequence[Row], width: int) -> list[Line]:
     """A line a row, in columns that stay where they are while the states change."""
     label = max((cell_len(row.label) for row in rows), default=0)
-    room = max(MODEL_LEAST, width - label - TOLD_WIDTH)
+    room = max(MODEL_LEAST, width - label - TOLD_WIDTH - GAPS)
     model = min(room, max((cell_len(row.model) for row in rows), default=0))
     return [
         Line(

@@ -49,7 +49,8 @@ def test_every_other_command_runs(folder: Path, provider: Provider) -> None:
         before = len(provider.calls)
         told = run(folder, "bash", "-euo", "pipefail", "-c", block)
         assert told, block
-        assert len(provider.calls) > before, block
+        asks = any(f"moa {verb}" in block for verb in ("ask", "replay", "resume"))
+        assert (len(provider.calls) > before) is asks, block
 
 
 def test_every_python_block_runs(folder: Path, provider: Provider) -> None:
