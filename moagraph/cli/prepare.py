@@ -1,5 +1,6 @@
 """Before the first call: what is refused at once, and what takes long, shown as it goes."""
 
+import shutil
 import sys
 import time
 
@@ -20,7 +21,11 @@ async def prepare(recipe: Recipe) -> None:
         if provider == "local":
             from nodes.chat.local import endpoint
 
-            await endpoint(name, widest(recipe.resolved()), Progress(name))
+            progress = Progress(name)
+            try:
+                await endpoint(name, widest(recipe.resolved()), progress)
+            finally:
+                progress.end()
 
 
 def asked(recipe: Recipe) -> list[Call]:
@@ -38,6 +43,7 @@ class Progress:
     def __init__(self, name: str) -> None:
         """Nothing is shown before the first bytes."""
         self.name, self.told, self.every = name, 0.0, 0.2 if sys.stderr.isatty() else 5.0
+        self.open = False
 
     def __call__(self, done: int, total: int) -> None:
         """Tell of the bytes so far, not too often."""
