@@ -1,6 +1,5 @@
 """Before the first call: what is refused at once, and what takes long, shown as it goes."""
 
-import shutil
 import sys
 import time
 
@@ -57,5 +56,12 @@ class Progress:
             return
         longest = max(0, min(30, room()[0] - len(text) - 2))
         bar = "━" * int(longest * done / total)
-        sys.stderr.write(f"\r{text} {bar:<{longest}}" + ("\n" if done >= total else ""))
+        sys.stderr.write(f"\r{text} {bar:<{longest}}")
         sys.stderr.flush()
+        self.open = True
+
+    def end(self) -> None:
+        """Leave the bar's line, so that what follows has one of its own."""
+        if self.open:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
