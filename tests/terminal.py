@@ -40,7 +40,7 @@ class Done:
         return self.err.splitlines()
 
 
-def environment(guarded: bool = True, **more: Any) -> dict[str, str]:
+def environment(**more: Any) -> dict[str, str]:
     """This test's environment, for a child."""
     path = os.pathsep.join(filter(None, (GUARD, os.environ.get("PYTHONPATH"))))
     return os.environ | {"PYTHONPATH": path} | {"TERM": "xterm", **more}

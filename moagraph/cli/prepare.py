@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Self
 
 from graphs.recipe import Recipe
 from moagraph.cli.paint import room
@@ -42,6 +43,16 @@ class Progress:
     def __init__(self, name: str) -> None:
         """Nothing is shown before the first bytes."""
         self.name, self.told, self.every = name, 0.0, 0.2 if sys.stderr.isatty() else 5.0
+        self.open = False
+
+    def __enter__(self) -> Self:
+        """Ready to be told."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What comes next begins a line."""
+        if self.open:
+            sys.stderr.write("\n")
         self.open = False
 
     def __call__(self, done: int, total: int) -> None:
