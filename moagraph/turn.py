@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.constants import START
 
 from graphs.load import load_recipe
 from graphs.recipe import Recipe, reviewed, with_cache
@@ -71,7 +72,8 @@ async def _settle(graph: Graph, config: Any) -> None:
     The engine would drop its answer, which is written but not yet in the conversation.
     """
     state = await graph.aget_state(config)
-    if state.tasks and not state.next:
+    answered = (isinstance(t.result, dict) and t.result.get("messages") for t in state.tasks)
+    if state.tasks and not state.next and state.tasks[0].name != START and all(answered):
         await graph.ainvoke(None, config)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.faults import Gate, Hang, Status
 from tests.provider import Provider
-from tests.terminal import Terminal, saved
+from tests.terminal import Terminal, saved, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
 
@@ -95,6 +95,7 @@ def test_ctrl_c_leaves_the_table_as_it_was_and_one_line(
     answering.script("c", Hang())
     with Terminal("ask", "--recipe", recipe(tmp_path, answering), "--thread", "t", "hi") as shown:
         shown.read("2.01 vllm:c answering")
+        until(lambda: answering.calls[-1].model == "c")
         shown.interrupt()
         assert shown.end() == 130
     ending = shown.text[shown.text.rindex(" 1.01 ") :].splitlines()

@@ -128,7 +128,7 @@ def crashed(run: str, moment: Moment, it: Forker, provider: Provider, folder: Pa
     for seat, late in SLOWER.items():
         provider.script(f"{run}-{seat}", Slow(late))
     it.run(*ask, log=log, until=lambda: moment.wait(provider, run))
-    asked = asked_by(provider, run)
+    asked = all_asked_by(provider, run)
     unanswered = sum(call.finished is None for call in asked)
     kept = kept_of(run)
     code = it.run("resume", run, log=log)
@@ -142,6 +142,15 @@ def crashed(run: str, moment: Moment, it: Forker, provider: Provider, folder: Pa
 
 def asked_by(provider: Provider, run: str) -> list[Call]:
     return [call for call in list(provider.calls) if call.model.startswith(f"{run}-")]
+
+
+def all_asked_by(provider: Provider, run: str) -> list[Call]:
+    """The calls of a run that was killed, those included that were still on their way."""
+    before = -1
+    while (now := len(asked_by(provider, run))) != before:
+        before = now
+        time.sleep(0.2)
+    return asked_by(provider, run)
 
 
 def kept_of(run: str) -> int:

@@ -180,6 +180,7 @@ def test_ctrl_c_says_how_to_go_on_and_another_process_does(
         assert process.stderr is not None
         told = [process.stderr.readline() for _ in range(6)]
         assert "".join(told).count(": done in ") == 5
+        until(lambda: "e" in [call.model for call in provider.calls])
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
