@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nodes.state import asked
+
 
 def bill_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Every record of a call in the turn: proposals and steps."""
     proposals = [p for seats in state.get("layers", {}).values() for p in seats.values()]
-    return [
-        record for record in (*proposals, *state.get("steps", {}).values()) if "model" in record
-    ]
+    steps = [call for step in state.get("steps", {}).values() for call in asked(step)]
+    return [*proposals, *steps]
 
 
 def usage(records: list[Mapping[str, Any]]) -> dict[str, int]:

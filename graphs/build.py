@@ -1,8 +1,9 @@
 """From a recipe to its graph: a node a seat, a join a layer, a node for each step behind it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from itertools import pairwise, product
+from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs, var_child_runnable_config
@@ -11,9 +12,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import TracePolicy, omit_payload
 
+from graphs.kinds import ACTS
 from graphs.nested import check_nested, nested
 from graphs.noted import noted
-from graphs.places import Row, rows
+from graphs.places import Row, Told, before, rows
 from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
 from nodes.begin import begin
@@ -22,20 +24,11 @@ from nodes.chat.models import offer
 from nodes.context import Context
 from nodes.join import join
 from nodes.propose import propose
-from nodes.state import Input, Output, Place, State
-from nodes.synthesize import synthesize
+from nodes.state import Input, Output, State, settled
+
+SETTLED = "settled"
 
 Act = Callable[[State], Awaitable[dict[str, Any]]]
-
-
-class StepAct(Protocol):
-    """What a step's file offers: a coroutine of the same name."""
-
-    async def __call__(self, state: State, place: Place) -> dict[str, Any]:
-        """Read the state, ask a model, return what is to be written."""
-
-
-STEPS: dict[str, StepAct] = {"synthesize": synthesize}
 
 
 class Node(Runnable[State, dict[str, Any]]):
@@ -59,6 +52,25 @@ class Node(Runnable[State, dict[str, Any]]):
         if self.tags:
             var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
         return await self.act(input)
+
+
+class Way(Runnable[State, list[str]]):
+    """Which nodes come behind one that may have settled the turn."""
+
+    def __init__(self, node: str, on: list[str]) -> None:
+        """Where it goes on, as long as nothing is settled."""
+        self.node, self.on = node, on
+        self.name = f"{node}_way"
+
+    def invoke(self, input: State, config: RunnableConfig | None = None, **_: Any) -> list[str]:
+        """Look at what the node has left."""
+        return [SETTLED] if settled(input, self.node) else self.on
+
+    async def ainvoke(
+        self, input: State, config: RunnableConfig | None = None, **_: Any
+    ) -> list[str]:
+        """Look at once: no thread is needed for it."""
+        return self.invoke(input)
 
 
 class MoaGraph(StateGraph[State, Context, Input, Output]):
@@ -91,33 +103,46 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         )
 
     def _draw(self) -> None:
+        """Stage after stage: nodes side by side, each led to by all of the stage before."""
         self._node("begin", partial(begin, recipe=self.recipe.resolved()), role="begin")
-        self.add_edge(START, "begin")
-        before = "begin"
+        stages, exits = [["begin"]], dict[str, str]()
+        stages += [[self._step(told)] for told in before(self.recipe)]
         for row in rows(self.recipe):
-            before = self._steps(row, self._fan_out(row, before))
-        self.add_edge(before, END)
+            stages += [self._seats(row), [self._join(row)]]
+            stages += [[self._step(told)] for told in row.steps]
+            exits |= row.exits
+        for here, there in pairwise([[START], *stages, [END]]):
+            self._lead(here, there, exits)
 
-    def _fan_out(self, row: Row, before: str) -> str:
-        """The layer's seats, side by side between the node before and their join."""
-        after = row.join.node
-        self._node(after, partial(join, place=row.join), role="join", layer=row.number)
+    def _seats(self, row: Row) -> list[str]:
         for place, seat in row.seats:
             labels = {"role": "proposer", "layer": row.number, "seat": place.seat}
             self._node(place.node, partial(propose, place=place), **labels, model=seat.model)
-            self.add_edge(before, place.node)
-            self.add_edge(place.node, after)
-        return after
+        return [place.node for place, _ in row.seats]
 
-    def _steps(self, row: Row, before: str) -> str:
-        """The layer's steps in a row behind its join."""
-        for place, step in row.steps:
-            labels = {"role": "answer" if place.last else step.step, "layer": row.number}
-            act = partial(STEPS[step.step], place=place)
-            self._node(place.node, act, **labels, model=step.model)
-            self.add_edge(before, place.node)
-            before = place.node
-        return before
+    def _join(self, row: Row) -> str:
+        act = partial(join, place=row.join)
+        self._node(row.join.node, act, role="join", layer=row.number)
+        return row.join.node
+
+    def _step(self, told: Told) -> str:
+        place, step = told
+        role = "answer" if place.final else place.kind
+        labels = {"role": role, "layer": place.layer, "model": getattr(step, "model", None)}
+        said = {key: value for key, value in labels.items() if value is not None}
+        self._node(place.node, partial(ACTS[place.kind], place=place), **said)
+        return place.node
+
+    def _lead(self, here: list[str], there: list[str], exits: Mapping[str, str]) -> None:
+        """From stage to stage; a node that has settled the turn leads past the next ones."""
+        node = here[0]
+        exit = exits.get(node, there[0]) or END
+        if exit in there:
+            for one, other in product(here, there):
+                self.add_edge(one, other)
+            return
+        ways: dict[Hashable, str] = {SETTLED: exit, **{one: one for one in there}}
+        self.add_conditional_edges(node, Way(node, there), ways)
 
     def _node(self, name: str, act: partial[Any], **metadata: Any) -> None:
         # A trace need not repeat the whole conversation and every answer for every node.

@@ -138,13 +138,16 @@ class ChatMoA(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, manager: Managers, said: Json
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """The last step's tokens, and behind them what all calls took together."""
-        turn, modes = _Turn(), ["updates", "messages"]
+        turn, modes, spoken = _Turn(), ["updates", "messages"], False
         async with aclosing(self._run(messages, stop, manager, said, modes)) as parts:
             async for mode, data in parts:
                 if mode == "updates":
                     turn.take(data)
                 elif piece := _piece(*data):
+                    spoken = True
                     yield ChatGenerationChunk(message=piece)
+        if not spoken and turn.answer.text:  # picked among what was there
+            yield ChatGenerationChunk(message=AIMessageChunk(content=turn.answer.text))
         told = turn.told(said.get("model") or self._named())
         last = AIMessageChunk(content="", chunk_position="last", **told)
         yield ChatGenerationChunk(message=last)

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from graphs.kinds import KINDS
 from graphs.lines import error_line, line_of
-from graphs.recipe import STEP_KINDS, Defaults, Layer, Recipe
+from graphs.recipe import Defaults, Layer, Recipe
 from nodes.chat.call import Price
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
@@ -110,10 +111,11 @@ def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
 def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "recipe")
     if kind == "extra_forbidden":
-        return f"`{key}`: {_nearest(key, sorted(_place(problem['loc']).model_fields))}"
+        known = sorted(_place(problem["loc"]).model_fields.keys() - {"asks"})
+        return f"`{key}`: {_nearest(key, known)}"
     if kind == "union_tag_invalid":
         tag = problem["ctx"]["tag"]
-        return f"`step`: there is no step {tag!r}; {_nearest(tag, list(STEP_KINDS))}"
+        return f"`step`: there is no step {tag!r}; {_nearest(tag, list(KINDS))}"
     if kind == "union_tag_not_found":
         return f'`{key}`: a step says which it is, such as step = "synthesize"'
     if kind == "missing":
@@ -141,7 +143,7 @@ def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
         "layers": Layer,
         "proposers": Seat,
         "price": Price,
-        **STEP_KINDS,
+        **KINDS,
     }
     inside = [part for part in path[:-1] if isinstance(part, str)]
     return places.get(inside[-1], Recipe) if inside else Recipe

@@ -32,10 +32,13 @@ def seats(layer: int, proposers: Sequence[Any]) -> list[tuple[str, str, Any]]:
     return [(number, proposer(layer, number, said.model), said) for number, said in numbered]
 
 
-def steps(layer: int, said: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """A layer's steps that are nodes of their own, by name; `concat` is what the join does."""
+def steps(layer: int, said: Sequence[Any], seats: int) -> Iterator[tuple[int, list[str], Any]]:
+    """A layer's steps that are nodes of their own: where each is told, and its nodes."""
     kinds: list[str] = []
-    for one in said:
-        if one.step != "concat":
-            yield step(layer, one.step, kinds.count(one.step)), one
-        kinds.append(one.step)
+    for index, one in enumerate(said):
+        nodes = []
+        for kind in one.nodes(seats):
+            nodes.append(step(layer, kind, kinds.count(kind)))
+            kinds.append(kind)
+        if nodes:
+            yield index, nodes, one

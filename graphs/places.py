@@ -1,7 +1,7 @@
 """Where every node of a recipe stands: what it is called, where it is told, what it reads."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs import names
@@ -10,16 +10,18 @@ from nodes.propose import Seat
 from nodes.state import Place
 
 Reads = tuple[int, tuple[str, ...]]
+Told = tuple[Place, Any]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: its seats, the join behind them, and the steps behind that."""
+    """A layer: its seats, the join behind them, the steps behind that, and where each may lead."""
 
     number: int
     seats: list[tuple[Place, Seat]]
     join: Place
-    steps: list[tuple[Place, Any]]
+    steps: list[Told]
+    exits: dict[str, str]
 
     @property
     def behind(self) -> list[Place]:
@@ -30,33 +32,99 @@ class Row:
 def rows(recipe: Recipe) -> Iterator[Row]:
     """The recipe's layers, each reading what the steps of the one before have left."""
     reads: Reads | None = None
-    for number, layer in enumerate(recipe.layers, 1):
-        join = Place(names.step(number, "join"), ("layers", number - 1), number, reads=reads)
-        steps = list(_steps(number, layer, join, last=number == len(recipe.layers)))
-        row = Row(number, _seats(number, layer, reads), join, steps)
-        yield row
-        reads = (number, tuple(place.node for place in row.behind))
+    gates: tuple[str, ...] = ()
+    layers = [_row(number, layer) for number, layer in enumerate(recipe.layers, 1)]
+    after = _after(recipe)
+    for row, layer in zip(layers, recipe.layers, strict=True):
+        last = row is layers[-1]
+        steps = _reading(row, [*row.steps, *after] if last else row.steps, gates)
+        join = replace(row.join, reads=reads)
+        seats = row.seats if layer.fresh else [(replace(p, reads=reads), s) for p, s in row.seats]
+        exits = _exits(steps, after)
+        final = steps[-1][0].node if last else None
+        ends = {final, *(node for node, exit in exits.items() if not exit)}
+        steps = [
+            (replace(place, last=place.node in ends, final=place.node == final), step)
+            for place, step in steps
+        ]
+        yield Row(row.number, seats, join, steps, exits)
+        reads = (row.number, tuple(place.node for place in (join, *(p for p, _ in steps))))
+        gates += tuple(exits)
+
+
+def before(recipe: Recipe) -> list[Told]:
+    """The steps ahead of the first layer."""
+    return _steps(0, recipe.before, ("before",), 0)
 
 
 def places(recipe: Recipe) -> Iterator[Place]:
-    """Every place at which a model is asked."""
+    """Every place at which a model may be asked."""
+    yield from (place for place, _ in before(recipe))
     for row in rows(recipe):
         yield from (place for place, _ in (*row.seats, *row.steps))
 
 
-def _seats(number: int, layer: Layer, reads: Reads | None) -> list[tuple[Place, Seat]]:
-    return [
-        (Place(node, ("layers", number - 1, "proposers", index), number, seat, reads), said)
+def _row(number: int, layer: Layer) -> Row:
+    path = ("layers", number - 1)
+    seats = [
+        (Place(node, (*path, "proposers", index), number, seat), said)
         for index, (seat, node, said) in enumerate(names.seats(number, layer.proposers))
+    ]
+    steps = _steps(number, layer.aggregate, (*path, "aggregate"), len(seats))
+    return Row(number, seats, Place(names.step(number, "join"), path, number), steps, {})
+
+
+def _after(recipe: Recipe) -> list[Told]:
+    """The steps behind the last layer, numbered behind its own."""
+    last = recipe.layers[-1]
+    told = [*last.aggregate, *recipe.after]
+    steps = _steps(len(recipe.layers), told, ("after",), len(last.proposers))
+    own = len(last.aggregate)
+    return [
+        (replace(place, path=("after", int(place.path[-1]) - own)), step)
+        for place, step in steps
+        if int(place.path[-1]) >= own
     ]
 
 
-def _steps(number: int, layer: Layer, join: Place, last: bool) -> Iterator[tuple[Place, Any]]:
-    """Each step reads what the join and the steps before it have left."""
-    chain: tuple[str, ...] = (join.node,)
-    indexes = [index for index, said in enumerate(layer.aggregate) if said.step != "concat"]
-    for index, (node, said) in zip(indexes, names.steps(number, layer.aggregate), strict=True):
-        answers = last and index == len(layer.aggregate) - 1
-        path = ("layers", number - 1, "aggregate", index)
-        yield Place(node, path, number, reads=(number, chain), last=answers), said
-        chain = (*chain, node)
+def _steps(layer: int, said: Sequence[Any], path: tuple[str | int, ...], seats: int) -> list[Told]:
+    """A node for each round of each step; they share the step's settings."""
+    return [
+        (
+            Place(
+                node, (*path, index), layer, kind=kind, round=number, earlier=tuple(nodes[:number])
+            ),
+            step,
+        )
+        for index, nodes, step in names.steps(layer, said, seats)
+        for number, (node, kind) in enumerate(zip(nodes, step.nodes(seats), strict=True))
+    ]
+
+
+def _reading(row: Row, steps: list[Told], gates: tuple[str, ...]) -> list[Told]:
+    """Each step reads what the join and the steps before it have left.
+
+    Nodes that a step takes several of, to read all answers, do not read one another so.
+    """
+    told: list[Told] = []
+    chain: tuple[str, ...] = (row.join.node,)
+    for place, step in steps:
+        own = place.earlier if step.rereads else ()
+        reads = tuple(node for node in chain if node not in own)
+        told.append((replace(place, reads=(row.number, reads), gates=gates), step))
+        chain = (*chain, place.node)
+    return told
+
+
+def _exits(steps: list[Told], after: list[Told]) -> dict[str, str]:
+    """Where a node that settles the turn leads: past its own step, or past all layers.
+
+    Nothing stands for the end.
+    """
+    behind = [place for place, _ in after]
+    exits = {}
+    for place, step in steps:
+        if step.settles and place.kind == step.step:
+            later = (p.node for p in behind if place.path[0] != "after" or p.path > place.path)
+            exits[place.node] = next(later, "")
+    return exits

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Annotated, Any, TypeVar
 
@@ -17,21 +17,20 @@ from pydantic import (
     model_validator,
 )
 
+from graphs.kinds import Step
 from nodes.budget import Budget
 from nodes.chat.address import split
 from nodes.chat.call import Call, Limits, Sampling, Substitute
 from nodes.concat import Concat
-from nodes.conversation import usable
+from nodes.conversation import REFERENCES, usable
 from nodes.errors import UsageError
 from nodes.fence import Reading
 from nodes.propose import Seat
 from nodes.state import calls
-from nodes.synthesize import Synthesize
+from nodes.step import AFTER, AGGREGATE, BEFORE
 from prompts import PromptError
 
 T = TypeVar("T", bound=BaseModel)
-Step = Annotated[Concat | Synthesize, Field(discriminator="step")]
-STEP_KINDS: dict[str, type[BaseModel]] = {"concat": Concat, "synthesize": Synthesize}
 
 
 def _concat() -> list[Step]:
@@ -43,8 +42,11 @@ def _a_seat(said: Any) -> Any:
 
 
 def _steps(said: Any) -> Any:
-    steps = said if isinstance(said, list) else [said]
-    return [{"step": step} if isinstance(step, str) else step for step in steps]
+    return [_a_step(step) for step in (said if isinstance(said, list) else [said])]
+
+
+def _a_step(said: Any) -> Any:
+    return {"step": said} if isinstance(said, str) else said
 
 
 def _grace(said: Any) -> Any:
@@ -91,6 +93,7 @@ class Layer(Reading):
     )
     review: bool = Field(False, description="Pause for a person before the layer is handed on.")
     prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
+    fresh: bool = Field(False, description="Its proposers answer anew: they read no layer before.")
     aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
         default_factory=_concat, min_length=1
     )
@@ -112,7 +115,13 @@ class Recipe(BaseModel):
         None, description="Whether what was asked before is answered from the cache."
     )
     one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
+    before: list[Annotated[Step, BeforeValidator(_a_step)]] = Field(
+        default_factory=list, description="Steps ahead of the first layer."
+    )
     layers: list[Layer] = Field(min_length=1)
+    after: list[Annotated[Step, BeforeValidator(_a_step)]] = Field(
+        default_factory=list, description="Steps behind the last layer."
+    )
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":
@@ -120,14 +129,20 @@ class Recipe(BaseModel):
         kept = (info.context or {}).get("prompts", {})
         for number, layer in enumerate(layers, 1):
             _check(number, layer, last=number == len(layers))
-            _check_prompts(number, layer, kept)
+            for place in ("proposers", "aggregate"):
+                _check_prompts(getattr(layer, place), kept, "layers", number - 1, place)
         object.__setattr__(self, "layers", layers)
+        for room in (BEFORE, AFTER):
+            steps = [_asking(_filled(step, self), 1) for step in getattr(self, room)]
+            _check_rooms(steps, room, room)
+            _check_prompts(steps, kept, room)
+            object.__setattr__(self, room, steps)
         return self
 
     @property
     def calls(self) -> int:
         """How often a turn asks a model, where nothing fails."""
-        return len(calls(self.resolved()))
+        return sum(call.get("asks", 1) for call in calls(self.resolved()))
 
     @property
     def models(self) -> list[str]:
@@ -156,8 +171,16 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
-    steps = [_filled(step, recipe) for step in layer.aggregate]
+    steps = [_asking(_filled(step, recipe), len(proposers)) for step in layer.aggregate]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def _asking(step: Step, seats: int) -> Step:
+    """The step with the number of its calls, and its judges' where others are asked for it."""
+    times: dict[str, Any] = {"asks": step.calls(seats)}
+    if judges := getattr(step, "judges", None):
+        times["judges"] = [judge.model_copy(update=times) for judge in judges]
+    return step.model_copy(update=times)
 
 
 def _shown_as(layer: Layer, seat: Seat) -> Seat:
@@ -171,6 +194,8 @@ def _filled(said: T, recipe: Recipe) -> T:
     defaults = recipe.defaults
     open_ = defaults.model_fields_set & type(said).model_fields.keys() - said.model_fields_set
     filled = said.model_copy(update={key: getattr(defaults, key) for key in open_})
+    if judges := getattr(filled, "judges", None):
+        filled = filled.model_copy(update={"judges": [_filled(one, recipe) for one in judges]})
     if not isinstance(filled, Call):
         return filled
     others = [_limited(other, recipe) for other in filled.fallbacks]
@@ -195,24 +220,32 @@ def _check(number: int, layer: Layer, last: bool) -> None:
     if layer.quorum > seats:
         message = f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
         raise Refused(message, "layers", number - 1, "quorum")
-    if last and not isinstance(layer.aggregate[-1], Synthesize):
+    where = ("layers", number - 1, "aggregate")
+    _check_rooms(layer.aggregate, AGGREGATE, *where)
+    if last and not layer.aggregate[-1].gives_one:
         raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "
             '{ step = "synthesize", model = "provider:model" } does',
-            *("layers", number - 1, "aggregate"),
+            *where,
         )
 
 
-def _check_prompts(number: int, layer: Layer, kept: dict[str, str]) -> None:
+def _check_rooms(steps: Sequence[Step], room: str, *path: str | int) -> None:
+    for step in steps:
+        if room not in step.rooms:
+            rooms = " or ".join(step.rooms)
+            raise Refused(f"`{step.step}` stands in `{rooms}`, not in `{room}`", *path)
+
+
+def _check_prompts(said: Sequence[Any], kept: dict[str, str], *path: str | int) -> None:
     """Every prompt can be read and filled, unless a run has kept its text."""
-    for place in ("proposers", "aggregate"):
-        for said in getattr(layer, place):
-            prompt = getattr(said, "prompt", None)
-            if prompt and prompt not in kept:
-                try:
-                    usable(prompt)
-                except PromptError as error:
-                    raise Refused(str(error), "layers", number - 1, place) from error
+    for one in said:
+        prompt = getattr(one, "prompt", None)
+        if prompt and prompt not in kept:
+            try:
+                usable(prompt, getattr(one, "speaks", REFERENCES))
+            except PromptError as error:
+                raise Refused(str(error), *path) from error
 
 
 def reviewed(recipe: Recipe, layers: Iterable[int]) -> Recipe:

@@ -17,6 +17,8 @@ from langgraph.types import Overwrite, StateSnapshot
 from pydantic import ValidationError
 
 from graphs import names
+from graphs.places import before as ahead_of
+from graphs.places import rows
 from graphs.recipe import Recipe
 from moagraph.history import Thread, at_join, compiled
 from nodes.conversation import usable
@@ -89,9 +91,9 @@ async def undecided(thread: Thread, layer: int) -> None:
 def before(recipe: Recipe, layer: int) -> str:
     """The node whose edges lead to the layer's seats."""
     if layer <= 1:
-        return "begin"
-    above = [node for node, _ in names.steps(layer - 1, recipe.layers[layer - 2].aggregate)]
-    return above[-1] if above else names.step(layer - 1, "join")
+        ahead = ahead_of(recipe)
+        return ahead[-1][0].node if ahead else "begin"
+    return list(rows(recipe))[layer - 2].behind[-1].node
 
 
 def changed(said: Json, paths: Mapping[str, str], prompts: Mapping[str, str]) -> Recipe:
@@ -128,7 +130,7 @@ def _check_reach(layer: int, paths: Iterable[str]) -> None:
                 f"--set {path!r} changes nothing: a run's seats and steps have their own settings, "
                 "such as layers.2.aggregate.temperature"
             )
-        if path.startswith("layers.") and _reach(path) < layer:
+        if path.startswith(("layers.", "before.")) and _reach(path) < layer:
             raise UsageError(
                 f"--set {path!r} changes what is before the end of layer {layer}, which stands: "
                 f"replay from layer {_reach(path)}"

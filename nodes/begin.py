@@ -7,15 +7,15 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from nodes.budget import carried
+from nodes.budget import WRITES, carried
 from nodes.budget import check as check_budget
 from nodes.chat import cache
 from nodes.chat.call import Call
 from nodes.chat.models import ready
 from nodes.chat.providers import check
 from nodes.context import chosen
-from nodes.conversation import question, usable
-from nodes.errors import RecipeError
+from nodes.conversation import question
+from nodes.errors import RecipeError, UsageError
 from nodes.fence import FENCE
 from nodes.state import Json, State, calls, widest
 from prompts import PromptError, read
@@ -46,16 +46,30 @@ def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
 
 
 def _as_chosen(recipe: Json) -> Json:
-    """The recipe with its last step as the caller of this run wants it."""
+    """The recipe with what writes the answer as the caller of this run wants it."""
+    said = chosen()
+    if not said:
+        return recipe
     *layers, last = recipe["layers"]
-    *steps, answer = last["aggregate"]
-    return {**recipe, "layers": [*layers, {**last, "aggregate": [*steps, answer | chosen()]}]}
+    writes = [step["step"] in WRITES for step in last["aggregate"]]
+    if any(writes):
+        index = len(writes) - 1 - writes[::-1].index(True)
+        steps = [step | (said if i == index else {}) for i, step in enumerate(last["aggregate"])]
+        return {**recipe, "layers": [*layers, {**last, "aggregate": steps}]}
+    return {**recipe, "layers": [_seated(layer, said) for layer in recipe["layers"]]}
+
+
+def _seated(layer: Json, said: Json) -> Json:
+    """The layer whose answers may be the turn's own: no step writes another."""
+    if said.get("tools"):
+        raise UsageError("this recipe picks among answers: no step of it can call tools")
+    return {**layer, "proposers": [seat | said for seat in layer["proposers"]]}
 
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
         prompts = {said["prompt"] for said in calls(recipe) if "prompt" in said}
-        kept = {prompt: usable(prompt) for prompt in sorted(prompts)}
+        kept = {prompt: read(prompt) for prompt in sorted(prompts)}
         fenced = any(said.get("fence") for said in calls(recipe))
         return kept | ({FENCE: read(FENCE)} if fenced else {})
     except PromptError as error:

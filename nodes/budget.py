@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from nodes.chat.call import Call
 from nodes.chat.prices import cost_usd
 from nodes.errors import OverBudget
-from nodes.state import Json, State, calls
+from nodes.state import Json, State, asked, calls
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
+WRITES = {"synthesize"}  # what comes behind these reads one answer
 PROMPT = 150  # tokens of what a reader of references is told
 
 
@@ -64,8 +65,9 @@ class Spent:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a recipe is expected to take: its seats by layer, the steps behind, the last steps."""
+    """What a recipe is expected to take: steps ahead, seats by layer, steps behind, last steps."""
 
+    ahead: Spent
     seats: list[list[Spent]]
     steps: list[Spent]
     last: Spent
@@ -73,7 +75,8 @@ class Estimate:
     @property
     def all(self) -> Spent:
         """The whole turn."""
-        return total([one for layer in self.seats for one in layer] + self.steps) + self.last
+        layers = [one for layer in self.seats for one in layer]
+        return total([self.ahead, *layers, *self.steps, self.last])
 
 
 def total(amounts: Iterable[Spent]) -> Spent:
@@ -83,24 +86,26 @@ def total(amounts: Iterable[Spent]) -> Spent:
 
 async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     """What a turn is expected to take at most, where no call is retried."""
-    asked = count_tokens_approximately(messages)
-    heard, seats, steps = asked, [], []
+    question = count_tokens_approximately(messages)
+    heard, seats, steps = question, [], []
+    ahead = total([await _step(said, heard) for said in recipe.get("before", ())])
     for layer in recipe["layers"]:
         seats.append([await _one(said, heard) for said in layer["proposers"]])
-        heard = asked + PROMPT + sum(map(_longest, layer["proposers"]))
+        heard = question + PROMPT + sum(map(_longest, layer["proposers"]))
         behind = Spent()
         for said in layer["aggregate"]:
-            if "model" in said:
-                behind += await _one(said, heard)
-                heard = asked + PROMPT + _longest(said)
+            behind += await _step(said, heard)
+            if said["step"] in WRITES:
+                heard = question + PROMPT + _longest(said)
         steps.append(behind)
-    return Estimate(seats, steps[:-1], steps[-1])
+    last = steps[-1] + total([await _step(said, heard) for said in recipe.get("after", ())])
+    return Estimate(ahead, seats, steps[:-1], last)
 
 
 def spent(state: State) -> Spent:
     """What this turn has taken so far; seats of a layer answer at once."""
     layers = [list(seats.values()) for seats in state.get("layers", {}).values()]
-    steps = [[record] for record in state.get("steps", {}).values() if "attempts" in record]
+    steps = [asked(record) for record in state.get("steps", {}).values()]
     return total(_taken(records) for records in (*layers, *steps) if records)
 
 
@@ -141,10 +146,10 @@ async def room(state: State, layer: int) -> tuple[int, str | None]:
     fixed = now + total(expected.steps[layer - 1 : layer]) + expected.last
     fixed += Spent(seconds=2 * _slowest(state))  # the layer, and the last steps
     why = None
-    for asked in range(seats, 0, -1 if layer == 1 else -seats):
-        broke = broken(recipe, fixed + total(expected.seats[layer - 1][:asked]), before)
+    for number in range(seats, 0, -1 if layer == 1 else -seats):
+        broke = broken(recipe, fixed + total(expected.seats[layer - 1][:number]), before)
         if broke is None:
-            return asked, why
+            return number, why
         why = broke
     return 0, why
 
@@ -201,6 +206,13 @@ def _longest(said: Json) -> int:
 async def _one(said: Json, heard: int) -> Spent:
     out = _longest(said)
     return Spent(await cost_usd(_call(said), _usage(heard, out), None) or 0.0, heard + out, 1)
+
+
+async def _step(said: Json, heard: int) -> Spent:
+    """All calls of a step, its judges' among them; several of them run side by side."""
+    calls = [call for call in (said, *said.get("judges", ())) if "model" in call]
+    each = [(await _one(call, heard), call.get("asks", 1)) for call in calls]
+    return total([one for one, times in each for _ in range(times)])
 
 
 def _call(said: Json) -> Call:

@@ -2,17 +2,18 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from nodes.state import Proposal
+from nodes.step import Step
 
 
-class Concat(BaseModel):
+class Concat(Step):
     """The step has no settings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     step: Literal["concat"] = "concat"
+
+    def nodes(self, seats: int) -> tuple[str, ...]:
+        """None of its own: the join does it."""
+        return ()
 
 
 def concat(proposals: dict[str, Proposal]) -> list[str]:

@@ -1,11 +1,15 @@
 """The wire: the conversation as a model hears it, with or without references."""
 
+from collections.abc import Sequence
+
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
 from nodes.errors import UsageError
 from prompts import fill, read
 
 LONGEST = 1_000_000
+SPEAKERS = {"system": "System", "human": "User", "ai": "Assistant"}
+REFERENCES = ("question", "references")  # what a prompt may name, unless its step says otherwise
 
 
 def question(messages: list[AnyMessage]) -> str:
@@ -31,21 +35,40 @@ def checked(text: str) -> str:
     return text
 
 
-def usable(prompt: str) -> str:
+def usable(prompt: str, names: Sequence[str] = REFERENCES) -> str:
     """The text behind a prompt, refused where it asks for what a call does not have."""
     text = read(prompt)
-    fill(text, prompt, question="", references="")
+    fill(text, prompt, **dict.fromkeys(names, ""))
     return text
 
 
-def told(messages: list[AnyMessage], prompt: str, references: str) -> list[AnyMessage]:
+def told(
+    messages: list[AnyMessage], prompt: str, references: str, **values: str
+) -> list[AnyMessage]:
     """The conversation behind one system message that holds the prompt and the references."""
-    values = {"question": question(messages)}
-    if "$references" in prompt or "${references}" in prompt:
-        system = fill(prompt, references=references, **values)
-    else:
-        system = fill(prompt, **values) + references
+    system = _filled(prompt, references, question=question(messages), **values)
     first = messages[0]
     if isinstance(first, SystemMessage):
         return [SystemMessage(f"{first.text}\n\n{system}"), *messages[1:]]
     return [SystemMessage(system), *messages]
+
+
+def alone(
+    messages: list[AnyMessage], prompt: str, references: str, **values: str
+) -> list[AnyMessage]:
+    """One message that holds the prompt, what was asked, and the references."""
+    return [HumanMessage(_filled(prompt, references, question=asked(messages), **values))]
+
+
+def asked(messages: list[AnyMessage]) -> str:
+    """The question; behind earlier turns, the whole conversation."""
+    said = [message for message in messages if message.text and message.type in SPEAKERS]
+    if len(said) == 1:
+        return question(messages)
+    return "\n\n".join(f"{SPEAKERS[message.type]}: {message.text}" for message in said)
+
+
+def _filled(prompt: str, references: str, **values: str) -> str:
+    if "$references" in prompt or "${references}" in prompt:
+        return fill(prompt, references=references, **values)
+    return fill(prompt, **values) + references

@@ -1,6 +1,7 @@
 """What a node sends its model: the conversation, and what it reads in a form that fits."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from langchain_core.messages import AnyMessage
@@ -8,9 +9,10 @@ from langchain_core.messages import AnyMessage
 from nodes.chat.call import Call
 from nodes.chat.sent import Hearing, Sent
 from nodes.chat.windows import answer, count, size, window
-from nodes.conversation import told
+from nodes.conversation import alone, told
 from nodes.errors import UsageError
 from nodes.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
+from nodes.given import given
 from nodes.shorten import cut, fair, mark
 from nodes.state import Json, Place, State, answers, calls, settings
 from prompts import numbered, read
@@ -20,40 +22,77 @@ LEAST = 200  # characters of a long answer, below which reading it is of no use
 TRIES = 8
 
 
-def hearing(state: State, place: Place) -> Hearing:
+@dataclass(frozen=True)
+class Telling:
+    """What is told beside the conversation: the node's prompt, filled.
+
+    `texts` stand in for the answers that the node reads; `alone` puts all of it, the question
+    too, into one message, for models that are to judge the question and not to answer it.
+    """
+
+    texts: Mapping[str, str] | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    prompt: str | None = None
+    alone: bool = False
+
+
+PLAIN = Telling()
+
+
+def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
     """What the node sends, whichever model is asked."""
-    return partial(_heard, state, place)
+    return partial(_heard, state, place, telling)
 
 
-def sent(state: State, place: Place, shortened: Mapping[str, int]) -> list[AnyMessage]:
+def sent(
+    state: State, place: Place, shortened: Mapping[str, int], telling: Telling = PLAIN
+) -> list[AnyMessage]:
     """The very messages, with so many characters left out of these seats' answers."""
-    texts = _texts(state, place)
-    return _said(state, place, {seat: cut(t, shortened.get(seat, 0)) for seat, t in texts.items()})
+    texts = shown(state, place, telling.texts)
+    left = {seat: cut(text, shortened.get(seat, 0)) for seat, text in texts.items()}
+    return _said(state, place, telling, left)
 
 
-async def _heard(state: State, place: Place, call: Call) -> Sent:
-    texts = _texts(state, place)
-    messages = _said(state, place, texts)
+def shown(state: State, place: Place, texts: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the node reads by seat, in the order of its numbers, each as it may be shown."""
+    read_ = answers(state, place) if texts is None else texts
+    stripped = {seat: text.strip() for seat, text in read_.items()}
+    reading, salt = _reading(state, place), state["recipe"].get("salt", "")
+    if reading.get("anonymise"):
+        models = _models(state["recipe"])
+        stripped = {seat: unnamed(text, models) for seat, text in stripped.items()}
+    if reading.get("fence"):
+        sign = boundary(salt, place.node)
+        stripped = {seat: plain(text, sign) for seat, text in stripped.items()}
+    order = shuffled(stripped, salt, place.node) if reading.get("shuffle") else list(stripped)
+    return {seat: stripped[seat] for seat in order}
+
+
+async def _heard(state: State, place: Place, telling: Telling, call: Call) -> Sent:
+    texts = shown(state, place, telling.texts)
+    messages = _said(state, place, telling, texts)
     tokens = count(call, messages)
     most = await window(call, tokens)
     reading = _reading(state, place)
     notes: Json = {"order": list(texts)} if texts and any(reading.values()) else {}
-    if most is not None and count(call, state["messages"]) >= most:
+    if most is not None and count(call, given(state, place)) >= most:
         raise UsageError(f"the question does not fit {_window(call, most)}")
     if most is None or not texts or tokens + answer(call, most) <= SAFE * most:
         return Sent(messages, notes)
-    shortened = _shortened(state, place, call, most)
-    return Sent(sent(state, place, shortened), {**notes, "shortened": shortened})
+    shortened = _shortened(state, place, telling, call, most)
+    return Sent(sent(state, place, shortened, telling), {**notes, "shortened": shortened})
 
 
-def _shortened(state: State, place: Place, call: Call, most: int) -> dict[str, int]:
+def _shortened(
+    state: State, place: Place, telling: Telling, call: Call, most: int
+) -> dict[str, int]:
     """How many characters to leave out of which seat's answer, so that all fit together."""
-    texts = _texts(state, place)
+    texts = shown(state, place, telling.texts)
     free = SAFE * most - answer(call, most)
-    room = free - count(call, _said(state, place, dict.fromkeys(texts, "")))
+    room = free - count(call, _said(state, place, telling, dict.fromkeys(texts, "")))
     for _ in range(TRIES):
         left_out = _left_out(texts, room)
-        over = count(call, sent(state, place, left_out)) - free
+        over = count(call, sent(state, place, left_out, telling)) - free
         if over <= 0:
             return left_out
         room -= over
@@ -72,31 +111,24 @@ def _left_out(texts: Mapping[str, str], room: float) -> dict[str, int]:
     return left_out
 
 
-def _texts(state: State, place: Place) -> dict[str, str]:
-    """What the node reads by seat, in the order of its numbers, each as it may be shown."""
-    texts = {seat: text.strip() for seat, text in answers(state, place).items()}
-    reading, salt = _reading(state, place), state["recipe"].get("salt", "")
-    if reading.get("anonymise"):
-        models = _models(state["recipe"])
-        texts = {seat: unnamed(text, models) for seat, text in texts.items()}
-    if reading.get("fence"):
-        sign = boundary(salt, place.node)
-        texts = {seat: plain(text, sign) for seat, text in texts.items()}
-    order = shuffled(texts, salt, place.node) if reading.get("shuffle") else list(texts)
-    return {seat: texts[seat] for seat in order}
-
-
-def _said(state: State, place: Place, texts: Mapping[str, str]) -> list[AnyMessage]:
+def _said(
+    state: State, place: Place, telling: Telling, texts: Mapping[str, str]
+) -> list[AnyMessage]:
     """The conversation behind what the node reads; without that, the conversation."""
-    if not texts:
-        return state["messages"]
-    prompts, listed = state["recipe"]["prompts"], list(texts.values())
-    if _reading(state, place).get("fence"):
-        sign = boundary(state["recipe"]["salt"], place.node)
-        references = fenced(listed, sign, prompts.get(FENCE) or read(FENCE))
-    else:
-        references = numbered(listed)
-    return told(state["messages"], prompts[settings(state, place)["prompt"]], references)
+    messages = given(state, place)
+    if not texts and telling is PLAIN:
+        return messages
+    name = telling.prompt or settings(state, place)["prompt"]
+    prompt = state["recipe"]["prompts"].get(name) or read(name)
+    references = _references(state, place, list(texts.values())) if texts else ""
+    return (alone if telling.alone else told)(messages, prompt, references, **telling.values)
+
+
+def _references(state: State, place: Place, texts: list[str]) -> str:
+    if not _reading(state, place).get("fence"):
+        return numbered(texts)
+    sign = boundary(state["recipe"]["salt"], place.node)
+    return fenced(texts, sign, state["recipe"]["prompts"].get(FENCE) or read(FENCE))
 
 
 def _reading(state: State, place: Place) -> Json:

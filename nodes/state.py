@@ -107,7 +107,12 @@ class State(Output):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a node stands: its name, its own settings in the recipe, and what it reads."""
+    """Where a node stands: its name, its own settings in the recipe, and what it reads.
+
+    `last`: what it leaves is the turn's answer; `final`: it is always the last to run. A step of
+    several nodes has a `round` for each, and the `earlier` ones before it; `gates` are nodes of
+    layers above that may have settled the turn.
+    """
 
     node: str
     path: tuple[str | int, ...] = ()
@@ -115,6 +120,11 @@ class Place:
     seat: str = ""
     reads: tuple[int, tuple[str, ...]] | None = None
     last: bool = False
+    final: bool = False
+    kind: str = ""
+    round: int = 0
+    earlier: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 def settings(state: State, place: Place) -> Json:
@@ -135,18 +145,39 @@ def answers(state: State, place: Place) -> dict[str, str]:
     if place.reads is None:
         return {}
     layer, chain = place.reads
+    for gate in place.gates:
+        if settled(state, gate):
+            return _left({gate: state["steps"][gate]["text"]}, state, chain)
     while "passes" in (joined := state["steps"].get(chain[0], {})):
         if joined["passes"] is None:
             return {}
         layer, chain = joined["passes"]
     texts = {seat: p["text"] for seat, p in sorted(seats(state, layer).items()) if p["ok"]}
+    return _left(texts, state, chain)
+
+
+def _left(texts: dict[str, str], state: State, chain: Sequence[str]) -> dict[str, str]:
+    """What the steps leave of the texts: those they kept, or others in their place."""
     for node in chain:
         record = state["steps"].get(node, {})
         if "kept" in record:
             texts = {seat: texts[seat] for seat in record["kept"] if seat in texts}
+        if "texts" in record:
+            texts = record["texts"]
         if "text" in record:
             texts = {node: record["text"]}
     return texts
+
+
+def settled(state: State, node: str) -> bool:
+    """Whether the turn needs nothing more than what this node has left."""
+    return bool(state["steps"].get(node, {}).get("settled"))
+
+
+def asked(record: Json) -> list[Json]:
+    """The calls that a step's record tells of: its own, or each of those it made."""
+    own = [record] if "model" in record else []
+    return [*own, *record.get("calls", {}).values()]
 
 
 def passed(state: State, layer: int) -> bool:
@@ -157,9 +188,10 @@ def passed(state: State, layer: int) -> bool:
 
 def calls(recipe: Json) -> list[Json]:
     """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
-    layers = recipe["layers"]
-    said = [call for layer in layers for call in (*layer["proposers"], *layer["aggregate"])]
-    return [call for call in said if "model" in call]
+    layers = [call for one in recipe["layers"] for call in (*one["proposers"], *one["aggregate"])]
+    said = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
+    judges = [call for step in said for call in step.get("judges", ())]
+    return [call for call in (*said, *judges) if "model" in call]
 
 
 def widest(recipe: Json) -> int:

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage
 from pydantic import Field
 
+from nodes.answer import spoken
 from nodes.budget import within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
@@ -13,13 +13,23 @@ from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.hearing import hearing
 from nodes.state import Place, State, passed, sample, settings, widest
+from nodes.step import Step
 
 
-class Synthesize(Call, Reading):
+class Synthesize(Call, Reading, Step):
     """Which model writes, and by which prompt."""
 
     step: Literal["synthesize"] = "synthesize"
     prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
+
+    @property
+    def gives_one(self) -> bool:
+        """It writes one answer."""
+        return True
+
+    def calls(self, seats: int) -> int:
+        """One, whatever it reads."""
+        return 1
 
 
 async def synthesize(state: State, place: Place) -> dict[str, Any]:
@@ -33,20 +43,8 @@ async def synthesize(state: State, place: Place) -> dict[str, Any]:
         message = f"`{place.node}` got no answer from `{step.model}`: {reply.error}"
         raise StepFailed(message, {**reply.record(), "finish": _finish(reply)})
     update: dict[str, Any] = {"steps": {place.node: reply.record()}}
-    return {**update, "messages": [_message(reply)]} if place.last else update
+    return {**update, "messages": [spoken(reply)]} if place.last else update
 
 
 def _finish(reply: Reply) -> str | None:
     return reply.message.response_metadata.get("finish_reason") if reply.message else None
-
-
-def _message(reply: Reply) -> AIMessage:
-    """The answer as the conversation keeps it, under the id that its tokens streamed with."""
-    said = reply.message
-    return AIMessage(
-        reply.text,
-        id=said.id if said else None,
-        tool_calls=said.tool_calls if said else [],
-        response_metadata=said.response_metadata if said else {},
-        usage_metadata=said.usage_metadata if said else None,
-    )

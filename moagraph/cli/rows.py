@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from graphs import names
+from graphs.places import before, rows
 from graphs.recipe import Recipe
 from moagraph.cli.screen import one_line
 
@@ -58,11 +58,14 @@ class Line:
 
 def rows_of(recipe: Recipe) -> Iterator[tuple[str, Row]]:
     """Every node of a recipe that asks a model."""
-    for number, layer in enumerate(recipe.layers, 1):
-        for seat, node, said in names.seats(number, layer.proposers):
-            yield node, Row(f"{number}.{seat}", said.model, number)
-        for node, step in names.steps(number, layer.aggregate):
-            yield node, Row(f"{number} {step.step}", getattr(step, "model", ""), number)
+    for place, step in before(recipe):
+        yield place.node, Row(place.kind, getattr(step, "model", ""), 0)
+    for row in rows(recipe):
+        for place, seat in row.seats:
+            yield place.node, Row(f"{row.number}.{place.seat}", seat.model, row.number)
+        for place, step in row.steps:
+            label = f"{row.number} {place.kind}"
+            yield place.node, Row(label, getattr(step, "model", ""), row.number)
 
 
 def lines(rows: Sequence[Row], width: int) -> list[Line]:
@@ -131,4 +134,4 @@ def _outcome(record: Mapping[str, Any]) -> str:
     tokens, cut = record.get("output_tokens"), len(record.get("shortened", ()))
     said = f", {counted(tokens, 'token')}" if tokens else ""
     said += f", {counted(cut, 'answer')} shortened" if cut else ""
-    return f"done in {record['seconds']:.1f} s{said}"
+    return f"done in {record.get('seconds', 0.0):.1f} s{said}"

@@ -104,6 +104,8 @@ async def drive(turn: Turn) -> AsyncGenerator[Event]:
         raise upstream(failed, state) from failed
     if answer is None:
         raise RuntimeError("the graph ended without an answer")
+    if turn.stream and speaker is None and answer.text:
+        yield Piece(answer.text, [])
     yield End(answer, finish(answer), {**state, "messages": [answer]})
 
 

@@ -1,0 +1,34 @@
+"""What every step of a recipe has in common, whatever it does with the answers."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+BEFORE, AGGREGATE, AFTER = "before", "aggregate", "after"
+
+
+class Step(BaseModel):
+    """What a step may say; each kind says its own name in `step`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rooms: ClassVar[tuple[str, ...]] = (AGGREGATE,)  # where in a recipe it may stand
+    speaks: ClassVar[tuple[str, ...]] = ("question", "references")  # what its prompt may name
+    settles: ClassVar[bool] = False  # whether it may end the turn before its end
+    rereads: ClassVar[bool] = False  # whether each of its nodes reads all answers anew
+
+    step: str
+    asks: int = Field(0, ge=0, description="The calls that it makes; filled in by the reader.")
+
+    @property
+    def gives_one(self) -> bool:
+        """Whether one answer is left behind it."""
+        return False
+
+    def nodes(self, seats: int) -> tuple[str, ...]:
+        """The kinds of nodes that it is drawn as, one behind the other."""
+        return (self.step,)
+
+    def calls(self, seats: int) -> int:
+        """How often it asks a model, where it reads so many answers and nothing fails."""
+        return 0
