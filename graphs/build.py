@@ -22,6 +22,7 @@ from nodes.begin import begin
 from nodes.chat import loops
 from nodes.chat.models import offer
 from nodes.context import Context
+from nodes.errors import StepFailed
 from nodes.join import join
 from nodes.propose import propose
 from nodes.state import Input, Output, State, settled
@@ -34,8 +35,9 @@ Act = Callable[[State], Awaitable[dict[str, Any]]]
 class Node(Runnable[State, dict[str, Any]]):
     """One coroutine for both worlds: `invoke` hands it to the background loop."""
 
-    def __init__(self, act: Act, tags: list[str] | None = None) -> None:
-        """Wrap what the node does; its calls to models carry the tags."""
+    def __init__(self, named: str, act: Act, tags: list[str] | None = None) -> None:
+        """Wrap what the node of that name does; its calls to models carry the tags."""
+        self.named = named
         self.act = act
         self.tags = tags
 
@@ -51,7 +53,11 @@ class Node(Runnable[State, dict[str, Any]]):
         """Run on the caller's loop, in a task of its own."""
         if self.tags:
             var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
-        return await self.act(input)
+        try:
+            return await self.act(input)
+        except StepFailed as failed:
+            failed.node = self.named
+            raise
 
 
 class Way(Runnable[State, list[str]]):
@@ -148,7 +154,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         # A trace need not repeat the whole conversation and every answer for every node.
         policy = TracePolicy(process_inputs=omit_payload)
         unheard = self.answer_only and metadata["role"] != "answer"
-        node = Node(noted(act), [TAG_NOSTREAM] if unheard else None)
+        node = Node(name, noted(act), [TAG_NOSTREAM] if unheard else None)
         self.add_node(name, node, metadata=metadata, trace_policy=policy)
 
 

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
 from graphs.build import build
-from graphs.mixture import Mixture, mixture_of, recipe_of, shipped
+from graphs.mixture import SHIPPED, Mixture, mixture_of, recipe_of, shipped
 from nodes.context import Context
 from nodes.state import Input, Output, State
 
@@ -22,14 +22,8 @@ def _graph(name: str) -> Graph:
     return build(shipped(name), answer_only=True).compile()
 
 
-local = _graph("local")
-moa = _graph("moa")
-moa_gpt_4o = _graph("moa-gpt-4o")
-moa_lite = _graph("moa-lite")
-ollama = _graph("ollama")
-openai = _graph("openai")
-single_proposer = _graph("single-proposer")
-together = _graph("together")
+for _name in SHIPPED:
+    globals()[_name.replace("-", "_")] = _graph(_name)
 
 
 async def mixture(config: RunnableConfig) -> Graph:

@@ -18,7 +18,7 @@ from moagraph.keep.steady import Steady, busy
 from moagraph.reading import values_of
 from moagraph.result import Result, Status, result
 from moagraph.watch import Unwatched, Watch
-from nodes.errors import RunError, StorageError, UsageError
+from nodes.errors import RunError, StepFailed, StorageError, UsageError
 from nodes.state import Json, merge_keys, merge_layers
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -39,10 +39,14 @@ async def run(
     (watch or Unwatched()).began(recipe, thread_id)
     state: Json = {"layers": {}, "steps": {}}
     error: str | None = None
+    lost: Mapping[str, Any] | None = None
     try:
         if watch and not isinstance(given, Mapping):
             await _tell_what_stands(graph, config, watch)
         await _drive(graph, given, config, state, watch)
+    except StepFailed as failed:
+        error = str(failed)
+        lost = failed.record and {failed.node: failed.record}
     except RunError as failed:
         error = str(failed)
     except StorageError as failed:
@@ -50,6 +54,8 @@ async def run(
             raise
         error = str(failed)
     values, after = await _left(graph, thread_id, state, error)
+    if lost:  # a step that failed has written nothing, but its calls were made
+        values = {**values, "steps": {**values.get("steps", {}), **lost}}
     status: Status = "failed" if error else "paused" if after else "done"
     return result(
         values,

@@ -68,12 +68,13 @@ class QuorumFailed(RunError):
 
 
 class StepFailed(RunError):
-    """A step without a substitute got no answer; `record` is what its call left behind."""
+    """A step got no answer; `record` is what its calls left behind, `node` where it stands."""
 
     def __init__(self, message: str, record: Mapping[str, Any] | None = None) -> None:
         """Keep the record beside the message."""
         super().__init__(message)
         self.record = record
+        self.node = ""
 
 
 class Stopped(RunError):

@@ -71,6 +71,8 @@ class Display:
             out("" if self.answered else clean(came.answer))
         elif self.answers and self.answered:
             out("")
+        if unparsed := sum(step.get("unparsed", 0) for step in came.steps):
+            say(f"moa: {counted(unparsed, 'verdict')} could not be read, and counted for nothing")
         say(summary(came))
 
     def close(self) -> None:

@@ -87,6 +87,7 @@ def test_a_last_step_that_failed_is_asked_alone(
     provider.script("agg", NO_LUCK)
     came = failed(threads, two_layers())
     assert str(came.error) == "`L2_synthesize` got no answer from `openai:agg`: 400: no luck"
+    assert came.usage["calls"] == len(ALL)
     assert len(came.layers) == 2
     assert calls_of(provider, lambda: how("t", threads)) == ["agg"]
     assert said(latest(threads, "t"))[-1].startswith("agg says")
