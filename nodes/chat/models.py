@@ -65,7 +65,8 @@ def _openai(call: Call, name: str, clients: Clients) -> BaseChatModel:
 def _together(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return _made(ChatTogether, model=name, **_endpoint(call, clients), **_sampling(call))
+    said = {**_endpoint(call, clients), **_sampling(call)}
+    return _nobodys(_made(ChatTogether, model=name, **said))
 
 
 def _compatible(call: Call, name: str, clients: Clients) -> BaseChatModel:
@@ -73,7 +74,7 @@ def _compatible(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
     said = {"use_responses_api": False, **_endpoint(call, clients), **_sampling(call)}
-    return _made(BaseChatOpenAI, model=name, **said)
+    return _nobodys(_made(BaseChatOpenAI, model=name, **said))
 
 
 def _other(call: Call, name: str, clients: Clients) -> BaseChatModel:
@@ -117,6 +118,13 @@ def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
 
 def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
     return discreet(chat)(**said)  # type: ignore[no-any-return]
+
+
+def _nobodys(chat: Any) -> BaseChatModel:
+    """The model without the names of an organisation and a project that only OpenAI should see."""
+    for client in (chat.root_client, chat.root_async_client):
+        client.organization = client.project = None
+    return chat  # type: ignore[no-any-return]
 
 
 def _endpoint(call: Call, clients: Clients) -> dict[str, Any]:

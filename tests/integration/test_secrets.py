@@ -11,6 +11,7 @@ from langchain_core.tracers.langchain import wait_for_all_tracers
 from langsmith import Client
 from langsmith.run_helpers import tracing_context
 
+from graphs.recipe import Recipe
 from moagraph import MoaError, ask
 from moagraph.threads import open_threads
 from nodes.chat.call import Call
@@ -129,3 +130,18 @@ def test_no_key_is_in_a_trace(keyed: Provider, way: str) -> None:
         text[max(0, text.find(KEY) - 3000) : text.find(KEY) + 100] for text in posted if KEY in text
     ]
     assert not leaks, leaks[0]
+
+
+@pytest.mark.parametrize(("model", "told"), [("vllm:a", None), ("openai:a", "org-of-mine")])
+def test_only_openai_hears_whose_organisation_it_is(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, model: str, told: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-mine")
+    base_url = {"base_url": provider.base_url} if model.startswith("vllm") else {}
+    step = {"step": "synthesize", "model": model, **base_url}
+    layers = [{"proposers": [{"model": model, **base_url}], "aggregate": step}]
+    ask("why?", Recipe.model_validate({"name": "one", "layers": layers}))
+    assert [call.headers.get("openai-organization") for call in provider.calls] == [told, told]
+    asked = {call.headers.get("openai-project") for call in provider.calls}
+    assert (asked == {None}) is (told is None)
