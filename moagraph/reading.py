@@ -11,8 +11,8 @@ from langgraph.types import StateSnapshot
 from graphs.places import places
 from graphs.recipe import Recipe
 from moagraph.result import Status
-from nodes.hearing import sent
-from nodes.state import Json, State, merge_keys, merge_layers
+from nodes.hearing import PLAIN, from_kept, sent
+from nodes.state import Json, Place, State, merge_keys, merge_layers
 
 NOTHING: Json = {"layers": {}, "steps": {}}
 
@@ -66,10 +66,18 @@ def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
     state = cast(State, {**values, "messages": asked})
     for place in places(recipe):
         seats = values["layers"].get(str(place.layer), {})
-        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node)
-        if record and record["attempts"]:
-            heard = sent(state, place, record.get("shortened", {}))
-            yield place.node, convert_to_openai_messages(heard)
+        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node, {})
+        if record and record.get("attempts"):
+            yield place.node, _sent(state, place, record)
+        for label, call in (record or {}).get("calls", {}).items():
+            if "told" in call:
+                yield f"{place.node}.{label}", _sent(state, place, call)
+
+
+def _sent(state: State, place: Place, record: Json) -> list[Json]:
+    telling = from_kept(record["told"], state, place) if "told" in record else PLAIN
+    heard = sent(state, place, record.get("shortened", {}), telling)
+    return convert_to_openai_messages(heard)
 
 
 def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:

@@ -75,7 +75,17 @@ class Shown:
         return {**said, "question": self.question, **where}
 
     def _with_sent(self, records: list[Json]) -> list[Json]:
-        return [{**record, "sent": self.sent.get(record["node"])} for record in records]
+        return [self._told(record) for record in records]
+
+    def _told(self, record: Json) -> Json:
+        node = record["node"]
+        told = {**record, "sent": self.sent.get(node)}
+        if "calls" in record:
+            told["calls"] = {
+                label: {**call, "sent": self.sent.get(f"{node}.{label}")}
+                for label, call in record["calls"].items()
+            }
+        return told
 
 
 async def shown(

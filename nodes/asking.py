@@ -10,7 +10,7 @@ from nodes.budget import within
 from nodes.chat.ask import ask, with_bill
 from nodes.chat.call import Call
 from nodes.chat.sent import Hearing, Sent
-from nodes.hearing import Telling, hearing
+from nodes.hearing import Telling, as_kept, hearing
 from nodes.state import Json, Place, State, sample, widest
 from prompts import read as read_prompt
 
@@ -35,11 +35,12 @@ async def decided(
     reply = await ask(within(state, call), heard, slots, key and f"{key}.{label}")
     value = read(reply.text) if reply.ok else None
     if reply.ok and value is None:
-        first, told = reply, _once_more(heard, reply.text)
-        again = await ask(within(state, call), told, slots, key and f"{key}.{label}.again")
+        first, more = reply, _once_more(heard, reply.text)
+        again = await ask(within(state, call), more, slots, key and f"{key}.{label}.again")
         value = read(again.text) if again.ok else None
         reply = replace(with_bill(again, first), seconds=first.seconds + again.seconds)
-    return value, {**reply.record(), "parsed": value is not None}
+    told = as_kept(telling, state, place)
+    return value, {**reply.record(), "parsed": value is not None, "told": told}
 
 
 def _once_more(heard: Hearing, said: str) -> Hearing:

@@ -39,6 +39,27 @@ class Telling:
 PLAIN = Telling()
 
 
+def as_kept(telling: Telling, state: State, place: Place) -> Json:
+    """The telling as a record keeps it: texts that the state holds already by their seats."""
+    said: Json = {"alone": telling.alone}
+    known = answers(state, place)
+    if telling.texts is not None:
+        held = all(known.get(seat) == text for seat, text in telling.texts.items())
+        said |= {"seats": list(telling.texts)} if held else {"texts": dict(telling.texts)}
+    if telling.values:
+        said["values"] = dict(telling.values)
+    if telling.prompt:
+        said["prompt"] = telling.prompt
+    return said
+
+
+def from_kept(said: Json, state: State, place: Place) -> Telling:
+    """The telling again, while the state still stands as it did."""
+    known = answers(state, place)
+    texts = {seat: known[seat] for seat in said["seats"]} if "seats" in said else said.get("texts")
+    return Telling(texts, said.get("values", {}), said.get("prompt"), said["alone"])
+
+
 def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
     """What the node sends, whichever model is asked."""
     return partial(_heard, state, place, telling)
@@ -116,7 +137,7 @@ def _said(
 ) -> list[AnyMessage]:
     """The conversation behind what the node reads; without that, the conversation."""
     messages = given(state, place)
-    if not texts and telling is PLAIN:
+    if not texts and telling == PLAIN:
         return messages
     name = telling.prompt or settings(state, place)["prompt"]
     prompt = state["recipe"]["prompts"].get(name) or read(name)

@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 from graphs.load import load_recipe
 from moagraph import ask, open_threads, retry
 from tests.provider import Provider
-from tests.terminal import saved
+from tests.terminal import moa, saved
 
 RECIPE = """
 [defaults]
@@ -20,17 +21,25 @@ def ranker(folder: Path, provider: Provider) -> str:
     return saved(folder, RECIPE.format(url=provider.base_url))
 
 
+def shown_sent(thread: str) -> list[object]:
+    told = json.loads(moa("show", thread, "--sent", "--json").out)
+    return [call["sent"] for step in told["steps"] for call in step.get("calls", {}).values()]
+
+
 def test_the_ranker_hears_the_question_and_all_answers_in_one_message(
     provider: Provider, tmp_path: Path
 ) -> None:
     recipe = ranker(tmp_path, provider)
     provider.reply("judge", "Answer 2 is right.\n2 > 3 > 1")
-    came = ask("two and two?", recipe)
+    with open_threads() as threads:
+        came = ask("two and two?", recipe, thread="t", threads=threads)
     assert (came.status, came.answer) == ("done", "five")
     [told] = provider.calls[-1].messages
     assert told["role"] == "user"
     assert "What was asked:\ntwo and two?\n" in told["content"]
     assert "\n1. I am [a model]: four\n2. five\n3. six\n" in told["content"]
+    [kept] = shown_sent("t")
+    assert kept == [{"role": "user", "content": told["content"]}]
     [step] = [step for step in came.steps if "ranking" in step]
     assert (step["ranking"], step["kept"], step["unparsed"]) == (["02", "03", "01"], ["02"], 0)
     assert came.usage["calls"] == len(provider.calls) == 4
