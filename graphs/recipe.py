@@ -81,7 +81,9 @@ class Defaults(Sampling, Reading):
 class Layer(Reading):
     """Proposers that answer at once, and the steps that make one out of their answers."""
 
-    proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(min_length=1)
+    proposers: list[Annotated[Seat, BeforeValidator(_a_seat)]] = Field(
+        min_length=1, description="Its seats: each a model's name, or a table that says more."
+    )
     quorum: int = Field(1, ge=1, description="Usable answers without which the layer fails.")
     grace: Grace = Field(
         None,
@@ -95,7 +97,10 @@ class Layer(Reading):
     prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
     fresh: bool = Field(False, description="Its proposers answer anew: they read no layer before.")
     aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
-        default_factory=_concat, min_length=1
+        default_factory=_concat,
+        min_length=1,
+        description="The steps behind its seats, each a kind's name or a table; the last layer's "
+        "leave one answer.",
     )
 
 
@@ -104,9 +109,11 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-    about: str = ""
-    defaults: Defaults = Defaults()
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="The file's, where none is said."
+    )
+    about: str = Field("", description="A sentence for those who choose among recipes.")
+    defaults: Defaults = Field(Defaults(), description="What each seat and step starts from.")
     limits: dict[str, Limits] = Field(
         default_factory=dict, description="By provider: how much is asked of it at once."
     )
@@ -118,7 +125,7 @@ class Recipe(BaseModel):
     before: list[Annotated[Step, BeforeValidator(_a_step)]] = Field(
         default_factory=list, description="Steps ahead of the first layer."
     )
-    layers: list[Layer] = Field(min_length=1)
+    layers: list[Layer] = Field(min_length=1, description="One behind the other.")
     after: list[Annotated[Step, BeforeValidator(_a_step)]] = Field(
         default_factory=list, description="Steps behind the last layer."
     )

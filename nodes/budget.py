@@ -28,10 +28,12 @@ class Amounts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    max_cost_usd: float | None = Field(None, gt=0)
+    max_cost_usd: float | None = Field(None, gt=0, description="By known prices.")
     max_tokens: int | None = Field(None, ge=1, description="In and out together.")
     max_calls: int | None = Field(None, ge=1, description="Attempts included.")
-    max_seconds: float | None = Field(None, gt=0)
+    max_seconds: float | None = Field(
+        None, gt=0, description="Waiting for a person does not count."
+    )
 
 
 class Budget(Amounts):

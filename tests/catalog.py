@@ -1,6 +1,7 @@
-"""What is made from the recipes that ship: `python -m tests.catalog --write`.
+"""What is made from the recipes that ship and their schema: `python -m tests.catalog --write`.
 
-`docs/recipes.md` draws each of them, and `langgraph.json` names a graph for each.
+`docs/recipes.md` draws each recipe, `docs/keys.md` lists what one may say, and `langgraph.json`
+names a graph for each.
 """
 
 import json
@@ -9,11 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
 from graphs.build import build
+from graphs.kinds import KINDS
 from graphs.mixture import SHIPPED, shipped
+from graphs.recipe import Layer, Recipe
+from nodes.budget import Amounts
+from nodes.chat.call import Call, Limits
+from nodes.fence import Reading
+from nodes.propose import Seat
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "recipes.md"
+KEYS = ROOT / "docs" / "keys.md"
 STUDIO = ROOT / "langgraph.json"
 HEAD = """# The recipes that ship
 
@@ -21,12 +32,61 @@ Each is a file in [`graphs/recipes`](../graphs/recipes): copy one, change its mo
 with `moa ask --recipe FILE`. Solid lines are always taken, dotted ones as a step decides; there is
 no way back in any of them, so every run ends.
 """
+KEYS_HEAD = """# What a recipe may say
+
+A recipe is a TOML file. An unknown key, an impossible number or a missing model is refused before
+any call, with its line. Paths and prompts are written as seen from the recipe's file.
+"""
+HIDDEN = {"asks", "step"}
 MIXTURE = "A mixture of your own: choose its models in the form of its assistant."
 
 
 def page() -> str:
     """Every recipe: what it is about, what it asks, and its drawing."""
     return "\n".join([HEAD, *(part for name in SHIPPED for part in _entry(name))])
+
+
+def keys() -> str:
+    """Every table of a recipe, and every key of each."""
+    call = {*Call.model_fields} - {"model"}
+    tables: list[tuple[str, type[BaseModel], set[str]]] = [
+        ("The recipe", Recipe, set()),
+        ("`[defaults]`, and every seat, step and judge that asks a model", Call, set()),
+        ("How answers are shown to a reader", Reading, set()),
+        ("`[[layers]]`", Layer, {*Reading.model_fields}),
+        ("A seat of `proposers`", Seat, {*call, *Reading.model_fields}),
+        ("`[budget]`, and `[budget.thread]`", Amounts, set()),
+        ("`[limits.PROVIDER]`", Limits, set()),
+    ]
+    parts = [_table(f"## {title}", model, hidden) for title, model, hidden in tables]
+    steps = [
+        _table(f"### `{name}`", model, {*call, *Reading.model_fields})
+        for name, model in KINDS.items()
+    ]
+    return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps])
+
+
+def _table(title: str, model: type[BaseModel], hidden: set[str]) -> str:
+    """What the model is, and its keys."""
+    rooms = getattr(model, "rooms", ())
+    stands = f" Stands in {', '.join(f'`{room}`' for room in rooms)}." if rooms else ""
+    head = f"{title}\n\n{(model.__doc__ or '').strip().splitlines()[0]}{stands}\n"
+    rows = [
+        f"| `{name}` | {_default(field)} | {(field.description or '').replace('|', '/')} |"
+        for name, field in model.model_fields.items()
+        if name not in hidden | HIDDEN
+    ]
+    return "\n".join([head, "| key | default | |", "|---|---|---|", *rows, ""]) if rows else head
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value == [] or value == {} or isinstance(value, BaseModel):
+        return ""
+    said = json.dumps(value, ensure_ascii=False) if not isinstance(value, list) else ""
+    return f"`{said}`" if said else ""
 
 
 def studio() -> str:
@@ -56,7 +116,7 @@ def _graph(variable: str, about: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    for file, made in ((PAGE, page()), (STUDIO, studio())):
+    for file, made in ((PAGE, page()), (KEYS, keys()), (STUDIO, studio())):
         if "--write" in sys.argv:
             file.write_text(made)
         elif file.read_text() != made:

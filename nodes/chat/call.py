@@ -42,10 +42,12 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_concurrency: int | None = Field(None, ge=1)
-    requests_per_second: float | None = Field(None, gt=0, allow_inf_nan=False)
-    tokens_per_minute: int | None = Field(None, ge=1)
-    alone: bool = False
+    max_concurrency: int | None = Field(None, ge=1, description="Calls under way at once.")
+    requests_per_second: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Calls begun in a second."
+    )
+    tokens_per_minute: int | None = Field(None, ge=1, description="In and out together.")
+    alone: bool = Field(False, description="One call at a time, model after model.")
 
 
 class Sampling(BaseModel):
@@ -54,21 +56,27 @@ class Sampling(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     temperature: float | None = Field(None, ge=0, le=2, description="0 is steady, 1 is lively.")
-    top_p: float | None = Field(None, gt=0, le=1)
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="The share of likely words it picks from."
+    )
     max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
-    seed: int | None = None
-    stop: list[str] | None = None
+    seed: int | None = Field(None, description="For providers that can repeat an answer.")
+    stop: list[str] | None = Field(None, description="Texts at which an answer ends.")
     reasoning_effort: str | None = Field(None, description="How long a model thinks: none, low …")
     timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
     attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
-    base_url: Annotated[str, AfterValidator(checked_url)] | None = None
-    api_key_env: Annotated[str, AfterValidator(_variable)] | None = None
+    base_url: Annotated[str, AfterValidator(checked_url)] | None = Field(
+        None, description="Where the server is, if not where its provider is known to be."
+    )
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = Field(
+        None, description="The environment variable that holds the key for it."
+    )
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
-    limits: Limits | None = None
+    limits: Limits | None = Field(None, description="How much its server is asked at once.")
     context_window: int | None = Field(
         None, ge=16, description="Tokens the model takes in at once, where no list has it."
     )
-    extra_body: dict[str, Any] | None = None
+    extra_body: dict[str, Any] | None = Field(None, description="Sent along as it is.")
 
 
 class Substitute(Sampling):
@@ -89,13 +97,13 @@ def _a_model(said: Any) -> Any:
 class Call(Sampling):
     """One model and how it is asked, and which others where it fails."""
 
-    model: Annotated[str, AfterValidator(_named)]
+    model: Annotated[str, AfterValidator(_named)] = Field(description="As `provider:model`.")
     fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
         default_factory=list, description="Asked in this order where the model fails."
     )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
     tools: list[dict[str, Any]] | None = Field(None, description="Tools in OpenAI's form.")
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: str | dict[str, Any] | None = Field(None, description="As OpenAI has it.")
 
     @model_validator(mode="after")
     def _no_circle(self) -> "Call":
