@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 from pydantic import Field
 
 from nodes.concat import Concat
+from nodes.gate import Gate, gate
 from nodes.rank import Rank, rank
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
@@ -21,12 +22,14 @@ class Act(Protocol):
 
 KINDS: dict[str, type[AnyStep]] = {
     "concat": Concat,
+    "gate": Gate,
     "rank": Rank,
     "synthesize": Synthesize,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "gate": gate,
     "rank": rank,
     "synthesize": synthesize,
 }

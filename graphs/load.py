@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from graphs.kinds import KINDS
 from graphs.lines import error_line, line_of
 from graphs.recipe import Defaults, Layer, Recipe
-from nodes.chat.call import Price
+from nodes.chat.call import Call, Price
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
@@ -142,6 +142,7 @@ def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
         "defaults": Defaults,
         "layers": Layer,
         "proposers": Seat,
+        "judges": Call,
         "price": Price,
         **KINDS,
     }

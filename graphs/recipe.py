@@ -31,6 +31,7 @@ from nodes.step import AFTER, AGGREGATE, BEFORE
 from prompts import PromptError
 
 T = TypeVar("T", bound=BaseModel)
+SYNTHESIZE = "synthesize"  # the prompt of all who read a layer, unless a recipe has another
 
 
 def _concat() -> list[Step]:
@@ -75,7 +76,7 @@ class Refused(ValueError):
 class Defaults(Sampling, Reading):
     """What each seat and step starts from."""
 
-    prompt: str = Field("synthesize", description="How a model is told of the layer before.")
+    prompt: str = Field(SYNTHESIZE, description="How a model is told of the layer before.")
 
 
 class Layer(Reading):
@@ -142,6 +143,8 @@ class Recipe(BaseModel):
         for room in (BEFORE, AFTER):
             steps = [_asking(_filled(step, self), 1) for step in getattr(self, room)]
             _check_rooms(steps, room, room)
+            beside = layers[0] if room == BEFORE else layers[-1]
+            _check_steps(steps, beside.proposers, room == AFTER, room)
             _check_prompts(steps, kept, room)
             object.__setattr__(self, room, steps)
         return self
@@ -199,7 +202,10 @@ def _shown_as(layer: Layer, seat: Seat) -> Seat:
 def _filled(said: T, recipe: Recipe) -> T:
     """What it says itself, the defaults for what it leaves open, and its server's limits."""
     defaults = recipe.defaults
-    open_ = defaults.model_fields_set & type(said).model_fields.keys() - said.model_fields_set
+    fields = type(said).model_fields
+    open_ = defaults.model_fields_set & fields.keys() - said.model_fields_set
+    if "prompt" in open_ and fields["prompt"].default != SYNTHESIZE:
+        open_.remove("prompt")  # a ranker's is another, and a seat's is its layer's
     filled = said.model_copy(update={key: getattr(defaults, key) for key in open_})
     if judges := getattr(filled, "judges", None):
         filled = filled.model_copy(update={"judges": [_filled(one, recipe) for one in judges]})
@@ -229,6 +235,7 @@ def _check(number: int, layer: Layer, last: bool) -> None:
         raise Refused(message, "layers", number - 1, "quorum")
     where = ("layers", number - 1, "aggregate")
     _check_rooms(layer.aggregate, AGGREGATE, *where)
+    _check_steps(layer.aggregate, layer.proposers, last, *where)
     if last and not layer.aggregate[-1].gives_one:
         raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "
@@ -242,6 +249,15 @@ def _check_rooms(steps: Sequence[Step], room: str, *path: str | int) -> None:
         if room not in step.rooms:
             rooms = " or ".join(step.rooms)
             raise Refused(f"`{step.step}` stands in `{rooms}`, not in `{room}`", *path)
+
+
+def _check_steps(
+    steps: Sequence[Step], seats: Sequence[Seat], last: bool, *path: str | int
+) -> None:
+    """Each step has what it needs of the seats that it stands beside."""
+    for number, step in enumerate(steps):
+        if why := step.refusal(seats, last):
+            raise Refused(why, *path, number)
 
 
 def _check_prompts(said: Sequence[Any], kept: dict[str, str], *path: str | int) -> None:

@@ -1,6 +1,7 @@
 """What every step of a recipe has in common, whatever it does with the answers."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,3 +33,7 @@ class Step(BaseModel):
     def calls(self, seats: int) -> int:
         """How often it asks a model, where it reads so many answers and nothing fails."""
         return 0
+
+    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+        """Why it cannot stand behind, or ahead of, a layer of these seats."""
+        return None

@@ -1,0 +1,214 @@
+"""Gate: whether a layer's answer is good enough to end the turn; if not, the next layer is asked.
+
+A gate changes nothing of what later layers read: an answer that is not good enough is not handed
+on by it, nor held back.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from nodes.agreeing import Like, agreement
+from nodes.answer import written
+from nodes.asking import decided
+from nodes.chat.call import Call
+from nodes.conversation import question
+from nodes.errors import StepFailed
+from nodes.fence import Reading
+from nodes.given import given
+from nodes.hearing import Telling
+from nodes.state import Json, Place, State, answers, passed, seats, settings
+from nodes.step import Step
+from nodes.trial import tried
+
+BEST = 10
+LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0}
+
+
+class Judge(Call):
+    """A model that scores an answer."""
+
+    asks: int = Field(0, ge=0, description="Its calls; filled in by the reader.")
+
+
+def _judges(said: Any) -> Any:
+    listed = said if isinstance(said, list) else [said]
+    return [{"model": one} if isinstance(one, str) else one for one in listed]
+
+
+class Gate(Reading, Step):
+    """What an answer has to be, so that no further layer is asked."""
+
+    settles: ClassVar[bool] = True
+
+    step: Literal["gate"] = "gate"
+    by: Literal["agree", "judge", "verify"] = Field(
+        "agree", description="Do the answers agree, does a model approve, does a rule hold."
+    )
+    at_least: float | None = Field(
+        None, ge=0, description="agree: a share (0.67); judge: a score from 1 to 10 (8)."
+    )
+    like: Like = Field("exact", description="What agreeing means.")
+    similar: float = Field(0.6, gt=0, le=1, description='How alike, for like = "similar".')
+    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(default_factory=list)
+    prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
+    pattern: str | None = Field(None, description="verify: a regular expression to be found.")
+    json_schema: dict[str, Any] | None = Field(None, description="verify: what its JSON must be.")
+    function: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="verify: package.module:function, called with the answer and the question.",
+    )
+    seconds: float = Field(5, gt=0, le=600, description="verify: for one answer.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"`pattern` is no regular expression: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Gate":
+        if (self.by == "judge") != bool(self.judges):
+            raise ValueError('`by = "judge"` and `judges = "provider:model"` go together')
+        if (self.by == "verify") != bool(self.rule):
+            raise ValueError('`by = "verify"` takes a `pattern`, a `json_schema` or a `function`')
+        if self.by == "agree" and (self.at_least or 0) > 1:
+            raise ValueError(f"`at_least` {self.at_least:g}: it is a share of the seats, up to 1")
+        return self
+
+    @property
+    def rule(self) -> Json:
+        """What a verifier tries."""
+        rule = {"pattern": self.pattern, "json_schema": self.json_schema, "function": self.function}
+        return {key: value for key, value in rule.items() if value is not None}
+
+    @property
+    def least(self) -> float:
+        """The score from which on an answer is good enough."""
+        return LEAST[self.by] if self.at_least is None else self.at_least
+
+    def calls(self, seats: int) -> int:
+        """A judge scores each answer on its own."""
+        return seats if self.judges else 0
+
+    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+        """A gate saves a layer; and one answer agrees with itself."""
+        if last:
+            return "a `gate` saves the layers behind it, and this is the last one"
+        if self.by == "agree" and len(seats) < 2:
+            return '`by = "agree"` needs two seats or more: one answer always agrees with itself'
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The best answer, how good it is, and why."""
+
+    seat: str
+    score: float | None
+    why: str
+    notes: Json = field(default_factory=dict)
+
+
+async def gate(state: State, place: Place) -> dict[str, Any]:
+    """Score what the layer hands on; a good answer is the turn's, another changes nothing."""
+    if passed(state, place.layer):
+        return {}
+    step = Gate.model_validate(settings(state, place))
+    texts = answers(state, place)
+    found = await SCORES[step.by](state, place, step, texts)
+    settled = found.score is not None and round(found.score, 2) >= step.least
+    if step.by == "verify":
+        settled = settled and bool(found.score)
+    record = {"settled": settled, "score": found.score, "why": found.why, **found.notes}
+    if not settled:
+        return {"steps": {place.node: record}}
+    text = texts[found.seat]
+    update: dict[str, Any] = {"steps": {place.node: {**record, "seat": found.seat, "text": text}}}
+    kind = str(_proposals(state, place).get(found.seat, {}).get("kind", "ok"))
+    return {**update, "messages": [written(text, kind)]} if place.last else update
+
+
+async def _agree(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+    """The share of the seats, those that failed among them, that say the same."""
+    failed = [p for p in _proposals(state, place).values() if not p["ok"] and p["attempts"]]
+    asked = len(texts) + len(failed)
+    found = agreement(texts, step.like, step.similar)
+    if len(found.seats) < 2:
+        return Verdict(found.best, 0.0, f"no two of {asked} answers agree", {"agree": []})
+    why = f"{len(found.seats)} of {asked} answers agree"
+    return Verdict(found.best, len(found.seats) / asked, why, {"agree": found.seats})
+
+
+async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+    """The mean of the judges' scores; one who gives none, twice, is counted and left out."""
+    asked = [
+        (f"{number}.{seat}", judge, seat)
+        for number, judge in enumerate(step.judges, 1)
+        for seat in texts
+    ]
+    told = await asyncio.gather(
+        *(
+            decided(state, place, judge, Telling({seat: texts[seat]}, alone=True), score, label)
+            for label, judge, seat in asked
+        )
+    )
+    scores: dict[str, list[int]] = {seat: [] for seat in texts}
+    for (_, _, seat), (value, _) in zip(asked, told, strict=True):
+        scores[seat] += [] if value is None else [value]
+    means = {seat: mean(given) for seat, given in scores.items() if given}
+    unparsed = sum(value is None for value, _ in told)
+    notes = {
+        "calls": {label: call for (label, _, _), (_, call) in zip(asked, told, strict=True)},
+        "unparsed": unparsed,
+        "scores": means,
+    }
+    silent = f"; {unparsed} of {len(told)} verdicts could not be read" if unparsed else ""
+    if not means:
+        return Verdict(next(iter(texts)), None, f"no verdict{silent}", notes)
+    best = max(means, key=lambda seat: means[seat])
+    return Verdict(best, means[best], f"{means[best]:.3g} of {BEST}{silent}", notes)
+
+
+async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+    """The first answer for which the rule holds, and the share for which it does."""
+    asked = question(given(state, place))
+    found = await asyncio.gather(
+        *(tried(step.rule, text, asked, step.seconds) for text in texts.values())
+    )
+    told = dict(zip(texts, found, strict=True))
+    if broken := next((one.why for one in found if not one.usable), None):
+        raise StepFailed(f"`{place.node}` cannot verify: {broken}")
+    good = [seat for seat, one in told.items() if one.holds]
+    bad = {seat: one.why for seat, one in told.items() if not one.holds}
+    why = f"{len(good)} of {len(told)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
+    return Verdict([*good, *texts][0], len(good) / len(told), why, {"failed": bad})
+
+
+Scores = Callable[[State, Place, Gate, Mapping[str, str]], Awaitable[Verdict]]
+SCORES: dict[str, Scores] = {"agree": _agree, "judge": _judge, "verify": _verify}
+
+
+def score(said: str) -> int | None:
+    """The score in the last line that holds one; yes is the best, and no the worst."""
+    for line in reversed(said.splitlines()):
+        numbers = re.findall(r"(?<![\d.])\d+(?![\d]|\.\d)", re.sub(r"/\s*10\b", "", line))
+        if numbers:
+            return int(numbers[-1]) if 1 <= int(numbers[-1]) <= BEST else None
+        words = re.findall(r"\b(?:yes|no)\b", line.casefold())
+        if words:
+            return BEST if words[-1] == "yes" else 1
+    return None
+
+
+def _proposals(state: State, place: Place) -> dict[str, Any]:
+    return dict(seats(state, place.reads[0])) if place.reads else {}
