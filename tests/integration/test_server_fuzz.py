@@ -28,7 +28,7 @@ ROUTES = [("/v1/models", "GET"), ("/v1/models/{id}", "GET"), ("/v1/chat/completi
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    save("mix", ["scripted:one"], aggregator="scripted:echo")
+    save("mix", ["scripted:one"], aggregator="scripted:hi")
     with serving() as served:
         yield served
 
