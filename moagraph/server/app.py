@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from moagraph.history import ASKED, config_of
+from moagraph.server.asked import read_response
 from moagraph.server.catalogue import PREFIX, Catalogue, Model
 from moagraph.server.completions import Shape
 from moagraph.server.drive import End, Event, Turn, drive
@@ -21,6 +22,7 @@ from moagraph.server.keys import Keys, read_keys
 from moagraph.server.limits import Gate, json_body
 from moagraph.server.openapi import document
 from moagraph.server.request import ChatRequest, read
+from moagraph.server.responses import Told
 from moagraph.server.stream import Gone, Streamed, unless_gone
 from nodes.errors import MoaError
 
@@ -64,6 +66,7 @@ class Api:
                 Route("/models", self.models),
                 Route("/models/{id:path}", self.model),
                 Route("/chat/completions", self.chat, methods=["POST"]),
+                Route("/responses", self.respond, methods=["POST"]),
             ],
             exception_handlers=HANDLERS,
         )
@@ -91,10 +94,21 @@ class Api:
         """A completion; everything that can be refused is refused before a model is asked."""
         owner = self.settings.keys.owner(request)
         asked = read(await json_body(request, self.settings.body_bytes))
-        thread = thread_of(owner, asked.metadata)
-        model = await self.catalogue.model(asked.model)
         shape = Shape(asked, PREFIX + asked.model.removeprefix(PREFIX))
-        turn = self._turn(asked, model, thread)
+        return await self._answer(request, owner, asked, shape)
+
+    async def respond(self, request: Request) -> Response:
+        """The same in OpenAI's newer form."""
+        owner = self.settings.keys.owner(request)
+        said, asked = read_response(await json_body(request, self.settings.body_bytes))
+        told = Told(said, PREFIX + asked.model.removeprefix(PREFIX))
+        return await self._answer(request, owner, asked, told)
+
+    async def _answer(
+        self, request: Request, owner: str, asked: ChatRequest, shape: Shape | Told
+    ) -> Response:
+        thread = thread_of(owner, asked.metadata)
+        turn = self._turn(asked, await self.catalogue.model(asked.model), thread)
         if asked.stream:
             return Streamed(shape.events(turn), self.settings.alive)
         return JSONResponse(shape.whole(await unless_gone(request.receive, _end(turn))))

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from moagraph.server.asked import ResponseRequest
 from moagraph.server.request import ChatRequest
 from nodes.state import Json
 
@@ -30,7 +31,10 @@ REFUSALS = {
 
 def document() -> Json:
     """The document."""
-    _, defined = models_json_schema([(ChatRequest, "validation")], ref_template=AT + "{model}")
+    _, defined = models_json_schema(
+        [(ChatRequest, "validation"), (ResponseRequest, "validation")],
+        ref_template=AT + "{model}",
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "moagraph", "version": version("moagraph")},
@@ -38,6 +42,7 @@ def document() -> Json:
             "/v1/models": {"get": _operation("List the recipes as models.", "Models")},
             "/v1/models/{id}": {"get": _operation("One model.", "Model", _id())},
             "/v1/chat/completions": {"post": _chat()},
+            "/v1/responses": {"post": _responses()},
             "/healthz": {"get": {"summary": "Whether it runs.", "responses": {"200": _ok(TRUTH)}}},
         },
         "components": {
@@ -81,14 +86,32 @@ ANSWERS = {
         usage={"$ref": AT + "Usage"},
         choices={"type": "array", "items": {"$ref": AT + "Choice"}, "minItems": 1, "maxItems": 1},
     ),
+    "Response": _object(
+        id=TEXT,
+        object={"const": "response"},
+        created_at={"type": "integer"},
+        status={"enum": ["completed", "incomplete"]},
+        model=TEXT,
+        output={"type": "array", "items": {"type": "object"}, "minItems": 1},
+    ),
 }
 
 
 def _chat() -> Json:
-    said = _operation("One answer by the recipe's models, streaming or not.", "Completion")
-    body = {"application/json": {"schema": {"$ref": AT + "ChatRequest"}}}
+    summary = "One answer by the recipe's models, streaming or not."
+    return _answering(summary, "ChatRequest", "Completion", "Chunks as OpenAI streams them.")
+
+
+def _responses() -> Json:
+    summary = "The same in OpenAI's newer form; nothing is stored but a named thread."
+    return _answering(summary, "ResponseRequest", "Response", "Events as OpenAI streams them.")
+
+
+def _answering(summary: str, asked: str, answer: str, streamed: str) -> Json:
+    said = _operation(summary, answer)
+    body = {"application/json": {"schema": {"$ref": AT + asked}}}
     said["requestBody"] = {"required": True, "content": body}
-    events = {"schema": {**TEXT, "description": "Chunks as OpenAI streams them."}}
+    events = {"schema": {**TEXT, "description": streamed}}
     said["responses"]["200"]["content"]["text/event-stream"] = events
     return said
 

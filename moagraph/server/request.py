@@ -134,6 +134,17 @@ class ChatRequest(Strict):
     store: bool | None = None
     user: str | None = None
 
+    def sound(self) -> "ChatRequest":
+        """Itself, refused where no single field is wrong but the whole of it is."""
+        for number, message in enumerate(self.messages):
+            if says_nothing(message):
+                param = f"messages[{number}].content"
+                raise ApiError(400, f"`{param}`: the message says nothing", param=param)
+        if self.tool_choice not in (None, "none", "auto") and not self.tools:
+            told = "`tool_choice` names a tool, and there are no `tools`"
+            raise ApiError(400, told, param="tools")
+        return self
+
     def conversation(self) -> list[AnyMessage]:
         """The messages as models hear them."""
         return [heard(message) for message in self.messages]
@@ -160,19 +171,13 @@ class ChatRequest(Strict):
 def read(body: bytes) -> ChatRequest:
     """The request in a body, or what is wrong with its first wrong field."""
     try:
-        asked = ChatRequest.model_validate_json(body)
+        return ChatRequest.model_validate_json(body).sound()
     except ValidationError as error:
-        raise _refusal(body, error) from error
-    for number, message in enumerate(asked.messages):
-        if says_nothing(message):
-            param = f"messages[{number}].content"
-            raise ApiError(400, f"`{param}`: the message says nothing", param=param)
-    if asked.tool_choice not in (None, "none", "auto") and not asked.tools:
-        raise ApiError(400, "`tool_choice` names a tool, and there are no `tools`", param="tools")
-    return asked
+        raise refusal(body, error) from error
 
 
-def _refusal(body: bytes, error: ValidationError) -> ApiError:
+def refusal(body: bytes, error: ValidationError) -> ApiError:
+    """What is wrong with the first wrong field, in one line."""
     # Of the choices that a value may be, the one that it came nearest to.
     first = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
     if first["type"] == "json_invalid":

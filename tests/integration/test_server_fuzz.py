@@ -23,7 +23,12 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-ROUTES = [("/v1/models", "GET"), ("/v1/models/{id}", "GET"), ("/v1/chat/completions", "POST")]
+ROUTES = [
+    ("/v1/models", "GET"),
+    ("/v1/models/{id}", "GET"),
+    ("/v1/responses", "POST"),
+    ("/v1/chat/completions", "POST"),
+]
 
 
 @pytest.fixture
