@@ -61,7 +61,9 @@ class Gate(Reading, Step):
     )
     like: Like = Field("exact", description="What agreeing means.")
     similar: float = Field(0.6, gt=0, le=1, description='How alike, for like = "similar".')
-    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(default_factory=list)
+    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(
+        default_factory=list, description="judge: who scores each answer; several, on average."
+    )
     prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
     pattern: str | None = Field(None, description="verify: a regular expression to be found.")
     json_schema: dict[str, Any] | None = Field(None, description="verify: what its JSON must be.")
