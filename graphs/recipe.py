@@ -182,6 +182,8 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for _ in range(seat.count)
     ]
     steps = [_asking(_filled(step, recipe), len(proposers)) for step in layer.aggregate]
+    if any(step.weighs for step in steps):
+        proposers = [seat.model_copy(update={"logprobs": True}) for seat in proposers]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
 
 

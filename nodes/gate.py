@@ -17,6 +17,7 @@ from nodes.agreeing import Like, agreement
 from nodes.answer import written
 from nodes.asking import decided
 from nodes.chat.call import Call
+from nodes.chat.providers import gives_logprobs
 from nodes.conversation import question
 from nodes.errors import StepFailed
 from nodes.fence import Reading
@@ -27,7 +28,8 @@ from nodes.step import Step
 from nodes.trial import tried
 
 BEST = 10
-LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0}
+LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}
+MOST = {"agree": 1.0, "judge": 10.0, "verify": 1.0, "logprob": 0.0}
 
 
 class Judge(Call):
@@ -47,15 +49,21 @@ class Gate(Reading, Step):
     settles: ClassVar[bool] = True
 
     step: Literal["gate"] = "gate"
-    by: Literal["agree", "judge", "verify"] = Field(
-        "agree", description="Do the answers agree, does a model approve, does a rule hold."
+    by: Literal["agree", "judge", "verify", "logprob"] = Field(
+        "agree",
+        description="Do the answers agree, does a model approve, does a rule hold, "
+        "was the model sure of its words.",
     )
     at_least: float | None = Field(
-        None, ge=0, description="agree: a share (0.67); judge: a score from 1 to 10 (8)."
+        None,
+        description="agree, verify: a share of the answers (0.67, any); judge: a score from 1 to "
+        "10 (8); logprob: of a token, on average (-0.5).",
     )
     like: Like = Field("exact", description="What agreeing means.")
     similar: float = Field(0.6, gt=0, le=1, description='How alike, for like = "similar".')
-    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(default_factory=list)
+    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(
+        default_factory=list, description="judge: who scores each answer; several, on average."
+    )
     prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
     pattern: str | None = Field(None, description="verify: a regular expression to be found.")
     json_schema: dict[str, Any] | None = Field(None, description="verify: what its JSON must be.")
@@ -81,8 +89,11 @@ class Gate(Reading, Step):
             raise ValueError('`by = "judge"` and `judges = "provider:model"` go together')
         if (self.by == "verify") != bool(self.rule):
             raise ValueError('`by = "verify"` takes a `pattern`, a `json_schema` or a `function`')
-        if self.by == "agree" and (self.at_least or 0) > 1:
-            raise ValueError(f"`at_least` {self.at_least:g}: it is a share of the seats, up to 1")
+        if self.least > MOST[self.by] or (self.by != "logprob" and self.least < 0):
+            least = "" if self.by == "logprob" else "from 0 "
+            raise ValueError(
+                f"`at_least` {self.least:g}: by {self.by!r} it goes {least}up to {MOST[self.by]:g}"
+            )
         return self
 
     @property
@@ -96,6 +107,11 @@ class Gate(Reading, Step):
         """The score from which on an answer is good enough."""
         return LEAST[self.by] if self.at_least is None else self.at_least
 
+    @property
+    def weighs(self) -> bool:
+        """Only by log-probability."""
+        return self.by == "logprob"
+
     def calls(self, seats: int) -> int:
         """A judge scores each answer on its own."""
         return seats if self.judges else 0
@@ -106,6 +122,10 @@ class Gate(Reading, Step):
             return "a `gate` saves the layers behind it, and this is the last one"
         if self.by == "agree" and len(seats) < 2:
             return '`by = "agree"` needs two seats or more: one answer always agrees with itself'
+        asked = [one for seat in seats for one in (seat, *seat.fallbacks)]
+        silent = next((one.model for one in asked if not gives_logprobs(one)), None)
+        if self.by == "logprob" and silent:
+            return f'`by = "logprob"` needs log-probabilities, and `{silent}` gives none'
         return None
 
 
@@ -194,8 +214,25 @@ async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, st
     return Verdict([*good, *texts][0], len(good) / len(told), why, {"failed": bad})
 
 
+async def _logprob(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+    """The answer whose tokens were likeliest, on average, to the model that gave it."""
+    told = {seat: _proposals(state, place).get(seat, {}).get("logprob") for seat in texts}
+    known = {seat: value for seat, value in told.items() if value is not None}
+    if not known:
+        why = "no log-probabilities came with the answers"
+        return Verdict(next(iter(texts)), None, why)
+    best = max(known, key=lambda seat: known[seat])
+    why = f"{known[best]:.3g} a token, on average"
+    return Verdict(best, known[best], why, {"scores": known})
+
+
 Scores = Callable[[State, Place, Gate, Mapping[str, str]], Awaitable[Verdict]]
-SCORES: dict[str, Scores] = {"agree": _agree, "judge": _judge, "verify": _verify}
+SCORES: dict[str, Scores] = {
+    "agree": _agree,
+    "judge": _judge,
+    "verify": _verify,
+    "logprob": _logprob,
+}
 
 
 def score(said: str) -> int | None:

@@ -37,6 +37,7 @@ class Proposal(TypedDict):
     cost_usd: float | None
     cached: bool
     edited: bool
+    logprob: NotRequired[float]  # of a token, on average, where it was asked for
     order: NotRequired[list[str]]  # which seat was its reference 1, 2 …
     shortened: NotRequired[dict[str, int]]  # characters left out of which seat's answer
 

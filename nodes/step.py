@@ -22,6 +22,11 @@ class Step(BaseModel):
     asks: int = Field(0, ge=0, description="The calls that it makes; filled in by the reader.")
 
     @property
+    def weighs(self) -> bool:
+        """Whether it needs to know how likely the answers' tokens were."""
+        return False
+
+    @property
     def gives_one(self) -> bool:
         """Whether one answer is left behind it."""
         return False

@@ -199,5 +199,13 @@ def read(call: Call, message: AIMessage) -> Reply:
         answered_by=told.get("model_name"),
         input_tokens=usage["input_tokens"] if usage else None,
         output_tokens=usage["output_tokens"] if usage else None,
+        logprob=_logprob(told),
         message=message,
     )
+
+
+def _logprob(told: dict[str, Any]) -> float | None:
+    """How likely the model held a token of its answer, on average."""
+    tokens = (told.get("logprobs") or {}).get("content") or []
+    each = [float(token["logprob"]) for token in tokens]
+    return round(sum(each) / len(each), 4) if each else None

@@ -77,6 +77,7 @@ class Sampling(BaseModel):
         None, ge=16, description="Tokens the model takes in at once, where no list has it."
     )
     extra_body: dict[str, Any] | None = Field(None, description="Sent along as it is.")
+    logprobs: bool | None = Field(None, description="Ask how likely each token was.")
 
 
 class Substitute(Sampling):

@@ -83,7 +83,7 @@ def _other(call: Call, name: str, clients: Clients) -> BaseChatModel:
 
     provider, _ = split(call.model)
     sampling = _sampling(call)
-    for only_openai in ("stream_usage", "extra_body"):
+    for only_openai in ("stream_usage", "extra_body", "logprobs"):
         sampling.pop(only_openai, None)
     return init_chat_model(name, model_provider=provider, **sampling)  # type: ignore[no-any-return,unused-ignore]
 

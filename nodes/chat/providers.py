@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from nodes.chat.address import checked_url, split
-from nodes.chat.call import Call
+from nodes.chat.call import Call, Substitute
 from nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
 
 NO_KEY = "not-needed"
@@ -22,6 +22,7 @@ class Provider:
     url_env: str | None = None
     url: str | None = None
     hosted: bool = True
+    logprobs: bool = True
 
 
 PROVIDERS = {
@@ -30,7 +31,7 @@ PROVIDERS = {
     "ollama": Provider(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
     "vllm": Provider("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
     "local": Provider(hosted=False),
-    "scripted": Provider(hosted=False),
+    "scripted": Provider(hosted=False, logprobs=False),
 }
 
 # How those who bring a provider of their own check a call of it.
@@ -71,6 +72,12 @@ def check(call: Call) -> None:
 def speaks_openai(call: Call) -> bool:
     """Whether its server's protocol is OpenAI's, and not one of a LangChain package's own."""
     return bool(call.base_url) or split(call.model)[0] in PROVIDERS
+
+
+def gives_logprobs(call: Call | Substitute) -> bool:
+    """Whether its server can say how likely each token was, as far as is known."""
+    name, _ = split(call.model)
+    return bool(call.base_url) or PROVIDERS.get(name, Provider(logprobs=False)).logprobs
 
 
 def secret(call: Call) -> str | None:

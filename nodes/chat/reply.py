@@ -23,6 +23,7 @@ class Reply:
     attempts: int = 1
     cost_usd: float | None = None
     cached: bool = False
+    logprob: float | None = None  # of a token, on average
     message: AIMessage | None = None
     notes: dict[str, Any] = field(default_factory=dict)  # on what was sent
 
@@ -48,4 +49,5 @@ class Reply:
             cached=self.cached,
             edited=False,
         )
-        return cast(Proposal, {**record, **self.notes})
+        likely = {} if self.logprob is None else {"logprob": self.logprob}
+        return cast(Proposal, {**record, **likely, **self.notes})

@@ -216,7 +216,53 @@ def test_a_function_that_is_not_there_fails_and_is_retried_without_a_call(
 
 TWO = '["a:b", "a:c"]'
 LAST = '{ step = "rank", model = "a:b" }'
+
+
+def likely(*logprobs: float) -> dict[str, Any]:
+    words = [f"word{n}" for n in range(len(logprobs))]
+    return {
+        "content": " ".join(words),
+        "logprobs": [{w: p} for w, p in zip(words, logprobs, strict=True)],
+    }
+
+
+def test_an_answer_that_its_model_was_sure_of_ends_the_turn(
+    provider: Provider, tmp_path: Path
+) -> None:
+    recipe = cascade(tmp_path, provider, '{ step = "gate", by = "logprob" }')
+    for model, sure in (("a", -0.6), ("b", -0.3), ("c", -2.0)):
+        provider.reply(model, likely(sure, -0.5))
+    came = ask("?", recipe)
+    assert came.answer == "word0 word1"
+    assert (gate_of(came)["score"], gate_of(came)["why"]) == (-0.4, "-0.4 a token, on average")
+    assert all(call.body["logprobs"] is True for call in provider.calls)
+    assert came.layers[0]["proposals"][1]["logprob"] == -0.4
+
+
+def test_only_seats_before_such_a_gate_are_asked_for_log_probabilities(
+    provider: Provider, tmp_path: Path
+) -> None:
+    recipe = cascade(tmp_path, provider, '{ step = "gate", by = "logprob" }')
+    for model in "abc":
+        provider.reply(model, likely(-2.0))
+    came = ask("?", recipe)
+    assert (came.answer, gate_of(came)["settled"]) == ("4, surely", False)
+    assert ["logprobs" in call.body for call in provider.calls] == [True, True, True, False]
+
+
 REFUSED = {
+    "scripted": (
+        '["scripted:b", "a:c"]',
+        '{ step = "gate", by = "logprob" }',
+        LAST,
+        '3: `by = "logprob"` needs log-probabilities, and `scripted:b` gives none',
+    ),
+    "a substitute": (
+        '[{ model = "openai:b", fallbacks = ["moa:local"] }]',
+        '{ step = "gate", by = "logprob" }',
+        LAST,
+        "`moa:local` gives none",
+    ),
     "last": (
         TWO,
         '"rank"',
@@ -227,7 +273,12 @@ REFUSED = {
     "judges": (TWO, '{ step = "gate", by = "judge" }', LAST, '3: `by = "judge"` and `judges = '),
     "no judge": (TWO, '{ step = "gate", judges = "a:b" }', LAST, "go together"),
     "no rule": (TWO, '{ step = "gate", by = "verify" }', LAST, "3: `by = "),
-    "share": (TWO, '{ step = "gate", at_least = 7 }', LAST, "3: `at_least` 7: it is a share"),
+    "share": (
+        TWO,
+        '{ step = "gate", at_least = 7 }',
+        LAST,
+        "3: `at_least` 7: by 'agree' it goes from 0 up to 1",
+    ),
     "pattern": (
         TWO,
         '{ step = "gate", by = "verify", pattern = "(" }',
