@@ -178,8 +178,18 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
-    steps = [_asking(_filled(step, recipe), len(proposers)) for step in layer.aggregate]
+    filled = [_filled(step, recipe) for step in layer.aggregate]
+    steps = [_asking(*read) for read in zip(filled, leaving(filled, len(proposers)), strict=True)]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def leaving(steps: Sequence[Step], seats: int) -> list[int]:
+    """How many answers each of the steps reads, where the first one reads so many."""
+    left = []
+    for step in steps:
+        left.append(seats)
+        seats = step.leaves(seats)
+    return left
 
 
 def _asking(step: Step, seats: int) -> Step:
@@ -200,6 +210,8 @@ def _filled(said: T, recipe: Recipe) -> T:
     """What it says itself, the defaults for what it leaves open, and its server's limits."""
     defaults = recipe.defaults
     open_ = defaults.model_fields_set & type(said).model_fields.keys() - said.model_fields_set
+    if getattr(said, "prompt", None) not in (None, Defaults.model_fields["prompt"].default):
+        open_ -= {"prompt"}  # a step that does not synthesize speaks by a prompt of its own
     filled = said.model_copy(update={key: getattr(defaults, key) for key in open_})
     if judges := getattr(filled, "judges", None):
         filled = filled.model_copy(update={"judges": [_filled(one, recipe) for one in judges]})
@@ -229,6 +241,9 @@ def _check(number: int, layer: Layer, last: bool) -> None:
         raise Refused(message, "layers", number - 1, "quorum")
     where = ("layers", number - 1, "aggregate")
     _check_rooms(layer.aggregate, AGGREGATE, *where)
+    if (number == 1 or layer.fresh) and any(step.reviews for step in layer.aggregate):
+        message = f"`tally` counts how its layer ranks the one before; layer {number} reads none"
+        raise Refused(message, *where)
     if last and not layer.aggregate[-1].gives_one:
         raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "
