@@ -133,7 +133,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
 
     def _step(self, told: Told) -> str:
         place, step = told
-        role = "answer" if place.final else place.kind
+        role = "answer" if place.final and step.writes else place.kind
         labels = {"role": role, "layer": place.layer, "model": getattr(step, "model", None)}
         said = {key: value for key, value in labels.items() if value is not None}
         self._node(place.node, partial(ACTS[place.kind], place=place), **said)

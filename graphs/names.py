@@ -32,12 +32,17 @@ def seats(layer: int, proposers: Sequence[Any]) -> list[tuple[str, str, Any]]:
     return [(number, proposer(layer, number, said.model), said) for number, said in numbered]
 
 
-def steps(layer: int, said: Sequence[Any], seats: int) -> Iterator[tuple[int, list[str], Any]]:
-    """A layer's steps that are nodes of their own: where each is told, and its nodes."""
+def steps(
+    layer: int, said: Sequence[Any], seats: Sequence[int]
+) -> Iterator[tuple[int, list[str], Any]]:
+    """A layer's steps that are nodes of their own: where each is told, and its nodes.
+
+    Each step reads so many answers.
+    """
     kinds: list[str] = []
     for index, one in enumerate(said):
         nodes = []
-        for kind in one.nodes(seats):
+        for kind in one.nodes(seats[index]):
             nodes.append(step(layer, kind, kinds.count(kind)))
             kinds.append(kind)
         if nodes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs import names
-from graphs.recipe import Layer, Recipe
+from graphs.recipe import Layer, Recipe, leaving
 from nodes.propose import Seat
 from nodes.state import Place
 
@@ -41,11 +41,11 @@ def rows(recipe: Recipe) -> Iterator[Row]:
         join = replace(row.join, reads=reads)
         seats = row.seats if layer.fresh else [(replace(p, reads=reads), s) for p, s in row.seats]
         exits = _exits(steps, after)
-        final = steps[-1][0].node if last else None
-        ends = {final, *(node for node, exit in exits.items() if not exit)}
+        final = _final(steps) if last else None
+        ends = {final, *(node for node, exit in exits.items() if exit not in _writing(after))}
         steps = [
-            (replace(place, last=place.node in ends, final=place.node == final), step)
-            for place, step in steps
+            (replace(p, last=p.node in ends, final=p.node == final, heard=reads), step)
+            for p, step in steps
         ]
         yield Row(row.number, seats, join, steps, exits)
         reads = (row.number, tuple(place.node for place in (join, *(p for p, _ in steps))))
@@ -89,6 +89,7 @@ def _after(recipe: Recipe) -> list[Told]:
 
 def _steps(layer: int, said: Sequence[Any], path: tuple[str | int, ...], seats: int) -> list[Told]:
     """A node for each round of each step; they share the step's settings."""
+    left = leaving(said, seats)
     return [
         (
             Place(
@@ -96,8 +97,8 @@ def _steps(layer: int, said: Sequence[Any], path: tuple[str | int, ...], seats: 
             ),
             step,
         )
-        for index, nodes, step in names.steps(layer, said, seats)
-        for number, (node, kind) in enumerate(zip(nodes, step.nodes(seats), strict=True))
+        for index, nodes, step in names.steps(layer, said, left)
+        for number, (node, kind) in enumerate(zip(nodes, step.nodes(left[index]), strict=True))
     ]
 
 
@@ -114,6 +115,17 @@ def _reading(row: Row, steps: list[Told], gates: tuple[str, ...]) -> list[Told]:
         told.append((replace(place, reads=(row.number, reads), gates=gates), step))
         chain = (*chain, place.node)
     return told
+
+
+def _final(steps: list[Told]) -> str:
+    """The last node that does more than to note something."""
+    return [place.node for place, step in steps if not step.remarks][-1]
+
+
+def _writing(after: list[Told]) -> set[str]:
+    """The nodes behind the last layer at or behind which one still writes the answer."""
+    does = [not step.remarks for _, step in after]
+    return {place.node for number, (place, _) in enumerate(after) if any(does[number:])}
 
 
 def _exits(steps: list[Told], after: list[Told]) -> dict[str, str]:

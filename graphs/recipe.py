@@ -181,10 +181,20 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
-    steps = [_asking(_filled(step, recipe), len(proposers)) for step in layer.aggregate]
+    filled = [_filled(step, recipe) for step in layer.aggregate]
+    steps = [_asking(*read) for read in zip(filled, leaving(filled, len(proposers)), strict=True)]
     if any(step.weighs for step in steps):
         proposers = [seat.model_copy(update={"logprobs": True}) for seat in proposers]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def leaving(steps: Sequence[Step], seats: int) -> list[int]:
+    """How many answers each of the steps reads, where the first one reads so many."""
+    left = []
+    for step in steps:
+        left.append(seats)
+        seats = step.leaves(seats)
+    return left
 
 
 def _asking(step: Step, seats: int) -> Step:
@@ -238,6 +248,9 @@ def _check(number: int, layer: Layer, last: bool) -> None:
     where = ("layers", number - 1, "aggregate")
     _check_rooms(layer.aggregate, AGGREGATE, *where)
     _check_steps(layer.aggregate, layer.proposers, last, *where)
+    if (number == 1 or layer.fresh) and any(step.reviews for step in layer.aggregate):
+        message = f"`tally` counts how its layer ranks the one before; layer {number} reads none"
+        raise Refused(message, *where)
     if last and not layer.aggregate[-1].gives_one:
         raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "

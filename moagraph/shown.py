@@ -120,7 +120,7 @@ async def _read(
         fork=fork.number,
         forks=len(tree.forks),
         at=thread.state.created_at or "",
-        last=_behind(thread.recipe)[-1],
+        last=next(p.node for row in rows(thread.recipe) for p in row.behind if p.final),
         sent=dict(sent_of(values, thread.recipe)),
     )
     return read if layer is None else read.only(layer)
@@ -142,7 +142,7 @@ def _came(thread: Thread, values: Json, status: Status) -> Result:
 
 
 def _behind(recipe: Recipe) -> list[str]:
-    """Every join and step, in the order in which they run; the last one answers."""
+    """Every join and step, in the order in which they run."""
     return [place.node for row in rows(recipe) for place in row.behind]
 
 

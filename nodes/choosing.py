@@ -20,6 +20,10 @@ class Choosing(Step):
         """Whether only the best is left."""
         return self.keep == 1
 
+    def leaves(self, seats: int) -> int:
+        """As many as it keeps."""
+        return min(self.keep, seats)
+
 
 def handed_on(
     state: State, place: Place, ranked: Sequence[str], keep: int, record: Json

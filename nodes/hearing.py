@@ -44,8 +44,8 @@ def as_kept(telling: Telling, state: State, place: Place) -> Json:
     said: Json = {"alone": telling.alone}
     known = answers(state, place)
     if telling.texts is not None:
-        held = all(known.get(seat) == text for seat, text in telling.texts.items())
-        said |= {"seats": list(telling.texts)} if held else {"texts": dict(telling.texts)}
+        new = {seat: text for seat, text in telling.texts.items() if known.get(seat) != text}
+        said |= {"seats": list(telling.texts), **({"texts": new} if new else {})}
     if telling.values:
         said["values"] = dict(telling.values)
     if telling.prompt:
@@ -55,8 +55,8 @@ def as_kept(telling: Telling, state: State, place: Place) -> Json:
 
 def from_kept(said: Json, state: State, place: Place) -> Telling:
     """The telling again, while the state still stands as it did."""
-    known = answers(state, place)
-    texts = {seat: known[seat] for seat in said["seats"]} if "seats" in said else said.get("texts")
+    known = {**answers(state, place), **said.get("texts", {})}
+    texts = {seat: known[seat] for seat in said["seats"]} if "seats" in said else None
     return Telling(texts, said.get("values", {}), said.get("prompt"), said["alone"])
 
 

@@ -24,6 +24,9 @@ class Seat(Call, Reading):
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
     prompt: str | None = Field(None, description="How it is told of the layer before.")
+    weight: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="How much it counts where seats are counted."
+    )
     name: str | None = Field(
         None, pattern=r"^[a-z0-9][a-z0-9_-]*$", description="What other steps call this seat."
     )

@@ -112,7 +112,7 @@ class Place:
 
     `last`: what it leaves is the turn's answer; `final`: it is always the last to run. A step of
     several nodes has a `round` for each, and the `earlier` ones before it; `gates` are nodes of
-    layers above that may have settled the turn.
+    layers above that may have settled the turn; `heard` is what the seats of its layer read.
     """
 
     node: str
@@ -126,6 +126,7 @@ class Place:
     round: int = 0
     earlier: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    heard: tuple[int, tuple[str, ...]] | None = None
 
 
 def settings(state: State, place: Place) -> Json:

@@ -17,6 +17,9 @@ class Step(BaseModel):
     speaks: ClassVar[tuple[str, ...]] = ("question", "references")  # what its prompt may name
     settles: ClassVar[bool] = False  # whether it may end the turn before its end
     rereads: ClassVar[bool] = False  # whether each of its nodes reads all answers anew
+    writes: ClassVar[bool] = False  # whether what its model says is the answer, as it says it
+    remarks: ClassVar[bool] = False  # whether it only notes something, and leaves all as it is
+    reviews: ClassVar[bool] = False  # whether its layer's seats judge the layer before
 
     step: str
     asks: int = Field(0, ge=0, description="The calls that it makes; filled in by the reader.")
@@ -30,6 +33,10 @@ class Step(BaseModel):
     def gives_one(self) -> bool:
         """Whether one answer is left behind it."""
         return False
+
+    def leaves(self, seats: int) -> int:
+        """How many answers are left of so many."""
+        return 1 if self.gives_one else seats
 
     def nodes(self, seats: int) -> tuple[str, ...]:
         """The kinds of nodes that it is drawn as, one behind the other."""

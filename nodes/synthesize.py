@@ -1,6 +1,6 @@
 """Aggregate-and-Synthesize: one model writes one answer from all that it reads."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from nodes.step import Step
 
 class Synthesize(Call, Reading, Step):
     """Which model writes, and by which prompt."""
+
+    writes: ClassVar[bool] = True
 
     step: Literal["synthesize"] = "synthesize"
     prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
