@@ -17,7 +17,7 @@ from nodes.context import chosen
 from nodes.conversation import question
 from nodes.errors import RecipeError, UsageError
 from nodes.fence import FENCE
-from nodes.state import Json, State, calls, widest
+from nodes.state import Json, State, calls, parts, widest
 from prompts import PromptError, read
 
 
@@ -68,7 +68,7 @@ def _seated(layer: Json, said: Json) -> Json:
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
-        prompts = {said["prompt"] for said in calls(recipe) if "prompt" in said}
+        prompts = {said["prompt"] for said in parts(recipe) if "prompt" in said}
         kept = {prompt: read(prompt) for prompt in sorted(prompts)}
         fenced = any(said.get("fence") for said in calls(recipe))
         return kept | ({FENCE: read(FENCE)} if fenced else {})

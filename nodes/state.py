@@ -111,7 +111,8 @@ class Place:
 
     `last`: what it leaves is the turn's answer; `final`: it is always the last to run. A step of
     several nodes has a `round` for each, and the `earlier` ones before it; `gates` are nodes of
-    layers above that may have settled the turn.
+    layers above that may have settled the turn; `ahead` are the nodes ahead of the first layer
+    that have run before it.
     """
 
     node: str
@@ -125,6 +126,7 @@ class Place:
     round: int = 0
     earlier: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
 
 
 def settings(state: State, place: Place) -> Json:
@@ -188,10 +190,14 @@ def passed(state: State, layer: int) -> bool:
 
 def calls(recipe: Json) -> list[Json]:
     """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
-    layers = [call for one in recipe["layers"] for call in (*one["proposers"], *one["aggregate"])]
+    return [call for call in parts(recipe) if "model" in call]
+
+
+def parts(recipe: Json) -> list[Json]:
+    """Every step and seat of a resolved recipe, and the judges of its steps."""
+    layers = [part for one in recipe["layers"] for part in (*one["proposers"], *one["aggregate"])]
     said = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
-    judges = [call for step in said for call in step.get("judges", ())]
-    return [call for call in (*said, *judges) if "model" in call]
+    return [*said, *(judge for step in said for judge in step.get("judges", ()))]
 
 
 def widest(recipe: Json) -> int:
