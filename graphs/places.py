@@ -33,8 +33,9 @@ def rows(recipe: Recipe) -> Iterator[Row]:
     """The recipe's layers, each reading what the steps of the one before have left."""
     reads: Reads | None = None
     gates: tuple[str, ...] = ()
-    layers = [_row(number, layer) for number, layer in enumerate(recipe.layers, 1)]
-    after = _after(recipe)
+    ahead = tuple(place.node for place, _ in before(recipe))
+    layers = [_row(number, layer, ahead) for number, layer in enumerate(recipe.layers, 1)]
+    after = _after(recipe, ahead)
     for row, layer in zip(layers, recipe.layers, strict=True):
         last = row is layers[-1]
         steps = _reading(row, [*row.steps, *after] if last else row.steps, gates)
@@ -53,8 +54,10 @@ def rows(recipe: Recipe) -> Iterator[Row]:
 
 
 def before(recipe: Recipe) -> list[Told]:
-    """The steps ahead of the first layer."""
-    return _steps(0, recipe.before, ("before",), 0)
+    """The steps ahead of the first layer, each of which knows those before it."""
+    steps = _steps(0, recipe.before, ("before",), 0)
+    nodes = tuple(place.node for place, _ in steps)
+    return [(replace(place, ahead=nodes[:n]), step) for n, (place, step) in enumerate(steps)]
 
 
 def places(recipe: Recipe) -> Iterator[Place]:
@@ -64,21 +67,21 @@ def places(recipe: Recipe) -> Iterator[Place]:
         yield from (place for place, _ in (*row.seats, *row.steps))
 
 
-def _row(number: int, layer: Layer) -> Row:
+def _row(number: int, layer: Layer, ahead: tuple[str, ...]) -> Row:
     path = ("layers", number - 1)
     seats = [
-        (Place(node, (*path, "proposers", index), number, seat), said)
+        (Place(node, (*path, "proposers", index), number, seat, ahead=ahead), said)
         for index, (seat, node, said) in enumerate(names.seats(number, layer.proposers))
     ]
-    steps = _steps(number, layer.aggregate, (*path, "aggregate"), len(seats))
+    steps = _steps(number, layer.aggregate, (*path, "aggregate"), len(seats), ahead)
     return Row(number, seats, Place(names.step(number, "join"), path, number), steps, {})
 
 
-def _after(recipe: Recipe) -> list[Told]:
+def _after(recipe: Recipe, ahead: tuple[str, ...]) -> list[Told]:
     """The steps behind the last layer, numbered behind its own."""
     last = recipe.layers[-1]
     told = [*last.aggregate, *recipe.after]
-    steps = _steps(len(recipe.layers), told, ("after",), len(last.proposers))
+    steps = _steps(len(recipe.layers), told, ("after",), len(last.proposers), ahead)
     own = len(last.aggregate)
     return [
         (replace(place, path=("after", int(place.path[-1]) - own)), step)
@@ -87,13 +90,25 @@ def _after(recipe: Recipe) -> list[Told]:
     ]
 
 
-def _steps(layer: int, said: Sequence[Any], path: tuple[str | int, ...], seats: int) -> list[Told]:
+def _steps(
+    layer: int,
+    said: Sequence[Any],
+    path: tuple[str | int, ...],
+    seats: int,
+    ahead: tuple[str, ...] = (),
+) -> list[Told]:
     """A node for each round of each step; they share the step's settings."""
     left = leaving(said, seats)
     return [
         (
             Place(
-                node, (*path, index), layer, kind=kind, round=number, earlier=tuple(nodes[:number])
+                node,
+                (*path, index),
+                layer,
+                kind=kind,
+                round=number,
+                earlier=tuple(nodes[:number]),
+                ahead=ahead,
             ),
             step,
         )

@@ -221,7 +221,7 @@ def _filled(said: T, recipe: Recipe) -> T:
     filled = said.model_copy(update={key: getattr(defaults, key) for key in open_})
     if judges := getattr(filled, "judges", None):
         filled = filled.model_copy(update={"judges": [_filled(one, recipe) for one in judges]})
-    if not isinstance(filled, Call):
+    if not isinstance(filled, Call) or not filled.model:  # some steps ask only if told whom
         return filled
     others = [_limited(other, recipe) for other in filled.fallbacks]
     return filled.model_copy(update={"fallbacks": others, "limits": _limits(filled, recipe)})

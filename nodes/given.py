@@ -15,10 +15,8 @@ def given(state: State, place: Place) -> list[AnyMessage]:
 
 
 def ahead(state: State, place: Place) -> list[dict[str, object]]:
-    """What the steps ahead of the first layer have left, in their order; none for themselves."""
-    if place.layer == 0:
-        return []
-    return [record for node, record in sorted(state["steps"].items()) if node.startswith("L0_")]
+    """What the steps ahead of the first layer have left, in the order in which they run."""
+    return [state["steps"][node] for node in place.ahead if node in state["steps"]]
 
 
 def _asking(messages: list[AnyMessage], question: object) -> list[AnyMessage]:

@@ -112,7 +112,8 @@ class Place:
 
     `last`: what it leaves is the turn's answer; `final`: it is always the last to run. A step of
     several nodes has a `round` for each, and the `earlier` ones before it; `gates` are nodes of
-    layers above that may have settled the turn; `heard` is what the seats of its layer read.
+    layers above that may have settled the turn; `heard` is what the seats of its layer read,
+    and `ahead` the nodes ahead of the first layer that have run before it.
     """
 
     node: str
@@ -127,6 +128,7 @@ class Place:
     earlier: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     heard: tuple[int, tuple[str, ...]] | None = None
+    ahead: tuple[str, ...] = ()
 
 
 def settings(state: State, place: Place) -> Json:
@@ -190,15 +192,14 @@ def passed(state: State, layer: int) -> bool:
 
 def calls(recipe: Json) -> list[Json]:
     """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
-    return [part for part in parts(recipe) if "model" in part]
+    return [call for call in parts(recipe) if "model" in call]
 
 
 def parts(recipe: Json) -> list[Json]:
-    """Every seat and step of a resolved recipe, and the judges that its steps ask."""
-    layers = [call for one in recipe["layers"] for call in (*one["proposers"], *one["aggregate"])]
+    """Every step and seat of a resolved recipe, and the judges of its steps."""
+    layers = [part for one in recipe["layers"] for part in (*one["proposers"], *one["aggregate"])]
     said = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
-    judges = [call for step in said for call in step.get("judges", ())]
-    return [*said, *judges]
+    return [*said, *(judge for step in said for judge in step.get("judges", ()))]
 
 
 def widest(recipe: Json) -> int:
