@@ -7,6 +7,7 @@ import time
 from moagraph.cli.paint import room
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import clean, one_line, say
+from moagraph.evals.store import is_unpriced
 from nodes.state import Json
 
 FRAME, EVERY = 0.1, 5.0
@@ -38,8 +39,7 @@ class Progress:
     def done(self, row: Json) -> None:
         """One more is there, or one that failed."""
         self.dollars += row.get("cost_usd") or 0.0
-        free = row.get("kind") == "recorded" or not row["usage"].get("calls")
-        self.unpriced |= row.get("cost_usd") is None and not free
+        self.unpriced |= is_unpriced(row)
         if row.get("status") == "failed":
             self.failed(f"{row['system']}, row {row['id']}: {row['error']}")
             return

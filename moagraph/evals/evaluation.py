@@ -47,7 +47,7 @@ class Outcome:
     verdicts: int
     unparsed: int
     unjudged: Mapping[str, int]
-    cost_usd: float
+    cost_usd: float | None
 
     @property
     def whole(self) -> bool:
@@ -167,6 +167,7 @@ def _outcome(
     done = sum(len(rows) for found in answers.values() for rows in found.values())
     failed = Counter(row.get("status") for row in folder.answers.rows.values())["failed"]
     verdicts = folder.verdicts.rows.values()
+    spent = folder.answers.spent + folder.verdicts.spent
     return Outcome(
         wanted=wanted,
         done=done,
@@ -174,5 +175,5 @@ def _outcome(
         verdicts=len(verdicts),
         unparsed=sum(not row["parsed"] for row in verdicts),
         unjudged=dict(judging.unjudged),
-        cost_usd=folder.answers.spent + folder.verdicts.spent,
+        cost_usd=spent if folder.answers.priced and folder.verdicts.priced else None,
     )

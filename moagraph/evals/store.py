@@ -22,6 +22,7 @@ class Ledger:
         self.file = file
         self.rows: dict[str, Json] = {}
         self.spent = 0.0
+        self.priced = True
         self.notes: list[str] = []
         self._one_at_a_time = Lock()
         try:
@@ -56,6 +57,7 @@ class Ledger:
 
     def _take(self, row: Json) -> None:
         self.spent += row.get("cost_usd") or 0.0
+        self.priced &= not is_unpriced(row)
         if not (row["key"] in self and row.get("status") == "failed"):
             self.rows.pop(row["key"], None)  # the newest stands last
             self.rows[row["key"]] = row
@@ -97,6 +99,12 @@ class Ledger:
             f"cannot use {str(self.file)!r}: {error.strerror}; once that is mended, the same "
             "command goes on"
         )
+
+
+def is_unpriced(row: Json) -> bool:
+    """Whether somebody was asked whose price is not known."""
+    asked = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
+    return asked and row.get("cost_usd") is None
 
 
 def _row(line: bytes) -> Json | None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from langchain_core.messages import AnyMessage, convert_to_messages
+from pydantic import ValidationError
 
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
@@ -20,7 +21,7 @@ from nodes.budget import Spent, estimate
 from nodes.chat.address import split
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
-from nodes.chat.providers import PACKAGES, PROVIDERS, check
+from nodes.chat.providers import check
 from nodes.chat.recorded import fingerprint, where
 from nodes.chat.sent import Sent
 from nodes.conversation import question, usable
@@ -163,19 +164,17 @@ def system(name: str, threads: Threads, keep: bool = False, **sampling: Any) -> 
         if any(layer.review for layer in said.layers):
             raise UsageError(f"`{name}` pauses for a person, which nobody here can answer")
         return Mixture(name, said, threads, keep)
-    call = Call(model=name, **{key: value for key, value in sampling.items() if value is not None})
+    try:
+        call = Call(model=name, **sampling)
+    except ValidationError as error:
+        raise UsageError(str(error.errors()[0]["ctx"]["error"])) from error
     check(call)
     return Model(name, call)
 
 
 def is_model(name: str) -> bool:
     """Whether it is `provider:model`; a path may hold a colon too."""
-    provider, colon, _ = name.partition(":")
-    return (
-        bool(colon)
-        and not name.endswith(".toml")
-        and (provider in PROVIDERS or provider in PACKAGES or provider in ("moa", "recorded"))
-    )
+    return ":" in name and not name.endswith(".toml")
 
 
 def version(said: System) -> str:

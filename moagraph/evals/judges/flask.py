@@ -66,7 +66,7 @@ def scores(text: str) -> Mapping[str, float | None]:
     braces = re.findall(r"{[^}]+}", text)
     try:
         said = ast.literal_eval(braces[-1].replace("\n", " ").replace("_", " ")) if braces else {}
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError):
         return {}
     found: dict[str, float | None] = {}
     for skill, score in said.items() if isinstance(said, dict) else ():

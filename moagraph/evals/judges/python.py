@@ -52,9 +52,9 @@ class Python:
             score = None if said is None else float(said)
         except Exception as error:  # whatever the function of a user raises
             return Ruling([Verdict(parsed=False)], f"{type(error).__name__}: {error}")
-        if score is not None and not isfinite(score):
+        if score is None or not isfinite(score):
             return Ruling([Verdict(parsed=False)], f"the function returned {said!r}")
-        return Ruling([Verdict(score=score, parsed=score is not None)], "")
+        return Ruling([Verdict(score=score)])
 
 
 def python(name: str, path: str) -> Python:
