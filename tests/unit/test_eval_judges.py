@@ -7,12 +7,13 @@ import pytest
 
 from moagraph.evals.item import DataSet, Item
 from moagraph.evals.judge import Case, Ruling, Verdict
-from moagraph.evals.judges.flask import SKILLS, Flask, scores
+from moagraph.evals.judges.flask import Flask, scores
 from moagraph.evals.judges.grade import rating
 from moagraph.evals.judges.logprobs import weight
 from moagraph.evals.judges.match import same_number, same_text
 from moagraph.evals.judges.named import judge
 from moagraph.evals.judges.pairwise import preference
+from moagraph.evals.sets.flask import SKILLS
 from nodes.errors import MoaError, UnknownName, UsageError
 
 EMPTY = DataSet("set", (), "")
