@@ -123,8 +123,8 @@ def conclude(came: Outcome, folder: str, as_json: bool) -> None:
     for why, number in came.unjudged.items():
         say(f"moa: {number} answers are not judged by {why}")
     if not came.whole:
-        left = came.wanted - came.done
-        say(f"moa: {left} answers are missing; the same command asks for them again")
+        left = f"{came.wanted - came.done} answers and {came.verdicts_failed} verdicts"
+        say(f"moa: {left} are missing; the same command asks for them again")
         sys.exit(1)
 
 

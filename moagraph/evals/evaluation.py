@@ -45,6 +45,7 @@ class Outcome:
     done: int
     failed: int
     verdicts: int
+    verdicts_failed: int
     unparsed: int
     unjudged: Mapping[str, int]
     cost_usd: float | None
@@ -52,7 +53,7 @@ class Outcome:
     @property
     def whole(self) -> bool:
         """Whether nothing is left to do."""
-        return self.done == self.wanted
+        return self.done == self.wanted and not self.verdicts_failed
 
 
 async def evaluate(
@@ -173,6 +174,7 @@ def _outcome(
         done=done,
         failed=failed,
         verdicts=len(verdicts),
+        verdicts_failed=len(judging.failures),
         unparsed=sum(not row["parsed"] for row in verdicts),
         unjudged=dict(judging.unjudged),
         cost_usd=spent if folder.answers.priced and folder.verdicts.priced else None,

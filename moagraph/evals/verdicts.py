@@ -28,6 +28,7 @@ class Judging:
     told: Told
     at_once: int = 8
     unjudged: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
 
     async def run(self, judges: Sequence[Judge], cases: Sequence[Case]) -> None:
         """Ask for all that does not stand yet; all of it is looked at before anybody is asked."""
@@ -66,6 +67,7 @@ class Judging:
                 await asyncio.to_thread(self.ledger.add, rows)
                 self.purse.pay(ruling.cost_usd)
         except NoVerdict as error:
+            self.failures.append(str(error))
             self.told.failed(str(error))
             return
         self.told.done(rows[0])
