@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nodes.chat.address import split
 from nodes.errors import UsageError
-from nodes.state import Json
+from nodes.state import Json, asked
 
 TABLE = Path(__file__).with_name("parameters.toml")
 
@@ -50,7 +50,7 @@ def tflops(
 ) -> dict[str, float] | None:
     """For the records of one answer; None as soon as one model or its tokens are unknown."""
     rows = [[p for p in layer["proposals"]] for layer in layers]
-    rows += [[step] for step in steps if "model" in step]
+    rows += [asked(step) for step in steps]
     taken = [[_one(record, known) for record in row if _ran(record)] for row in rows]
     pairs = [pair for row in taken for pair in row]
     if not pairs or None in pairs:

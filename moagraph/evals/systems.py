@@ -67,12 +67,14 @@ class Mixture:
     kind: str = "recipe"
 
     def at(self, temperature: float | None, max_tokens: int | None) -> "Mixture":
-        """At that temperature in every seat and step; its lengths are its own."""
+        """At that temperature whoever writes an answer; its lengths are its own."""
         if temperature is None:
             return self
         told = self.said.resolved()
-        for call in calls(told):
-            call["temperature"] = temperature
+        for layer in told["layers"]:
+            writing = [step for step in layer["aggregate"] if step["step"] == "synthesize"]
+            for call in (*layer["proposers"], *writing):
+                call["temperature"] = temperature
         return replace(self, said=Recipe.model_validate(told))
 
     @property
