@@ -82,7 +82,8 @@ class Answering:
 
     async def _answer(self, job: Asked, before: Sequence[str]) -> Json:
         key, messages = job.key(before), job.item.messages(before)
-        most = (await expected(job.system, messages)).cost_usd if self.purse.limit else 0.0
+        limited = self.purse.limit is not None
+        most = (await expected(job.system, messages)).cost_usd if limited else 0.0
         async with self.purse.open(most):
             came = await _tried(job.system, messages, key)
             row = self._row(job, key, messages[-1][1], len(before) + 1, came)

@@ -59,7 +59,8 @@ class Judging:
 
     async def _rule(self, one: tuple[Judge, Trial]) -> None:
         judge, trial = one
-        most = 2 * (await _expected(judge, trial)).cost_usd if self.purse.limit else 0.0
+        limited = self.purse.limit is not None
+        most = 2 * (await _expected(judge, trial)).cost_usd if limited else 0.0
         try:
             async with self.purse.open(most):
                 ruling = await judge.rule(trial)

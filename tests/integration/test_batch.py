@@ -206,3 +206,12 @@ def test_what_cannot_be_run_is_refused_in_one_line(
     done = moa("batch", *words)
     assert done.code == 2
     assert told in done.lines[-1]
+
+
+async def test_a_limit_of_nothing_asks_nobody_who_has_a_price(
+    provider: Provider, tmp_path: Path
+) -> None:
+    data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
+    with pytest.raises(Spent, match=r"the limit of \$0 is reached"):
+        await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=0))
+    assert provider.calls == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.terminal import MIX, environment, moa, saved
 
 COMMANDS = [
-    "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models",
+    "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models", "batch", "eval",
     "doctor", "serve",
 ]  # fmt: skip
 OPTIONS = {
@@ -19,6 +19,7 @@ OPTIONS = {
     "show": ["THREAD", "--layer", "--turn", "--sent", "--diff", "--html", "--json"],
     "graph": ["--recipe", "--format", "mermaid", "png"],
     "serve": ["--host", "--port"],
+    "batch": ["IN", "OUT", "--recipe", "--limit", "--concurrency", "--max-cost-usd"],
 }
 HEAVY = {"langgraph", "langchain_core", "pydantic", "httpx", "openai", "langsmith", "rich"}
 LOADED = """
