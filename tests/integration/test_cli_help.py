@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.terminal import MIX, environment, moa, saved
 
 COMMANDS = [
-    "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models", "batch", "eval",
-    "doctor", "serve",
+    "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models",
+    "doctor", "serve", "batch", "eval",
 ]  # fmt: skip
 OPTIONS = {
     "ask": ["QUESTION", "--recipe", "NAME|FILE", "--thread", "--pause-after", "--system", "--json"],
