@@ -142,6 +142,7 @@ async def test_a_letters_log_probability_weighs_a_pair(vllm: Provider, tmp_path:
     for call in asked(vllm):
         said = {key: call.body[key] for key in ("logprobs", "top_logprobs", "max_tokens")}
         assert said == {"logprobs": True, "top_logprobs": 5, "max_tokens": 1}
+        assert call.body["temperature"] == 1.0
 
 
 async def test_a_server_without_log_probabilities_is_refused_with_the_reason(

@@ -73,7 +73,8 @@ class PairwiseLogprobs:
 def pairwise_logprobs(name: str, model: str) -> PairwiseLogprobs:
     """The judge, refused where its provider's protocol knows no log-probabilities."""
     asked = {"logprobs": True, "top_logprobs": TOP}
-    call = call_of(model, 1, extra_body=asked)
+    # At temperature 1, as AlpacaEval asks it: some servers give the odds after the temperature.
+    call = call_of(model, 1, temperature=1.0, extra_body=asked)
     if not speaks_openai(call) or model.startswith(("scripted:", "recorded:")):
         raise _none(model)
     return PairwiseLogprobs(name, call)
