@@ -21,6 +21,7 @@ from graphs.recipe import Recipe
 from nodes.begin import begin
 from nodes.chat import loops
 from nodes.chat.models import offer
+from nodes.chat.recorded import check_recorded, recorded
 from nodes.context import Context
 from nodes.errors import StepFailed
 from nodes.join import join
@@ -159,6 +160,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
 
 
 offer("moa", nested, check_nested)
+offer("recorded", recorded, check_recorded)
 
 
 def build(recipe: Recipe, context: type[Context] = Context, answer_only: bool = False) -> MoaGraph:

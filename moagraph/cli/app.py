@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from moagraph.cli.runs import batch, eval_judge, eval_run
+
 app = typer.Typer(
     name="moa",
     help="Ask several language models at once and have one make the best of it.",
@@ -281,6 +283,13 @@ def cache_clear() -> None:
     from moagraph.cli.cache import clear
 
     clear()
+
+
+app.command()(batch)
+evals = typer.Typer(help="Measure recipes and models on data sets.", no_args_is_help=True)
+app.add_typer(evals, name="eval")
+evals.command("run")(eval_run)
+evals.command("judge")(eval_judge)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from nodes.chat.address import split
 from nodes.chat.call import Call
 
 MILLION = 1_000_000
-UNLISTED = {"local", "moa", "ollama", "scripted", "vllm"}
+UNLISTED = {"local", "moa", "ollama", "recorded", "scripted", "vllm"}
 
 
 def listed(call: Call) -> bool:

@@ -8,7 +8,7 @@ from tests.terminal import MIX, environment, moa, saved
 
 COMMANDS = [
     "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models",
-    "doctor", "serve",
+    "doctor", "serve", "batch", "eval",
 ]  # fmt: skip
 OPTIONS = {
     "ask": ["QUESTION", "--recipe", "NAME|FILE", "--thread", "--pause-after", "--system", "--json"],
@@ -19,6 +19,7 @@ OPTIONS = {
     "show": ["THREAD", "--layer", "--turn", "--sent", "--diff", "--html", "--json"],
     "graph": ["--recipe", "--format", "mermaid", "png"],
     "serve": ["--host", "--port"],
+    "batch": ["IN", "OUT", "--recipe", "--limit", "--concurrency", "--max-cost-usd"],
 }
 HEAVY = {"langgraph", "langchain_core", "pydantic", "httpx", "openai", "langsmith", "rich"}
 LOADED = """

@@ -1,0 +1,45 @@
+"""`moa batch IN OUT`: a file of questions through one recipe, a line an answer."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from moagraph.cli.ask import pick
+from moagraph.cli.eval_run import watched
+from moagraph.cli.progress import Progress
+from moagraph.cli.screen import say
+from moagraph.cli.stock import stock
+from moagraph.evals.batch import batch as answered
+from moagraph.evals.evaluation import How
+from moagraph.evals.sets.open import open_set
+from nodes.errors import UsageError
+
+
+def batch(
+    given: str,
+    out: str,
+    recipe: str | None,
+    limit: int | None,
+    concurrency: int,
+    max_cost_usd: float | None,
+    keep_threads: bool,
+) -> None:
+    """Answer every question of a file that another file has no answer to yet."""
+    file = Path(out).expanduser()
+    if file.exists() and file.samefile(Path(given).expanduser()):
+        raise UsageError(f"{out!r} holds the questions: name another file for the answers")
+    data = open_set(given, limit)
+    name, progress = pick(recipe), Progress()
+    how = How(
+        at_once=concurrency,
+        max_cost_usd=max_cost_usd,
+        keep_threads=keep_threads,
+        told=progress,
+        ready=partial(stock, at_once=concurrency),
+    )
+    done = watched(lambda: answered(data, name, file, how), progress)
+    wanted = sum(len(item.turns) for item in data.items)
+    say(f"moa: {done} of {wanted} answers in {out}")
+    if done < wanted:
+        say(f"moa: {wanted - done} are missing; the same command asks for them again")
+        sys.exit(1)

@@ -1,0 +1,138 @@
+"""Answers of systems to a data set: each is asked once, and stands when it has come."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from moagraph.evals.crowd import Told, each
+from moagraph.evals.flops import Parameters, tflops
+from moagraph.evals.item import DataSet, Item, digest
+from moagraph.evals.purse import Purse, check_prices
+from moagraph.evals.store import Ledger
+from moagraph.evals.systems import System, expected, version
+from moagraph.result import Result
+from nodes.errors import MoaError, StorageError
+from nodes.state import Json
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A system and a row; the keys are those of its turns as far as they are known."""
+
+    system: System
+    version: str
+    item: Item
+
+    def key(self, answers: Sequence[str]) -> str:
+        """Everything that determines the answer of the turn behind these answers."""
+        return digest(
+            [self.system.name, self.version, str(self.item.id), self.item.messages(answers)]
+        )
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How the answers of one run are had and where they are kept."""
+
+    data: DataSet
+    ledger: Ledger
+    purse: Purse
+    told: Told
+    parameters: Parameters = field(default_factory=Parameters)
+    at_once: int = 8
+
+    async def run(self, systems: Sequence[System]) -> None:
+        """Ask for all that does not stand yet."""
+        jobs = [self._asked(system, item) for item in self.data.items for system in systems]
+        if self.purse.limit is not None:
+            for recipe in {job.version: job.system.recipe for job in jobs}.values():
+                await check_prices(recipe)
+        total = sum(len(job.item.turns) for job in jobs)
+        self.told.began("answers", total, sum(len(self.standing(job)) for job in jobs))
+        await each(jobs, self._converse, self.at_once)
+
+    def standing(self, job: Asked) -> list[Json]:
+        """The rows of its turns that were answered, from the first on."""
+        rows: list[Json] = []
+        for _ in job.item.turns:
+            key = job.key([row["answer"] for row in rows])
+            if key not in self.ledger:
+                break
+            rows.append(self.ledger.rows[key])
+        return rows
+
+    def rows(self, systems: Sequence[System]) -> Iterator[tuple[Asked, list[Json]]]:
+        """Each system's rows of each item, in the data set's order."""
+        for system in systems:
+            for item in self.data.items:
+                job = self._asked(system, item)
+                yield job, self.standing(job)
+
+    def _asked(self, system: System, item: Item) -> Asked:
+        as_wanted = system.at(item.temperature, self.data.max_tokens)
+        return Asked(as_wanted, _version(as_wanted), item)
+
+    async def _converse(self, job: Asked) -> None:
+        rows = self.standing(job)
+        while len(rows) < len(job.item.turns):
+            row = await self._answer(job, [row["answer"] for row in rows])
+            if row["status"] == "failed":
+                return
+            rows.append(row)
+
+    async def _answer(self, job: Asked, before: Sequence[str]) -> Json:
+        key, messages = job.key(before), job.item.messages(before)
+        limited = self.purse.limit is not None
+        most = (await expected(job.system, messages)).cost_usd if limited else 0.0
+        async with self.purse.open(most):
+            came = await _tried(job.system, messages, key)
+            row = self._row(job, key, messages[-1][1], len(before) + 1, came)
+            await asyncio.to_thread(self.ledger.add, [row])
+            self.purse.pay(row["cost_usd"])
+        if row["status"] == "done":
+            await job.system.forget(key)
+        self.told.done(row)
+        return row
+
+    def _row(self, job: Asked, key: str, question: str, turn: int, came: Result) -> Json:
+        return {
+            "key": key,
+            "system": job.system.name,
+            "kind": job.system.kind,
+            "dataset": self.data.name,
+            "id": job.item.id,
+            "turn": turn,
+            "category": job.item.category,
+            "question": question,
+            "answer": came.answer,
+            "status": "done" if came.status == "done" else "failed",
+            "error": came.error,
+            "temperature": job.item.temperature,
+            "layers": came.layers,
+            "steps": came.steps,
+            "usage": came.usage,
+            "cost_usd": came.cost_usd,
+            "tflops": tflops(came.layers, came.steps, self.parameters),
+            "seconds": came.seconds,
+        }
+
+
+async def _tried(system: System, messages: Sequence[tuple[str, str]], key: str) -> Result:
+    """The result; what is wrong with one row does not end the others."""
+    try:
+        return await system.answer(messages, key)
+    except StorageError:
+        raise
+    except MoaError as error:
+        usage = {"input_tokens": 0, "output_tokens": 0, "calls": 0}
+        return Result(key, system.name, "failed", error=str(error), usage=usage)
+
+
+_versions: dict[str, str] = {}
+
+
+def _version(system: System) -> str:
+    known = digest(system.recipe)
+    if known not in _versions:
+        _versions[known] = version(system)
+    return _versions[known]

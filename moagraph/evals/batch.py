@@ -1,0 +1,35 @@
+"""A file of questions through one system: the same answers as an evaluation's, in one file."""
+
+from pathlib import Path
+
+from moagraph.evals.answers import Answering
+from moagraph.evals.evaluation import How
+from moagraph.evals.item import DataSet
+from moagraph.evals.purse import Purse
+from moagraph.evals.room import room
+from moagraph.evals.store import Ledger
+from moagraph.evals.systems import system
+
+
+async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
+    """Ask for all answers that the file does not hold yet; how many it holds in the end."""
+    with room(out.with_name(f"{out.name}.partial"), out) as threads:
+        asked = system(
+            name,
+            threads,
+            how.keep_threads,
+            temperature=how.temperature,
+            max_tokens=how.max_tokens,
+        )
+        ledger = Ledger(out)
+        try:
+            for note in (*data.notes, *ledger.notes):
+                how.told.note(note)
+            if how.ready:
+                await how.ready([asked.recipe])
+            purse = Purse(how.max_cost_usd, ledger.spent)
+            answering = Answering(data, ledger, purse, how.told, how.parameters, how.at_once)
+            await answering.run([asked])
+            return sum(len(rows) for _, rows in answering.rows([asked]))
+        finally:
+            ledger.close()

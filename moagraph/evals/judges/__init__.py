@@ -1,0 +1,1 @@
+"""The judges, one a file; `named.py` finds one by its name."""

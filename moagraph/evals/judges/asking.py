@@ -1,0 +1,72 @@
+"""A model in the judge's seat: asked once, and once more where its verdict cannot be read."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from pydantic import ValidationError
+
+from moagraph.evals.judge import NoVerdict, Ruling, Verdict
+from nodes.chat.ask import ask, with_bill
+from nodes.chat.call import Call
+from nodes.chat.reply import Reply
+from nodes.chat.sent import Sent
+from nodes.errors import UsageError
+from nodes.state import Json
+from prompts import render
+
+T = TypeVar("T")
+Read: TypeAlias = Callable[[Reply], list[Verdict]]
+
+
+def call_of(model: str, max_tokens: int, **said: object) -> Call:
+    """The judge's call: as steady as it can be."""
+    told = {"model": model, "temperature": 0.0, "max_tokens": max_tokens, **said}
+    try:
+        return Call.model_validate(told)
+    except ValidationError as error:
+        raise UsageError(str(error.errors()[0]["ctx"]["error"])) from error
+
+
+def recipe_of(call: Call) -> Json:
+    """The call in the form of a recipe, by which it is priced."""
+    told = call.model_dump(mode="json", exclude_none=True)
+    return {"name": "judge", "layers": [{"proposers": [told], "aggregate": []}]}
+
+
+async def ruled(call: Call, told: Sequence[tuple[str, str]], form: str, read: Read) -> Ruling:
+    """The verdicts that its words hold; unread after two tries, they are kept as unread."""
+    messages = [_message(*one) for one in told]
+    first = await _asked(call, messages)
+    found = read(first)
+    if all(verdict.parsed for verdict in found):
+        return _ruling(first, found)
+    reminder = HumanMessage(render("judge-again", form=form))
+    said = [AIMessage(first.text)] if first.text else []
+    again = await _asked(call, [*messages, *said, reminder] if said else messages)
+    return _ruling(with_bill(again, first), read(again))
+
+
+async def _asked(call: Call, messages: Sequence[AnyMessage]) -> Reply:
+    reply = await ask(call, partial(_sent, messages))
+    if not reply.ok and reply.kind not in ("empty", "bad_answer"):
+        raise NoVerdict(f"`{call.model}`: {reply.error}")
+    return reply
+
+
+def _ruling(reply: Reply, verdicts: Sequence[Verdict]) -> Ruling:
+    usage = {
+        "input_tokens": reply.input_tokens or 0,
+        "output_tokens": reply.output_tokens or 0,
+        "calls": reply.attempts,
+    }
+    return Ruling(verdicts, reply.text, reply.cost_usd, usage)
+
+
+def _message(role: str, text: str) -> AnyMessage:
+    return SystemMessage(text) if role == "system" else HumanMessage(text)
+
+
+async def _sent(messages: Sequence[AnyMessage], _: Call) -> Sent:
+    return Sent(messages)

@@ -1,0 +1,115 @@
+"""Results in append-only files: whatever ends a run, what was paid for stands on the disk."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from moagraph.evals.sets.reading import strict
+from nodes.errors import StorageError
+from nodes.state import Json
+
+
+class Ledger:
+    """Rows by key in one file of JSON lines; of a row that was tried again the better one counts.
+
+    A last line that was cut is set aside and asked again; a line that nobody can read is left out.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Read what is there."""
+        self.file = file
+        self.rows: dict[str, Json] = {}
+        self.spent = 0.0
+        self.priced = True
+        self.notes: list[str] = []
+        self._one_at_a_time = Lock()
+        try:
+            self._mend()
+            self._read()
+            self._out = file.open("ab", buffering=0)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the row stands and has not failed."""
+        return key in self.rows and self.rows[key].get("status") != "failed"
+
+    def add(self, rows: Sequence[Json]) -> None:
+        """Write the rows; they are on the disk when this returns."""
+        data = b"".join(
+            json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows
+        )
+        with self._one_at_a_time:
+            try:
+                while data:
+                    data = data[self._out.write(data) :]
+                os.fsync(self._out.fileno())
+            except OSError as error:
+                raise self._unusable(error) from error
+            for row in rows:
+                self._take(row)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._out.close()
+
+    def _take(self, row: Json) -> None:
+        self.spent += row.get("cost_usd") or 0.0
+        self.priced &= not is_unpriced(row)
+        if not (row["key"] in self and row.get("status") == "failed"):
+            self.rows.pop(row["key"], None)  # the newest stands last
+            self.rows[row["key"]] = row
+
+    def _read(self) -> None:
+        if not self.file.exists():
+            return
+        with self.file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                row = _row(line)
+                if row is not None:
+                    self._take(row)
+                elif line.strip():
+                    where = f"{self.file.name}:{number}"
+                    self.notes.append(f"{where}: not a result, left out; what it was is asked anew")
+
+    def _mend(self) -> None:
+        """A line without its end: kept where it is whole, else moved out of the way."""
+        if not self.file.exists():
+            return
+        with self.file.open("rb+") as opened:
+            data = opened.read()
+            if not data or data.endswith(b"\n"):
+                return
+            begins = data.rfind(b"\n") + 1
+            if _row(data[begins:]) is not None:
+                opened.write(b"\n")
+                return
+            cut = self.file.with_name(f"{self.file.name}.cut")
+            with cut.open("ab") as aside:
+                aside.write(data[begins:] + b"\n")
+            opened.truncate(begins)
+        self.notes.append(
+            f"{self.file.name} ended in the middle of a line: moved to {cut.name}, and asked anew"
+        )
+
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"cannot use {str(self.file)!r}: {error.strerror}; once that is mended, the same "
+            "command goes on"
+        )
+
+
+def is_unpriced(row: Json) -> bool:
+    """Whether somebody was asked whose price is not known."""
+    asked = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
+    return asked and row.get("cost_usd") is None
+
+
+def _row(line: bytes) -> Json | None:
+    try:
+        row = strict(line.decode())
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("key"), str) else None

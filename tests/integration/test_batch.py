@@ -1,0 +1,217 @@
+import json
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moagraph.evals.batch import batch
+from moagraph.evals.evaluation import How
+from moagraph.evals.purse import Spent
+from moagraph.evals.sets.open import open_set
+from nodes.errors import OverBudget
+from tests.faults import Always, Hang, Status
+from tests.provider import Provider
+from tests.terminal import MOA, Terminal, environment, moa, until
+
+MIX = """
+[defaults]
+base_url = "{url}"
+attempts = 1
+[[layers]]
+proposers = ["vllm:a", "vllm:b"]
+aggregate = {{ step = "synthesize", model = "vllm:agg" }}
+"""
+PRICED = """
+[defaults]
+base_url = "{url}"
+max_tokens = 100
+price = {{ input = 0, output = 1000 }}
+[[layers]]
+proposers = ["vllm:a"]
+aggregate = {{ step = "synthesize", model = "vllm:agg" }}
+"""
+QUESTIONS = ["why?", "who?", "when?", "where?"]
+
+
+def recipe(folder: Path, provider: Provider, text: str = MIX) -> str:
+    (folder / "mix.toml").write_text(text.format(url=provider.base_url))
+    return str(folder / "mix.toml")
+
+
+def asked(folder: Path, questions: Sequence[str] = QUESTIONS) -> str:
+    rows = [json.dumps({"id": f"q{n}", "prompt": text}) for n, text in enumerate(questions)]
+    (folder / "in.jsonl").write_text("\n".join(rows))
+    return str(folder / "in.jsonl")
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def calls(provider: Provider) -> Counter[tuple[str, str]]:
+    """How often each model was asked each question."""
+    return Counter((call.model, call.messages[-1]["content"]) for call in provider.calls)
+
+
+EACH_ONCE = Counter({(model, text): 1 for model in ("a", "b", "agg") for text in QUESTIONS})
+
+
+def test_every_question_has_its_answer_under_its_own_id(provider: Provider, tmp_path: Path) -> None:
+    provider.reply("agg", lambda call: f"so {call.messages[-1]['content']}")
+    out = tmp_path / "out.jsonl"
+    done = moa("batch", asked(tmp_path), str(out), "--recipe", recipe(tmp_path, provider))
+    assert (done.code, done.out) == (0, "")
+    assert {row["id"]: row["answer"] for row in rows(out)} == {
+        f"q{n}": f"so {text}" for n, text in enumerate(QUESTIONS)
+    }
+    assert calls(provider) == EACH_ONCE
+    assert done.lines[0] == "moa: 4 answers wanted"
+    assert done.lines[-1] == f"moa: 4 of 4 answers in {out}"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "mix.toml", "out.jsonl"]
+
+
+def test_what_is_there_is_not_asked_again_whatever_its_order(
+    provider: Provider, tmp_path: Path
+) -> None:
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    moa("batch", asked(tmp_path), str(out), "--recipe", mix, "--limit", "2")
+    assert len(rows(out)) == 2
+    shuffled = [QUESTIONS[n] for n in (3, 1, 0, 2)]
+    given = [json.dumps({"id": f"q{QUESTIONS.index(text)}", "prompt": text}) for text in shuffled]
+    (tmp_path / "in.jsonl").write_text("\n".join([*given, given[0]]))
+    done = moa("batch", str(tmp_path / "in.jsonl"), str(out), "--recipe", mix)
+    assert calls(provider) == EACH_ONCE
+    assert "moa: 1 of 5 rows stand there twice: each is asked once" in done.lines
+    assert "moa: 4 answers wanted, 2 are there already" in done.lines
+
+
+def test_another_recipe_is_another_answer(provider: Provider, tmp_path: Path) -> None:
+    out, given = tmp_path / "out.jsonl", asked(tmp_path, ["why?"])
+    for text in (MIX, MIX.replace("attempts = 1", "attempts = 1\ntemperature = 0.5")):
+        moa("batch", given, str(out), "--recipe", recipe(tmp_path, provider, text))
+    assert len(rows(out)) == 2
+    assert {call.body.get("temperature") for call in provider.calls} == {None, 0.5}
+
+
+def test_a_failed_row_is_told_and_only_what_failed_is_asked_again(
+    provider: Provider, tmp_path: Path
+) -> None:
+    out, words = tmp_path / "out.jsonl", ("--recipe", recipe(tmp_path, provider))
+    provider.script("agg", Status(400))
+    done = moa("batch", asked(tmp_path), str(out), *words, "--concurrency", "1")
+    assert done.code == 1
+    assert sum(line.startswith("moa: failed: ") for line in done.lines) == 1
+    assert "moa: 1 are missing; the same command asks for them again" in done.lines
+    assert moa("batch", asked(tmp_path), str(out), *words).code == 0
+    told = calls(provider)
+    assert {key: number for key, number in told.items() if number > 1} == {("agg", "why?"): 2}
+    assert Counter(row["status"] for row in rows(out)) == {"done": 4, "failed": 1}
+
+
+def test_a_killed_batch_goes_on_and_pays_for_nothing_twice(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """The third row's aggregator is at work when the process is killed."""
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    words = ["batch", asked(tmp_path), str(out), "--recipe", mix, "--concurrency", "1"]
+    provider.script("agg", None, None, Hang())
+    with subprocess.Popen([MOA, *words], env=environment(), stderr=subprocess.PIPE) as process:
+        until(lambda: sum(call.model == "agg" for call in list(provider.calls)) == 3)
+        process.send_signal(signal.SIGKILL)
+    assert [row["question"] for row in rows(out)] == QUESTIONS[:2]
+    with out.open("a") as opened:
+        opened.write('{"key": "half a row", "ans')
+    done = moa(*words)
+    assert done.code == 0
+    assert (
+        "moa: out.jsonl ended in the middle of a line: moved to out.jsonl.cut, and asked anew"
+        in (done.lines)
+    )
+    assert calls(provider) == EACH_ONCE + Counter({("agg", "when?"): 1})
+    assert sorted(row["question"] for row in rows(out)) == sorted(QUESTIONS)
+    assert not (tmp_path / "out.jsonl.partial").exists()
+
+
+def test_ctrl_c_keeps_what_was_answered(provider: Provider, tmp_path: Path) -> None:
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    provider.script("agg", None, Always(Hang()))
+    with Terminal(
+        "batch", asked(tmp_path), str(out), "--recipe", mix, "--concurrency", "1"
+    ) as shown:
+        until(lambda: sum(call.model == "agg" for call in list(provider.calls)) == 2)
+        shown.interrupt()
+        assert shown.end() == 130
+    assert "moa: stopped; all that was answered is kept" in shown.text
+    assert len(rows(out)) == 1
+
+
+def test_so_many_are_asked_at_once(provider: Provider, tmp_path: Path) -> None:
+    provider.latency = 0.05
+    file, many = tmp_path / "out.jsonl", [f"{n}?" for n in range(9)]
+    words = ("batch", asked(tmp_path, many), str(file), "--recipe", "vllm:a")
+    done = moa(*words, "--concurrency", "3", VLLM_BASE_URL=provider.base_url)
+    assert done.code == 0
+    assert (len(provider.calls), provider.max_in_flight) == (9, 3)
+
+
+async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """An answer may cost 20 cents, and costs 2."""
+    provider.reply("a", " ".join(["w"] * 10))
+    provider.reply("agg", " ".join(["w"] * 10))
+    data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(Spent, match=r"the limit of \$0.23 is reached: \$0.0400 are spent"):
+        await batch(data, mix, out, How(max_cost_usd=0.23, at_once=4))
+    assert len(rows(out)) == 2
+    assert sum(row["cost_usd"] for row in rows(out)) == pytest.approx(0.04)
+    assert provider.max_in_flight == 1
+    assert await batch(data, mix, out, How(max_cost_usd=1)) == 4
+    assert len(provider.calls) == 8
+
+
+async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:
+    data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
+    with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
+        await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=1))
+    assert provider.calls == []
+
+
+REFUSED = {
+    "unknown file": (["nowhere.jsonl", "out"], "there is no data set 'nowhere.jsonl'"),
+    "the same file": (["in.jsonl", "in.jsonl"], "holds the questions: name another file"),
+    "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
+    "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),
+    "no key": (["in.jsonl", "out", "--recipe", "openai:x"], "OPENAI_API_KEY is not set"),
+    "a pause": (["in.jsonl", "out", "--recipe", "pauses.toml"], "pauses for a person"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_run_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked(tmp_path)
+    pausing = MIX.format(url="http://127.0.0.1:9/v1").replace(
+        "[[layers]]", "[[layers]]\nreview = true"
+    )
+    (tmp_path / "pauses.toml").write_text(pausing)
+    words, told = REFUSED[name]
+    done = moa("batch", *words)
+    assert done.code == 2
+    assert told in done.lines[-1]
+
+
+async def test_a_limit_of_nothing_asks_nobody_who_has_a_price(
+    provider: Provider, tmp_path: Path
+) -> None:
+    data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
+    with pytest.raises(Spent, match=r"the limit of \$0 is reached"):
+        await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=0))
+    assert provider.calls == []

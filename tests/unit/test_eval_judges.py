@@ -1,0 +1,204 @@
+import json
+from math import log
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moagraph.evals.item import DataSet, Item
+from moagraph.evals.judge import Case, Ruling, Verdict
+from moagraph.evals.judges.flask import Flask, scores
+from moagraph.evals.judges.grade import rating
+from moagraph.evals.judges.logprobs import weight
+from moagraph.evals.judges.match import same_number, same_text
+from moagraph.evals.judges.named import judge
+from moagraph.evals.judges.pairwise import preference
+from moagraph.evals.sets.flask import SKILLS
+from nodes.errors import MoaError, UnknownName, UsageError
+
+EMPTY = DataSet("set", (), "")
+
+
+def case(answer: str = "4", system: str = "s", **said: Any) -> Case:
+    item = Item(**{"id": 1, "turns": ("2+2?",), "references": ("4",), **said})
+    return Case(item, system, (answer,))
+
+
+async def ruled(name: str, one: Case, data: DataSet = EMPTY) -> Ruling:
+    found = judge(name, data)
+    [trial] = found.trials(one)
+    return await found.rule(trial)
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("Rating: [[7]]", 7.0),
+        ("[[8.5]] of ten", 8.5),
+        ("my rating is [6]", 6.0),
+        ("[[3]] and then [[9]]", 3.0),
+        ("Rating: 7", None),
+        ("[[0]]", None),
+        ("[[11]]", None),
+        ("[[rating]]", None),
+        ("", None),
+    ],
+)
+def test_a_rating_is_read_as_mt_bench_reads_it(text: str, score: float | None) -> None:
+    assert rating(text) == score
+
+
+def test_a_pairs_verdict_is_for_the_system_whichever_place_it_had() -> None:
+    assert [preference(f"so: [[{letter}]]", "ab") for letter in "ABC"] == [2.0, 1.0, 1.5]
+    assert [preference(f"so: [[{letter}]]", "ba") for letter in "ABC"] == [1.0, 2.0, 1.5]
+    assert preference("A is better", "ab") is None
+
+
+def test_a_letters_weight_is_its_share_of_both() -> None:
+    def token(text: str, odds: float) -> dict[str, Any]:
+        return {"token": text, "logprob": log(odds)}
+
+    rest = token("The", 0.2)
+    assert weight([token("A", 0.6), token(" A", 0.0001), token("B", 0.2), rest]) == pytest.approx(
+        0.6001 / 0.8001
+    )
+    assert weight([token(" B", 0.9)]) == 0.0
+    assert weight([rest]) is None
+
+
+def test_skills_are_read_from_the_last_braces() -> None:
+    text = 'Fine {x}. {"Factuality": 4, "Logical_Correctness": "N/A", "Readability": 9}'
+    assert scores(text) == {"factuality": 4.0, "logical correctness": None}
+    assert scores("{'Factuality': 3.5}") == {"factuality": 3.5}
+    for odd in ("", "no braces", "{Factuality 3}", "{[1]: 2}", '{"Factuality": nan}', "{1, 2}"):
+        assert scores(odd) == {}
+
+
+async def test_a_skill_without_a_grade_is_unread_and_one_that_plays_no_part_is_not() -> None:
+    one = case(skills=("Factuality", "Comprehension", "Harmlessness"))
+    came = await ruled('flask:scripted:{"Factuality": 4, "Harmlessness": "N/A"}', one)
+    assert came.verdicts == [
+        Verdict(score=4.0, skill="Factuality"),
+        Verdict(skill="Comprehension", parsed=False),
+        Verdict(skill="Harmlessness"),
+    ]
+    assert came.usage["calls"] == 2
+
+
+def test_a_row_without_skills_is_graded_in_all_twelve() -> None:
+    found = judge("flask:scripted:x", EMPTY)
+    assert isinstance(found, Flask)
+    [trial] = found.trials(case())
+    assert len(trial.skills) == len(set(trial.keys("x"))) == len(SKILLS) == 12
+    text = trial.said["messages"][0][1]
+    assert all(f"- {skill}: " in text for skill in SKILLS)
+
+
+def test_texts_and_numbers_match_but_for_their_dress() -> None:
+    assert same_text(' "Paris." ', "paris")
+    assert not same_text("Paris, France", "Paris")
+    assert same_number("So it is $1,250.00.", "#### 1250")
+    assert same_number("-3", "-3.0")
+    assert not same_number("between 3 and 4", "3")
+    assert not same_number("none", "3")
+
+
+async def test_matches_score_one_or_nothing() -> None:
+    assert (await ruled("numeric", case("it is 4"))).verdicts == [Verdict(score=1.0)]
+    assert (await ruled("exact", case("it is 4"))).verdicts == [Verdict(score=0.0)]
+    with pytest.raises(UsageError, match="row 1 has none: give the row a `reference`"):
+        judge("exact", EMPTY).trials(case(references=()))
+    with pytest.raises(UsageError, match="its reference holds no number"):
+        judge("numeric", EMPTY).trials(case(references=("four",)))
+
+
+FUNCTIONS = """
+def half(said): return len(said["answer"]) / 2
+def yes(said): return said["answer"] == said["reference"]
+def nan(said): return float("nan")
+def nothing(said): return None
+def wrong(said): return said["nowhere"]
+number = 3
+"""
+
+
+async def test_a_function_of_ones_own_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_judges_of_tests.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    said = {
+        name: await ruled(f"python:my_judges_of_tests:{name}", case())
+        for name in ("half", "yes", "nan", "nothing", "wrong")
+    }
+    assert [*said["half"].verdicts, *said["yes"].verdicts] == [
+        Verdict(score=0.5),
+        Verdict(score=1.0),
+    ]
+    unread = [said[name] for name in ("nan", "nothing", "wrong")]
+    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 3
+    assert [one.text for one in unread] == [
+        "the function returned nan",
+        "the function returned None",
+        "KeyError: 'nowhere'",
+    ]
+
+
+REFUSED = {
+    "grad:openai:x": "did you mean `grade`?",
+    "beauty": "there is no judge 'beauty'; there are exact",
+    "grade": "`--judge grade` needs to know who judges",
+    "grade:gpt-4": "'gpt-4' is not `provider:model`",
+    "grade:opnai:gpt-4": "no provider is called 'opnai'",
+    "grade:openai:gpt-4": "OPENAI_API_KEY is not set",
+    "pairwise-logprobs:scripted:A": "`scripted:A` gives no log-probabilities",
+    "python:json": "a function is named as `python:package.module:function`",
+    "python:nowhere_at_all:f": "cannot be imported",
+    "python:json:nothing": "cannot be imported",
+    "python:sys:path": "is no function",
+    "recorded:/nowhere": "cannot read '/nowhere'",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_judge_that_cannot_judge_is_refused_in_one_line(name: str) -> None:
+    with pytest.raises(MoaError) as refused:
+        judge(name, EMPTY)
+    assert REFUSED[name] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+REPLAY = [{"instruction": "2+2?", "outputs": {}, "preference": {"s": 0.25}}]
+ANNOTATIONS = [
+    {"instruction": "2+2?", "generator_1": "b", "generator_2": "s", "preference": liked}
+    for liked in (1.25, 1.9)
+]
+
+
+@pytest.mark.parametrize(("rows", "liked"), [(REPLAY, 1.25), (ANNOTATIONS, 1.25)])
+async def test_recorded_preferences_are_looked_up(
+    tmp_path: Path, rows: list[Any], liked: float
+) -> None:
+    (tmp_path / "kept.json").write_text(json.dumps(rows))
+    name = f"recorded:{tmp_path / 'kept.json'}"
+    assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [Verdict(liked)]
+    assert judge(name, EMPTY).trials(case(system="other")) == []
+
+
+@pytest.mark.parametrize("odd", ["NaN", "null", "3", '"a"'])
+async def test_a_recorded_preference_that_is_none_is_kept_as_unread(
+    tmp_path: Path, odd: str
+) -> None:
+    row = '{"instruction": "2+2?", "generator_2": "s", "preference": ODD}'
+    (tmp_path / "kept.json").write_text(f"[{row.replace('ODD', odd)}]")
+    came = await ruled(f"recorded:{tmp_path / 'kept.json'}", case())
+    assert came.verdicts == [Verdict(parsed=False)]
+    assert came.text == "the record holds no number"
+
+
+async def test_a_draw_is_written_as_nought_in_old_annotations(tmp_path: Path) -> None:
+    row = {"instruction": "2+2?", "generator_2": "s", "preference": 0}
+    (tmp_path / "kept.json").write_text(json.dumps([row]))
+    assert (await ruled(f"recorded:{tmp_path / 'kept.json'}", case())).verdicts == [Verdict(1.5)]
+    with pytest.raises(UnknownName):
+        judge("recoded:x", EMPTY)

@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moagraph.evals.room import room
+from moagraph.evals.store import Ledger
+from nodes.errors import StorageError, UsageError
+
+
+def row(key: str, **said: Any) -> dict[str, Any]:
+    return {"key": key, "status": "done", "cost_usd": 0.5, **said}
+
+
+def lines(*rows: Any) -> str:
+    return "".join(json.dumps(one) + "\n" for one in rows)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "answers.jsonl"
+
+
+def read(file: Path) -> Ledger:
+    ledger = Ledger(file)
+    ledger.close()
+    return ledger
+
+
+def test_what_is_added_stands_when_it_is_read_again(file: Path) -> None:
+    ledger = Ledger(file)
+    ledger.add([row("a", answer="ä\n\u2028"), row("b")])
+    ledger.close()
+    again = read(file)
+    assert (again.rows, again.spent, again.notes) == (ledger.rows, 1.0, [])
+    assert "a" in again
+
+
+def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
+    whole = lines(row("a"), row("b"))
+    for cut in range(len(lines(row("a"))) + 1, len(whole) - 1):
+        file.write_text(whole[:cut])
+        ledger = Ledger(file)
+        ledger.add([row("c")])
+        ledger.close()
+        assert list(ledger.rows) == ["a", "c"]
+        assert "ended in the middle of a line" in ledger.notes[0]
+        assert file.read_text() == lines(row("a"), row("c"))
+    assert file.with_name("answers.jsonl.cut").read_text().endswith(whole[-3:-2] + "\n")
+
+
+def test_a_whole_last_line_without_its_end_is_kept(file: Path) -> None:
+    file.write_text(lines(row("a"), row("b"))[:-1])
+    ledger = Ledger(file)
+    ledger.add([row("c")])
+    ledger.close()
+    assert file.read_text() == lines(row("a"), row("b"), row("c"))
+    assert ledger.notes == []
+
+
+def test_a_line_that_nobody_can_read_is_left_out_and_told(file: Path) -> None:
+    file.write_text(lines(row("a")) + '{"key": "b", "score": NaN}\n[1]\n' + lines(row("c")))
+    ledger = read(file)
+    assert list(ledger.rows) == ["a", "c"]
+    assert [note.split(",")[0] for note in ledger.notes] == [
+        "answers.jsonl:2: not a result",
+        "answers.jsonl:3: not a result",
+    ]
+
+
+def test_a_failed_row_is_asked_again_and_never_hides_an_answer(file: Path) -> None:
+    file.write_text(lines(row("a", status="failed"), row("b"), row("b", status="failed"), row("a")))
+    ledger = read(file)
+    assert "a" in ledger
+    assert ledger.rows["b"]["status"] == "done"
+    assert ledger.spent == 2.0
+    file.write_text(lines(row("a", status="failed")))
+    assert "a" not in read(file)
+
+
+def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
+    ledger = Ledger(file)
+    with pytest.raises(ValueError, match="Out of range float"):
+        ledger.add([row("a", score=float("nan"))])
+    ledger.close()
+    assert file.read_bytes() == b""
+
+
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="the same command goes on"):
+        Ledger(tmp_path)
+
+
+def test_two_on_one_room_are_refused(tmp_path: Path) -> None:
+    place = tmp_path / "partial"
+    with (
+        room(place, tmp_path),
+        pytest.raises(UsageError, match="in use by another process"),
+        room(place, tmp_path),
+    ):
+        pass
+    assert not place.exists()
