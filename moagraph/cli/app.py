@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from moagraph.cli.eval import evals
+
 app = typer.Typer(
     name="moa",
     help="Ask several language models at once and have one make the best of it.",
@@ -164,6 +166,8 @@ def replay(
 
     command(thread, from_layer, edit, drop, again, put, as_json)
 
+
+app.add_typer(evals, name="eval")
 
 recipes = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)
 app.add_typer(recipes, name="recipes")

@@ -8,7 +8,7 @@ from tests.terminal import MIX, environment, moa, saved
 
 COMMANDS = [
     "ask", "chat", "resume", "retry", "replay", "show", "threads", "recipes", "graph", "models",
-    "doctor", "serve",
+    "doctor", "serve", "eval",
 ]  # fmt: skip
 OPTIONS = {
     "ask": ["QUESTION", "--recipe", "NAME|FILE", "--thread", "--pause-after", "--system", "--json"],

@@ -1,0 +1,1 @@
+"""Whether a recipe helps: measures, studies and reports; each file needs the extra `evals`."""
