@@ -7,6 +7,10 @@ import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="Where an evaluation keeps its results.")
+]
+
 evals = typer.Typer(help="Find out whether a recipe helps, by how much, and at what cost.")
 
 
@@ -37,3 +41,17 @@ def score(
     from moagraph.cli.eval_score import score as command
 
     command(file, constants, model, baseline, against, as_json)
+
+
+@evals.command()
+def export(
+    folder: FolderArgument,
+    form: Annotated[str, typer.Option("--format", help="alpaca, or mt-bench.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
+    ],
+) -> None:
+    """Write a run's answers and verdicts as other tools read them."""
+    from moagraph.cli.eval_export import export as command
+
+    command(folder, form, output)

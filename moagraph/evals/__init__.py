@@ -1,1 +1,1 @@
-"""Whether a recipe helps: measures, studies and reports; each file needs the extra `evals`."""
+"""Does it help? Runs of recipes and models over data sets, and what judges say of them."""
