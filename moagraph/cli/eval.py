@@ -44,6 +44,43 @@ def score(
 
 
 @evals.command()
+def study(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="spearman, choosers, diversity, proposers, roles or depths."
+        ),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="Recorded answers: spearman, choosers."),
+    ] = None,
+    target: Annotated[
+        list[str], typer.Option("--target", metavar="SYSTEM", help="Compared by spearman.")
+    ] = [],  # noqa: B006 (typer copies it)
+    models: Annotated[
+        str, typer.Option("--models", metavar="A,B,C", help="The proposers, the best one first.")
+    ] = "",
+    aggregator: Annotated[
+        str, typer.Option("--aggregator", metavar="MODEL", help="Default: the first proposer.")
+    ] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Write the recipes to run there."),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="FOLDER", help="Tabulate what was run with them."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make one of the papers' studies again, on recorded answers or on a run."""
+    from moagraph.cli.eval_study import study as command
+
+    command(name, data, target, models, aggregator, output, run, as_json)
+
+
+@evals.command()
 def export(
     folder: FolderArgument,
     form: Annotated[str, typer.Option("--format", help="alpaca, or mt-bench.")],
