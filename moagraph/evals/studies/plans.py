@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from graphs.recipe import Recipe
 from nodes.errors import UsageError
 
@@ -50,7 +52,10 @@ def recipes(name: str, models: Sequence[str], aggregator: str) -> list[Recipe]:
     """The study's recipes, read and checked."""
     if not models:
         raise UsageError("name the models that propose, best first: --models A,B,C")
-    return [Recipe.model_validate(told) for told in STUDIES[name](models, aggregator)]
+    try:
+        return [Recipe.model_validate(told) for told in STUDIES[name](models, aggregator)]
+    except ValidationError as error:
+        raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def alone(name: str, models: Sequence[str], aggregator: str) -> list[str]:
