@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from moagraph.cli.runs import batch, eval_judge, eval_run
+from moagraph.cli.eval import evals
+from moagraph.cli.runs import batch
 
 app = typer.Typer(
     name="moa",
@@ -167,6 +168,8 @@ def replay(
     command(thread, from_layer, edit, drop, again, put, as_json)
 
 
+app.add_typer(evals, name="eval")
+
 recipes = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)
 app.add_typer(recipes, name="recipes")
 
@@ -286,10 +289,6 @@ def cache_clear() -> None:
 
 
 app.command()(batch)
-evals = typer.Typer(help="Measure recipes and models on data sets.", no_args_is_help=True)
-app.add_typer(evals, name="eval")
-evals.command("run")(eval_run)
-evals.command("judge")(eval_judge)
 
 
 @app.command()

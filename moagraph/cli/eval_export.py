@@ -1,0 +1,68 @@
+"""`moa eval export`: a run's files in the forms of `alpaca_eval` and of FastChat."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moagraph.cli.eval_score import needed
+from moagraph.cli.screen import one_line, say
+from nodes.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from moagraph.evals.results import Results
+
+
+def export(folder: Path, form: str, output: Path) -> None:
+    """Write what there is, and name each file."""
+    if form not in ("alpaca", "mt-bench"):
+        raise UsageError(f"--format {form!r}: there are alpaca and mt-bench")
+    needed("numpy")
+    from moagraph.evals.results import read_results
+
+    results = read_results(folder)
+    for note in results.notes:
+        say(f"moa: {one_line(note)}")
+    try:
+        for file in (_alpaca if form == "alpaca" else _mt_bench)(results, output):
+            say(f"moa: wrote {file}")
+    except OSError as error:
+        raise StorageError(f"cannot write to {str(output)!r}: {error.strerror}") from error
+
+
+def _alpaca(results: "Results", output: Path) -> list[Path]:
+    from moagraph.evals.formats.alpaca import annotations_of, outputs_of, write_rows
+
+    written = []
+    for system in results.systems:
+        file = output / plain(system) / "model_outputs.json"
+        write_rows(file, outputs_of(results, system))
+        written.append(file)
+    compared = {
+        (str(row["system"]), str(row["judge"])) for row in results.verdicts if row.get("baseline")
+    }
+    for system, judge in sorted(compared):
+        file = output / plain(system) / plain(judge) / "annotations.json"
+        write_rows(file, annotations_of(results, system, judge))
+        written.append(file)
+    return written
+
+
+def _mt_bench(results: "Results", output: Path) -> list[Path]:
+    from moagraph.evals.formats.mt_bench import answers_of, grades_of, write_lines
+
+    written = []
+    for system in results.systems:
+        file = output / "model_answer" / f"{plain(system)}.jsonl"
+        write_lines(file, answers_of(results, system))
+        written.append(file)
+    judges = {str(row["judge"]) for row in results.verdicts if row["method"] == "grade"}
+    for judge in sorted(judges):
+        file = output / "model_judgment" / f"{plain(judge)}_single.jsonl"
+        write_lines(file, grades_of(results, judge))
+        written.append(file)
+    return written
+
+
+def plain(name: str) -> str:
+    """A name that can be a file's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "unnamed"

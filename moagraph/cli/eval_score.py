@@ -1,0 +1,119 @@
+"""`moa eval score`: what stored judgements say of a model."""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moagraph.cli.screen import one_line, out, say
+from nodes.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from moagraph.evals.constants import Constants
+    from moagraph.evals.pairs import Pairs
+    from moagraph.evals.score import Difference, Rate, Score
+
+
+def needed(*modules: str) -> None:
+    """Say what to install where something is missing."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra("`moa eval` needs `pip install 'moagraph[evals]'`")
+
+
+def score(
+    file: Path,
+    constants: str | None,
+    model: str | None,
+    baseline: str | None,
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the score; what had to be said of the rows goes to standard error."""
+    needed("numpy")
+    from moagraph.evals.score import difference
+    from moagraph.evals.score import score as scored
+
+    known = _constants(constants)
+    baseline = baseline or (known.baseline if known else None)
+    pairs = _pairs(file, baseline, model)
+    found = scored(pairs, known)
+    for note in found.notes:
+        say(f"moa: {one_line(note)}")
+    other = _pairs(against, baseline, None) if against else None
+    gap = difference(pairs, other, known) if other else None
+    if as_json:
+        if found.lc is None:
+            say(f"moa: no LC win rate: {one_line(_why(found))}")
+        more = {"difference": _plain(gap)} if gap else {}
+        out(json.dumps(found.plain() | more))
+        return
+    out("\n".join([*_told(found), *(_told_gap(gap) if gap else ())]))
+
+
+def _pairs(file: Path, baseline: str | None, model: str | None) -> "Pairs":
+    from moagraph.evals.files import read_rows
+    from moagraph.evals.pairs import pairs_of
+    from nodes.errors import UsageError
+
+    try:
+        return pairs_of(read_rows(file, "annotations"), baseline, model)
+    except UsageError as error:
+        told = str(error)
+        raise UsageError(told if str(file) in told else f"{file}: {told}") from error
+
+
+def _constants(said: str | None) -> "Constants | None":
+    if said is None:
+        return None
+    if said == "hub":
+        from moagraph.evals.hub import fetch_constants
+
+        return fetch_constants()
+    from moagraph.evals.constants import read_constants
+
+    return read_constants(Path(said))
+
+
+def _told(found: "Score") -> Iterator[str]:
+    yield one_line(f"{found.model} against {found.baseline}, {found.n} instructions judged")
+    yield f"win rate     {rate(found.win)}"
+    if found.lc:
+        yield f"LC win rate  {rate(found.lc)}"
+    else:
+        yield f"LC win rate  none: {one_line(found.why_not_lc)}"
+    if found.adjusted:
+        yield one_line(f"length-adjusted (not LC: {found.why_not_lc}) {rate(found.adjusted)}")
+
+
+def _why(found: "Score") -> str:
+    if found.adjusted is None:
+        return found.why_not_lc
+    return f"{found.why_not_lc}; length-adjusted it is {rate(found.adjusted)}"
+
+
+def _told_gap(gap: "Difference") -> Iterator[str]:
+    yield f"more than the other, on the {gap.n} instructions that both have"
+    yield f"win rate     {rate(gap.win, '+')}"
+    if gap.lc:
+        yield f"LC win rate  {rate(gap.lc, '+')}"
+
+
+def _plain(gap: "Difference") -> dict[str, object]:
+    return {
+        "n": gap.n,
+        "win_rate": gap.win.value,
+        "win_rate_ci": gap.win.interval,
+        "lc_win_rate": gap.lc and gap.lc.value,
+        "lc_win_rate_ci": gap.lc and gap.lc.interval,
+    }
+
+
+def rate(said: "Rate", sign: str = "") -> str:
+    """A rate with its interval."""
+    told = f"{said.value:{sign}.2f}"
+    if said.interval is None:
+        return f"{told} (too few for an interval)"
+    low, high = said.interval
+    return f"{told} (95 % interval {low:{sign}.2f} to {high:{sign}.2f})"

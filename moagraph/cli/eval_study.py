@@ -1,0 +1,183 @@
+"""`moa eval study`: the papers' studies, made again."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moagraph.cli.eval_score import needed
+from moagraph.cli.screen import one_line, out, say
+from nodes.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from moagraph.evals.bootstrap import Interval
+    from moagraph.evals.studies.recorded import Question
+
+RECORDED = ("spearman", "choosers")
+RUN = ("proposers", "roles", "depths")
+USUAL_TARGETS = ("Together-MoA", "gpt-4o-2024-05-13")
+ODDS = "random is the expected value of a draw; one draw is off by about 1"
+
+
+def study(
+    name: str,
+    data: Path | None,
+    targets: Sequence[str],
+    models: str,
+    aggregator: str,
+    output: Path | None,
+    run: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the study's table."""
+    known = (*RECORDED, "diversity", *RUN)
+    if name not in known:
+        raise UsageError(f"there is no study {name!r}; there are {', '.join(known)}")
+    needed("numpy", "sacrebleu", "rapidfuzz")
+    if name in RECORDED:
+        from moagraph.evals.studies.recorded import read_questions
+
+        if data is None:
+            raise UsageError(f"`moa eval study {name}` needs recorded answers: --data FOLDER")
+        asked = read_questions(data)
+        rows, shown = _choosers(asked) if name == "choosers" else _spearman(asked, targets)
+    elif name == "diversity":
+        rows, shown = _diversity(run)
+    elif run is not None:
+        rows, shown = _tabulated(run)
+    else:
+        rows, shown = _planned(name, models, aggregator, output)
+    out(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(shown))
+
+
+Table = tuple[list[dict[str, Any]], list[str]]
+
+
+def _choosers(asked: "Sequence[Question]") -> Table:
+    from moagraph.evals.studies.choosers import study as choosers
+
+    found = choosers(asked)
+    lines = [(one.name, f"{one.win_rate:.1f}", _between(one.interval, 1)) for one in found]
+    head = ("way to choose", "win rate %", "95 % interval")
+    return [asdict(one) for one in found], [*table(head, lines), "", ODDS]
+
+
+def _spearman(asked: "Sequence[Question]", targets: Sequence[str]) -> Table:
+    from moagraph.evals.studies.spearman import study as spearman
+
+    answered = {name for one in asked for name in one.answers}
+    unjudged = sorted(answered - {name for one in asked for name in one.preference})
+    wanted = list(targets) or [name for name in USUAL_TARGETS if name in unjudged] or unjudged
+    for name in wanted:
+        if name not in answered:
+            raise UsageError(f"no recorded answer is of {name!r}; there are {', '.join(unjudged)}")
+    total, done = 3 * len(wanted), iter(range(1, 1000))
+    found = spearman(asked, wanted, lambda: say(f"moa: compared {next(done)} of {total}"))
+    lines = [
+        (
+            one.measure,
+            one.target,
+            f"{one.value:.2f}",
+            _between(one.interval, 2),
+            "" if one.partial is None else f"{one.partial:.2f}",
+            _between(one.partial_interval, 2) if one.partial is not None else "",
+        )
+        for one in found
+    ]
+    head = ("measure", "target", "spearman", "95 % interval", "length held", "95 % interval")
+    note = f"{found[0].questions} questions; no target saw any of the answers that are ranked"
+    return [asdict(one) for one in found], [*table(head, lines), "", note]
+
+
+def _diversity(run: Path | None) -> Table:
+    from moagraph.evals.facts import facts
+    from moagraph.evals.studies.diversity import mixtures, published, regression
+
+    found = published(facts()["selfmoa_table4_regression"]["rows"])
+    if run is not None:
+        from moagraph.evals.results import read_results
+
+        results = read_results(run)
+        judges = list(dict.fromkeys(str(row["judge"]) for row in results.verdicts))
+        found += [regression(f"{run.name}, {judge}", mixtures(results, judge)) for judge in judges]
+    lines = [
+        (
+            one.name,
+            f"{one.quality:.3f} +- {one.quality_error:.3f}",
+            f"{one.diversity:.3f} +- {one.diversity_error:.3f}",
+            f"{one.r2:.3f}",
+            "Self-MoA, table 4" if one.n is None else f"{one.n} mixtures",
+        )
+        for one in found
+    ]
+    head = ("data", "quality", "diversity", "R2", "of")
+    return [asdict(one) for one in found], list(table(head, lines))
+
+
+def _tabulated(run: Path) -> Table:
+    from moagraph.evals.results import read_results
+    from moagraph.evals.studies.tabulate import tabulate
+
+    results = read_results(run)
+    for note in results.notes:
+        say(f"moa: {one_line(note)}")
+    found = tabulate(results)
+    lines = [
+        (
+            one.system, one.judge, one.measure, str(one.n), f"{one.value:.2f}",
+            _between(one.interval, 2), f"{one.calls:.1f}", f"{one.tokens:.0f}", one.at_calls,
+            one.at_tokens,
+        )
+        for one in found
+    ]  # fmt: skip
+    head = (
+        "system", "judge", "measure", "n", "value", "95 % interval", "calls", "tokens",
+        "best at no more calls", "best at no more tokens",
+    )  # fmt: skip
+    return [asdict(one) for one in found], list(table(head, lines))
+
+
+def _planned(name: str, models: str, aggregator: str, output: Path | None) -> Table:
+    """The recipes, written where that is wanted, and the command that runs them."""
+    from moagraph.evals.studies.plans import STUDIES, alone, recipes, toml
+
+    said = [model.strip() for model in models.split(",") if model.strip()]
+    by = aggregator or (said[0] if said else "")
+    found, single = recipes(name, said, by), alone(name, said, by)
+    told = list(STUDIES[name](said, by))
+    names = [one.name for one in found]
+    if output is not None:
+        _write(output, {f"{one['name']}.toml": toml(one) for one in told})
+        names = [str(output / f"{one}.toml") for one in names]
+        systems = " ".join(f"--system {name}" for name in [*names, *single])
+        say(f"moa: wrote {len(told)} recipes; `moa eval run` takes them: {systems}")
+    lines = [(one.name, str(one.calls), ", ".join(one.models)) for one in found]
+    rows: list[dict[str, Any]] = [*told, *({"model": model} for model in single)]
+    alone_lines = [(model, "1", model) for model in single]
+    return rows, list(table(("system", "calls", "models"), [*lines, *alone_lines]))
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns as wide as their widest entry."""
+    cells = [[one_line(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _between(interval: "Interval | None", digits: int) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"{low:.{digits}f} to {high:.{digits}f}"

@@ -1,0 +1,37 @@
+"""Files of JSON, gzipped or not; what is wrong with one is said in a line."""
+
+import gzip
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+from nodes.errors import UsageError
+
+
+def read_json(file: Path, what: str) -> Any:
+    """What a file holds; `what` names it where it cannot be read."""
+    try:
+        raw = file.read_bytes()
+        return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+    except OSError as error:
+        raise UsageError(f"cannot read the {what} {str(file)!r}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno} column {error.colno}"
+        hint = "; it seems to be cut off" if error.pos >= len(error.doc.rstrip()) - 1 else ""
+        raise UsageError(f"{file}: not whole JSON: {error.msg} at {at}{hint}") from error
+    except (EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: not a whole JSON file: {error}") from error
+
+
+def read_rows(file: Path, what: str) -> list[dict[str, Any]]:
+    """A JSON array of objects, with at least one."""
+    said = read_json(file, what)
+    if not isinstance(said, list):
+        raise UsageError(f"{file}: the {what} are a JSON array of objects")
+    if not said:
+        raise UsageError(f"{file}: the array is empty, so there is nothing to do")
+    for number, row in enumerate(said, 1):
+        if not isinstance(row, dict):
+            raise UsageError(f"{file}: row {number} is no object")
+    return said

@@ -1,0 +1,86 @@
+"""What an evaluation's folder holds, as far as it was written: answers, verdicts, and notes."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moagraph.evals.files import read_json
+from nodes.errors import UsageError
+
+Row = Mapping[str, Any]
+Where = tuple[str, int]  # a question's id and the turn
+
+ANSWER = ("key", "system", "id", "question", "answer", "status")
+VERDICT = ("key", "judge", "method", "system", "id", "parsed")
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run: each system's answers, and what judges said of them."""
+
+    folder: Path
+    run: Row
+    answers: Sequence[Row]
+    verdicts: Sequence[Row]
+    notes: Sequence[str] = ()
+
+    @property
+    def systems(self) -> list[str]:
+        """Every system that has a row, in the order in which the run names them."""
+        named = [str(name) for name in self.run.get("systems", [])]
+        return list(dict.fromkeys([*named, *(row["system"] for row in self.answers)]))
+
+    def of(self, system: str) -> dict[Where, Row]:
+        """A system's answers that came, by question and turn."""
+        rows = (row for row in self.answers if row["system"] == system)
+        return {where(row): row for row in rows if row["status"] == "done"}
+
+
+def where(row: Row) -> Where:
+    """Which question, and which turn of it."""
+    return str(row["id"]), int(row.get("turn") or 1)
+
+
+def read_results(folder: Path) -> Results:
+    """The folder's files; a line that cannot be read is left out, and said so."""
+    run = read_json(folder / "run.json", "run")
+    if not isinstance(run, dict):
+        raise UsageError(f"{folder / 'run.json'}: no JSON object; is this an evaluation's folder?")
+    notes: list[str] = []
+    answers = _rows(folder / "answers.jsonl", ANSWER, notes)
+    verdicts = _rows(folder / "verdicts.jsonl", VERDICT, notes)
+    if not answers:
+        raise UsageError(f"{folder}: there are no answers yet; `moa eval run` makes some")
+    if run.get("smoke"):
+        notes.insert(0, "a smoke run: too few questions to compare its numbers with others")
+    return Results(folder, run, answers, verdicts, notes)
+
+
+def _rows(file: Path, needed: Sequence[str], notes: list[str]) -> list[Row]:
+    """Every whole row once: of rows with the same key the last stands."""
+    if not file.exists():
+        return []
+    found: dict[str, Row] = {}
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            missing = [key for key in needed if key not in row]
+        except (ValueError, TypeError, RecursionError):
+            row, missing = None, ["everything"]
+        if not isinstance(row, dict) or missing:
+            notes.append(f"{file.name}: line {number} is not whole and was left out")
+            continue
+        found[str(row["key"])] = row
+    return list(found.values())
+
+
+def _lines(file: Path) -> Iterator[str]:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
+    except OSError as error:
+        raise UsageError(f"cannot read {str(file)!r}: {error.strerror}") from error

@@ -1,0 +1,212 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+
+from graphs.load import load_recipe
+from moagraph.evals.facts import facts, source
+from moagraph.evals.results import read_results
+from moagraph.evals.similarity import Bleu, TfIdf, by_edits, vendi
+from moagraph.evals.studies import choosers, plans, spearman
+from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
+from moagraph.evals.studies.recorded import Question, read_questions
+from moagraph.evals.studies.tabulate import tabulate
+from nodes.errors import UsageError
+from tests.recorded import recorded
+from tests.results import answer, folder_of, proposal, verdict, write
+
+ONE = "The cat sat on the mat, and the dog lay by the door."
+TWO = "A cat sat on the mat; the dog was by the open door today."
+WORDS = "one two three four five six seven eight nine ten".split()
+
+
+def questions(count: int = 40) -> list[Question]:
+    """The judge likes what has more words of a target; a length of its own tells nothing."""
+    dice = np.random.default_rng(4)
+    found = []
+    for number in range(count):
+        target = [f"{word}{number}" for word in WORDS]
+        kept = {name: target[:size] for name, size in zip("abcd", (2, 4, 6, 8), strict=True)}
+        answers = {
+            name: " ".join([*words, *["filler"] * int(dice.integers(9, 40) - len(words))])
+            for name, words in kept.items()
+        }
+        liked = {name: len(words) / 10 for name, words in kept.items()}
+        answers |= {"mix": " ".join(target), "other": "nothing of that kind at all"}
+        found.append(Question(f"q{number}", answers, liked))
+    return found
+
+
+def test_bleu_is_sacrebleus_and_the_measures_are_what_their_names_say() -> None:
+    theirs = BLEU(effective_order=True)
+    for text, other in ((ONE, TWO), (TWO, ONE), (ONE, ONE), ("", ONE), ("a b", "c d")):
+        assert Bleu()(text, other) == theirs.sentence_score(text, [other]).score
+    alike = TfIdf([ONE, TWO, "something else"])
+    assert alike(ONE, ONE) == pytest.approx(1)
+    assert 0.4 < alike(ONE, TWO) < 0.9
+    assert alike(ONE, "nothing shared") == 0
+    assert (by_edits("abcd", "abcd"), by_edits("abcd", "abxd")) == (1, 0.75)
+
+
+def test_vendi_counts_the_different_texts() -> None:
+    def same(text: str, other: str) -> float:
+        return float(text == other)
+
+    assert vendi(["a"] * 4, same) == pytest.approx(1)
+    assert vendi(["a", "b", "c", "d"], same) == pytest.approx(4)
+    assert vendi(["a", "a", "b", "b"], same) == pytest.approx(2)
+
+
+def test_a_rank_correlation_knows_ties_and_constants() -> None:
+    assert spearman.spearman([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
+    assert spearman.spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert spearman.spearman([1, 1, 2], [1, 2, 3]) == pytest.approx(math.sqrt(3) / 2)
+    assert math.isnan(spearman.spearman([1, 1, 1], [1, 2, 3]))
+
+
+def test_likeness_is_told_from_length_and_a_target_that_says_nothing_has_none() -> None:
+    found = {
+        (one.measure, one.target): one for one in spearman.study(questions(), ["mix", "other"])
+    }
+    alike = found["TF-IDF", "mix"]
+    assert alike.value > 0.6
+    assert alike.partial
+    assert alike.partial > 0.8
+    assert alike.interval
+    assert alike.interval[0] < alike.value < alike.interval[1]
+    length = found[spearman.LENGTH, "any"]
+    assert abs(length.value) < 0.4
+    assert length.partial is None
+    assert math.isnan(found["TF-IDF", "other"].value)
+
+
+def test_each_way_to_choose_is_scored_beside_the_best_chance_and_the_oracle() -> None:
+    def first(question: str, answers: object) -> str:
+        return "a"
+
+    found = {one.name: one for one in choosers.study(questions(), {"first": first})}
+    assert found["best single (d)"].win_rate == pytest.approx(80)
+    assert found["oracle"].win_rate == pytest.approx(80)
+    assert found["random"].win_rate == pytest.approx(50)
+    assert found["first"].win_rate == pytest.approx(20)
+    assert found["first"].picks == {"a": 40}
+    assert choosers.longest("q", {"x": "short", "y": "longer"}) == "y"
+    same = choosers.consensus(by_edits)
+    assert same("q", {"x": "aaaa", "y": "aaab", "z": "zzzz"}) in {"x", "y"}
+
+
+def test_a_regression_finds_the_slopes_it_was_given() -> None:
+    dice = np.random.default_rng(2)
+    quality, diversity = dice.normal(0, 1, 60), dice.normal(0, 1, 60)
+    scaled = [(one - one.mean()) / one.std() for one in (quality, diversity)]
+    outcome = 3 * scaled[0] + 1 * scaled[1] + 50 + dice.normal(0, 0.2, 60)
+    rows = zip(quality, diversity, outcome, strict=True)
+    found = regression("x", [Mixture("m", *map(float, row)) for row in rows])
+    assert found.quality == pytest.approx(3, abs=0.1)
+    assert found.diversity == pytest.approx(1, abs=0.1)
+    assert 0.01 < found.quality_error < 0.06
+    assert found.r2 > 0.95
+    with pytest.raises(UsageError, match="3 mixtures are too few"):
+        regression("x", [Mixture("m", 1, 2, 3)] * 3)
+    with pytest.raises(UsageError, match="do not vary"):
+        regression("x", [Mixture("m", 1, 2, 3)] * 5)
+    assert [one.name for one in published(facts()["selfmoa_table4_regression"]["rows"])] == [
+        "MMLU", "CRUX", "MATH",
+    ]  # fmt: skip
+
+
+def test_a_runs_mixtures_are_those_whose_proposers_ran_alone(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, systems=("mix", "scripted:m01", "scripted:m02"))
+    judged = [
+        verdict(system, number, "grade", score=score)
+        for system, score in (("mix", 8.0), ("scripted:m01", 4.0), ("scripted:m02", 6.0))
+        for number in range(4)
+    ]
+    write(folder / "verdicts.jsonl", judged)
+    [mixture] = mixtures(read_results(folder), "judge of grade")
+    assert (mixture.name, mixture.quality, mixture.outcome) == ("mix", 5, 8)
+    assert 1 < mixture.diversity <= 2
+
+
+def test_a_run_is_tabulated_also_at_equal_calls_and_tokens(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    cheap: dict[str, Any] = {"usage": {"input_tokens": 1, "output_tokens": 1, "calls": 3}}
+    rows = [answer("mix", 1), answer("solo", 1), answer("late", 1, **cheap)]
+    write(folder / "answers.jsonl", rows)
+    said = {"mix": 8.0, "solo": 5.0, "late": 6.0}
+    write(folder / "verdicts.jsonl", [verdict(s, 1, "grade", score=v) for s, v in said.items()])
+    found = {one.system: one for one in tabulate(read_results(folder))}
+    assert (found["solo"].at_calls, found["solo"].at_tokens) == ("solo", "mix")
+    assert (found["late"].at_calls, found["late"].at_tokens) == ("mix", "late")
+    assert (found["mix"].calls, found["mix"].tokens, found["mix"].value) == (3, 50, 8)
+
+
+def test_plans_are_recipes_that_can_be_read_from_their_files(tmp_path: Path) -> None:
+    models = [f"scripted:{name}" for name in 'abc"d\\']
+    for name in plans.STUDIES:
+        for told in plans.STUDIES[name](models, "scripted:z"):
+            file = tmp_path / f"{told['name']}.toml"
+            file.write_text(plans.toml(told))
+            assert load_recipe(file).resolved() in [
+                one.resolved() for one in plans.recipes(name, models, "scripted:z")
+            ]
+    six = [f"scripted:{name}" for name in "abcdef"]
+    calls = {one.name: one.calls for one in plans.recipes("proposers", six, "scripted:z")}
+    assert calls == {
+        "mixed-1": 2, "single-1": 2, "mixed-2": 3, "single-2": 3, "mixed-3": 4, "single-3": 4,
+        "mixed-6": 7, "single-6": 7,
+    }  # fmt: skip
+    deep = {one.name: one.calls for one in plans.recipes("depths", six, "scripted:z")}
+    assert deep["layers-3"] == deep["same-calls-3"] == 13
+    assert plans.alone("depths", ["a"], "z") == ["a", "z"]
+    with pytest.raises(UsageError, match="name the models that propose"):
+        plans.recipes("roles", [], "z")
+    with pytest.raises(UsageError, match="'a' is not `provider:model`"):
+        plans.recipes("roles", ["a"], "a")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"instruction": 1}', '{"preference": {"a": "x"}}']
+)
+def test_recorded_answers_that_cannot_be_read_are_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"replay\.jsonl|alpaca_replay"):
+        read_questions(tmp_path)
+    (tmp_path / "replay.jsonl").write_text(text)
+    with pytest.raises(UsageError, match=r"replay\.jsonl"):
+        read_questions(tmp_path)
+
+
+def test_facts_carry_their_sources() -> None:
+    for name in facts():
+        if name != "sources":
+            assert source(name)
+    assert "scripted" not in json.dumps(facts())
+    assert proposal("01", "x")["seat"] == "01"
+
+
+def test_the_choosers_of_the_recorded_data_win_what_is_known_of_them() -> None:
+    asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))
+    found = {one.name.partition(" (")[0]: one.win_rate for one in choosers.study(asked)}
+    assert found["best single"] == pytest.approx(70.5, abs=0.05)
+    assert found["longest"] == pytest.approx(68.3, abs=0.05)
+    assert found["BLEU consensus"] == pytest.approx(65.0, abs=0.1)
+    assert found["oracle"] == pytest.approx(85.1, abs=0.1)
+    # The expected value; the figure that is known of a random pick, 44.5, was one draw.
+    assert found["random"] == pytest.approx(46.0, abs=0.05)
+
+
+def test_on_the_recorded_data_likeness_says_less_than_length() -> None:
+    asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))[::3]
+    targets = ["Together-MoA", "gpt-4o-2024-05-13", "SelfMoA_gemma-2-9b-it-SimPO"]
+    found = {(one.measure, one.target): one for one in spearman.study(asked, targets)}
+    length = found[spearman.LENGTH, "any"].value
+    # No target saw these answers, and each correlates all the same; length correlates more.
+    for target in targets:
+        bleu = found["BLEU", target]
+        assert 0.2 < bleu.value < length
+        assert bleu.partial
+        assert bleu.partial < bleu.value
