@@ -1,6 +1,6 @@
 """Where every node of a recipe stands: what it is called, where it is told, what it reads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,15 @@ def places(recipe: Recipe) -> Iterator[Place]:
     yield from (place for place, _ in before(recipe))
     for row in rows(recipe):
         yield from (place for place, _ in (*row.seats, *row.steps))
+
+
+def ended_by(recipe: Recipe, steps: Mapping[str, Any]) -> tuple[int, str] | None:
+    """The layer and the node that have settled the turn ahead of the last layer's own steps."""
+    for row in list(rows(recipe))[:-1]:
+        for node in row.exits:
+            if steps.get(node, {}).get("settled"):
+                return row.number, node
+    return None
 
 
 def _row(number: int, layer: Layer, ahead: tuple[str, ...]) -> Row:

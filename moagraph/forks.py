@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from graphs import names
 from graphs.places import before as ahead_of
-from graphs.places import rows
+from graphs.places import ended_by, rows
 from graphs.recipe import Recipe
 from moagraph.history import Thread, at_join, compiled
 from nodes.conversation import usable
@@ -57,6 +57,7 @@ async def fork(
 ) -> tuple[Thread, RunnableConfig]:
     """The thread with the changes made, and where to run on from."""
     layer = _layer(thread, from_layer, changes)
+    _check_needed(thread, layer)
     _check_reach(layer, changes.put)
     at = await at_join(thread, layer)
     kept = at.values["recipe"]
@@ -117,9 +118,19 @@ def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
         )
     if from_layer is not None:
         return from_layer
-    return (
-        named.pop() if named else min(map(_reach, changes.put), default=len(thread.recipe.layers))
-    )
+    ended = ended_by(thread.recipe, thread.state.values["steps"])
+    last = ended[0] if ended else len(thread.recipe.layers)
+    return named.pop() if named else min(map(_reach, changes.put), default=last)
+
+
+def _check_needed(thread: Thread, layer: int) -> None:
+    """A layer behind one that settled the turn has no answers that could stand."""
+    ended = ended_by(thread.recipe, thread.state.values["steps"])
+    if ended and ended[0] < layer <= len(thread.recipe.layers):
+        raise UsageError(
+            f"layer {layer} of thread {thread.id!r} was not needed: `{ended[1]}` settled the turn; "
+            f"replay from layer {ended[0]}"
+        )
 
 
 def _check_reach(layer: int, paths: Iterable[str]) -> None:

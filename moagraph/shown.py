@@ -1,10 +1,10 @@
 """A turn that is kept, read as a person or a program wants to look at it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphs.places import rows
+from graphs.places import ended_by, rows
 from graphs.recipe import Recipe
 from moagraph.branches import Branches, Fork, Saver, branches, named
 from moagraph.history import Thread, opened
@@ -12,7 +12,7 @@ from moagraph.keep.steady import Steady
 from moagraph.reading import error_of, question_of, seconds_of, sent_of, standing, values_of
 from moagraph.result import Result, Status, result
 from nodes.errors import UnknownName
-from nodes.state import Json
+from nodes.state import Json, Place
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,31 @@ class Shown:
     at: str
     last: str
     sent: Mapping[str, list[Json]]
+    unneeded: Sequence[int] = ()  # layers that a gate has spared
 
     @property
     def layers(self) -> list[Layer]:
-        """Each layer with its own steps."""
+        """Each layer with its own steps; ahead of them 0, where steps are ahead of the first."""
+        numbers = [0] if any(_layer_of(step) == 0 for step in self.came.steps) else []
+        proposals: dict[int, list[Json]] = {number: [] for number in numbers}
+        proposals |= {one["layer"]: one["proposals"] for one in self.came.layers}
         return [
-            Layer(
-                one["layer"],
-                one["proposals"],
-                [step for step in self.came.steps if _layer_of(step) == one["layer"]],
-            )
-            for one in self.came.layers
+            Layer(number, said, [step for step in self.came.steps if _layer_of(step) == number])
+            for number, said in proposals.items()
         ]
 
     @property
     def answering(self) -> Json | None:
-        """The record of the step whose text is the answer."""
+        """The record of the call whose text is the answer; none where it was picked."""
         steps = self.came.steps if self.came.status == "done" else []
-        return next((step for step in steps if step["node"] == self.last), None)
+        return next((s for s in steps if s["node"] == self.last and "model" in s), None)
 
     def only(self, layer: int) -> "Shown":
         """The same with only that layer."""
         layers = [one for one in self.came.layers if one["layer"] == layer]
         steps = [step for step in self.came.steps if _layer_of(step) == layer]
-        return replace(self, came=replace(self.came, layers=layers, steps=steps))
+        unneeded = [number for number in self.unneeded if number == layer]
+        return replace(self, came=replace(self.came, layers=layers, steps=steps), unneeded=unneeded)
 
     def as_json(self, sent: bool = False) -> Json:
         """As `moa ask --json` prints a run, and where in the thread it stands."""
@@ -120,7 +121,8 @@ async def _read(
         fork=fork.number,
         forks=len(tree.forks),
         at=thread.state.created_at or "",
-        last=next(p.node for row in rows(thread.recipe) for p in row.behind if p.final),
+        last=_last(thread.recipe, values["steps"]),
+        unneeded=_unneeded(thread.recipe, values["steps"]),
         sent=dict(sent_of(values, thread.recipe)),
     )
     return read if layer is None else read.only(layer)
@@ -136,14 +138,25 @@ def _came(thread: Thread, values: Json, status: Status) -> Result:
         error=error_of(thread.state),
         next=thread.state.next,
     )
-    order = {node: number for number, node in enumerate(_behind(thread.recipe))}
-    steps = sorted(came.steps, key=lambda step: order.get(step["node"], len(order)))
+    order = {place.node: number for number, place in enumerate(_behind(thread.recipe))}
+    steps = sorted(came.steps, key=lambda step: order.get(step["node"], -1))  # or ahead of all
     return replace(came, steps=steps)
 
 
-def _behind(recipe: Recipe) -> list[str]:
+def _behind(recipe: Recipe) -> list[Place]:
     """Every join and step, in the order in which they run."""
-    return [place.node for row in rows(recipe) for place in row.behind]
+    return [place for row in rows(recipe) for place in row.behind]
+
+
+def _last(recipe: Recipe, steps: Json) -> str:
+    """The node that has left the answer."""
+    left = [place.node for place in _behind(recipe) if place.last and place.node in steps]
+    return left[-1] if left else ""
+
+
+def _unneeded(recipe: Recipe, steps: Json) -> Sequence[int]:
+    ended = ended_by(recipe, steps)
+    return range(ended[0] + 1, len(recipe.layers) + 1) if ended else ()
 
 
 def _status(threads: Saver, thread: Thread, newest: bool) -> Status:

@@ -50,13 +50,19 @@ def _as_chosen(recipe: Json) -> Json:
     said = chosen()
     if not said:
         return recipe
-    *layers, last = recipe["layers"]
+    *ahead, last = recipe["layers"]
+    layers = [_seated(layer, said) if _may_end(layer) else layer for layer in ahead]
     writes = [step["step"] in WRITES for step in last["aggregate"]]
     if any(writes):
         index = len(writes) - 1 - writes[::-1].index(True)
         steps = [step | (said if i == index else {}) for i, step in enumerate(last["aggregate"])]
         return {**recipe, "layers": [*layers, {**last, "aggregate": steps}]}
     return {**recipe, "layers": [_seated(layer, said) for layer in recipe["layers"]]}
+
+
+def _may_end(layer: Json) -> bool:
+    """Whether an answer of the layer may already be the turn's."""
+    return any(step["step"] == "gate" for step in layer["aggregate"])
 
 
 def _seated(layer: Json, said: Json) -> Json:

@@ -9,6 +9,7 @@ import psycopg
 
 from graphs.recipe import Recipe
 from moagraph.history import READER, compiled, config_of
+from moagraph.keep.postgres import PostgresThreads
 from moagraph.keep.sqlite import SqliteThreads
 from moagraph.threads import Threads
 from tests.mixtures import mixture
@@ -93,3 +94,12 @@ def execute(threads: Threads, statement: str, *values: Any) -> None:
         return
     with psycopg.connect(os.environ["MOA_DATABASE_URL"], autocommit=True) as connection:
         connection.execute(statement.replace("?", "%s").encode(), values)
+
+
+def cut(threads: Threads, thread: str, step: int, wrote: bool) -> None:
+    """Take away all behind that step, and perhaps what its own nodes wrote."""
+    last = sorted(read(threads, thread))[step]
+    writes = "checkpoint_writes" if isinstance(threads, PostgresThreads) else "writes"
+    for table, beyond in (("checkpoints", ">"), (writes, ">" if wrote else ">=")):
+        statement = f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id {beyond} ?"
+        execute(threads, statement, thread, last)

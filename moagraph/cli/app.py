@@ -184,11 +184,17 @@ def recipes_list(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @recipes.command("show")
-def recipes_show(name: str, as_json: JsonOption = False) -> None:
+def recipes_show(
+    name: str,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="What its gates have saved, over the kept threads.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show one recipe with every seat and default spelled out."""
-    from moagraph.cli.recipes import show
+    from moagraph.cli.recipes import show, show_runs
 
-    show(name, as_json)
+    (show_runs if runs else show)(name, as_json)
 
 
 threads = typer.Typer(

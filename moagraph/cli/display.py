@@ -15,6 +15,7 @@ from moagraph.cli.screen import clean, out, say
 from moagraph.result import Result
 
 FRAME = 0.1
+NOT_NEEDED = "not needed"
 
 
 class Display:
@@ -37,7 +38,7 @@ class Display:
         row = self.rows.get(node)
         if row:
             row.record = record
-            self._go_on(row.layer)
+            self._go_on_from(node, row)
 
     def heard(self, place: Mapping[str, Any], text: str) -> None:
         """Count a proposer's words; write the answer's."""
@@ -60,7 +61,7 @@ class Display:
         if row:
             row.record = record
             self.shown(row)
-            self._go_on(row.layer)
+            self._go_on_from(node, row)
 
     def shown(self, row: Row) -> None:
         """A row has its outcome."""
@@ -92,6 +93,23 @@ class Display:
             if row.layer == layer and "." in row.label:
                 row.began = time.monotonic()
 
+    def _go_on_from(self, node: str, row: Row) -> None:
+        """To the next rows; past those that nobody needs, where the turn is settled."""
+        if row.record is None or not row.record.get("settled") or row.exit is None:
+            self._go_on(row.layer)
+            return
+        names = list(self.rows)
+        end = names.index(row.exit) if row.exit else len(names)
+        passed = [self.rows[name] for name in names[names.index(node) + 1 : end]]
+        for other in passed:
+            other.ended = NOT_NEEDED
+        if row.exit:
+            self.rows[row.exit].began = time.monotonic()
+        self.passed(passed)
+
+    def passed(self, rows: list[Row]) -> None:
+        """These are not needed."""
+
     def _go_on(self, layer: int) -> None:
         """Whoever is asked next has begun."""
         rows = [row for row in self.rows.values() if row.layer == layer]
@@ -114,6 +132,13 @@ class Plain(Display):
     def shown(self, row: Row) -> None:
         """One line a row."""
         say(f"  {' '.join(filter(None, (row.label, row.model)))}: {row.told()}")
+
+    def passed(self, rows: list[Row]) -> None:
+        """One line a layer."""
+        seated = {row.layer for row in rows if "." in row.label}
+        heads = (f"layer {row.layer}" if row.layer in seated else row.label for row in rows)
+        for head in dict.fromkeys(heads):
+            say(f"  {head}: {NOT_NEEDED}")
 
 
 class Alive(Display):
@@ -151,7 +176,7 @@ class Alive(Display):
             self.painting.cancel()
         if self.painter:
             for row in self.rows.values():
-                row.ended = "" if row.began is None else word
+                row.ended = row.ended or ("" if row.began is None else word)
             self.painter.paint(lines(list(self.rows.values()), room()[0]), last=True)
         self.painter = self.painting = None
 

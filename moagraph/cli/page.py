@@ -5,7 +5,7 @@ from pathlib import Path
 
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import clean
-from moagraph.cli.told import bill, content_of, ended, took
+from moagraph.cli.told import bill, content_of, ended, took, verdict
 from moagraph.shown import Layer, Shown
 from nodes.state import Json
 
@@ -19,6 +19,7 @@ def page(found: Shown) -> str:
     title = " ".join(found.question.split())[:80] or found.came.thread_id
     widest = max((len(layer.proposals) for layer in found.layers), default=1)
     rows = "".join(_row(layer, found) for layer in found.layers)
+    rows += "".join(_spared(number) for number in found.unneeded)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -50,18 +51,27 @@ def _row(layer: Layer, found: Shown) -> str:
         for one in layer.proposals
     )
     behind = [step for step in layer.steps if step is not found.answering]
-    steps = "".join(_step(step, found.sent.get(step["node"], [])) for step in behind)
-    title = f"Layer {layer.number}"
+    steps = "".join(_step(step, found) for step in behind)
+    title = f"Layer {layer.number}" if layer.number else "Ahead of the layers"
     return (
         f'<section aria-label="{title}">\n<h2>{title}</h2>\n'
         f'<div class="seats">\n{seats}</div>\n{steps}</section>\n'
     )
 
 
-def _step(step: Json, sent: list[Json]) -> str:
-    kept = step.get("kept")
-    hands = f'<p class="kept">hands on {_safe(", ".join(kept))}</p>\n' if kept else ""
-    return hands + (_card(step["node"], step, sent) if "model" in step else "")
+def _spared(number: int) -> str:
+    title = f"Layer {number}"
+    return f'<section aria-label="{title}">\n<h2>{title}</h2>\n<p>not needed</p>\n</section>\n'
+
+
+def _step(step: Json, found: Shown) -> str:
+    node = step["node"]
+    told = [f"hands on {', '.join(step['kept'])}"] if step.get("kept") else []
+    told += [f"{node} {verdict(step)}"] if "why" in step else []
+    own = {node: step} if "model" in step else {}
+    calls = own | {f"{node}.{label}": call for label, call in step.get("calls", {}).items()}
+    cards = "".join(_card(name, call, found.sent.get(name, [])) for name, call in calls.items())
+    return cards + "".join(f'<p class="kept">{_safe(line)}</p>\n' for line in told)
 
 
 def _card(name: str, record: Json, sent: list[Json]) -> str:

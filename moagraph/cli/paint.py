@@ -16,6 +16,8 @@ COLOURS = {
     "done": "32",
     "failed": "31",
     "stopped": "2",
+    "skipped": "2",
+    "not needed": "2",
 }
 
 

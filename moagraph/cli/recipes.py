@@ -1,5 +1,6 @@
 """`moa recipes` and `moa graph`: what can be run, and how it is drawn."""
 
+import asyncio
 import json
 import sys
 
@@ -8,8 +9,13 @@ from graphs.build import build
 from graphs.load import load_recipe, recipe_names
 from graphs.recipe import Recipe
 from moagraph.choose import choose
+from moagraph.cli.rows import counted
 from moagraph.cli.screen import out, say
+from moagraph.kept import kept_turns
+from moagraph.stages import runs
+from moagraph.threads import Threads, open_threads
 from nodes.errors import MissingExtra, RecipeError, UsageError
+from nodes.state import Json
 
 
 def listing(as_json: bool) -> None:
@@ -38,6 +44,38 @@ def show(name: str, as_json: bool) -> None:
         for step in layer.aggregate:
             told = step.model_dump()
             out(f"  {told['step']} {told.get('model', '')}{_settings(told)}".rstrip())
+
+
+def show_runs(name: str, as_json: bool) -> None:
+    """How far the kept turns of the recipe went, and what that saved."""
+
+    async def read(threads: Threads) -> list[Json]:
+        every = [turn async for turn in kept_turns(threads)]
+        return [turn for turn in every if turn["recipe"]["name"] == called]
+
+    called = load_recipe(name).name
+    with open_threads() as threads:
+        found = runs(called, asyncio.run(read(threads)))
+    if as_json:
+        out(json.dumps(found.as_json(), ensure_ascii=False))
+        return
+    out(f"{called}: {counted(found.turns, 'kept turn')}")
+    if not found.turns:
+        return
+    for stage in found.stages:
+        each = "" if stage.calls is None else f", {stage.calls:.1f} calls each"
+        out(f"  layer {stage.layer}: {stage.reached} came to it, {stage.ended} ended there{each}")
+    out(f"  escalated beyond layer 1: {found.escalated:.0%}")
+    out(f"  took {_amount(found.took)}")
+    out(f"  through all layers every time: {_amount(found.every)}")
+    out(f"  the last layer alone every time: {_amount(found.last)}")
+
+
+def _amount(took: Json | None) -> str:
+    if took is None:
+        return "unknown: no turn has come to the last layer"
+    price = "price unknown" if took["cost_usd"] is None else f"${took['cost_usd']:.4f}"
+    return f"{took['calls']:g} calls, {price}"
 
 
 def draw(name: str | None, form: str) -> None:

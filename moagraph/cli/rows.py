@@ -29,12 +29,14 @@ class Row:
     pieces: int = 0
     record: Mapping[str, Any] | None = None
     ended: str = ""
+    exit: str | None = None  # the node that it leads to where it settles the turn
 
     @property
     def state(self) -> str:
         """Its state in a word."""
         if self.record is not None:
-            return "done" if self.record.get("ok", True) else "failed"
+            skipped = self.record.get("kind") == "skipped"
+            return "skipped" if skipped else "done" if self.record.get("ok", True) else "failed"
         return self.ended or ("waiting" if self.began is None else "answering")
 
     def told(self) -> str:
@@ -65,7 +67,8 @@ def rows_of(recipe: Recipe) -> Iterator[tuple[str, Row]]:
             yield place.node, Row(f"{row.number}.{place.seat}", seat.model, row.number)
         for place, step in row.steps:
             label = f"{row.number} {place.kind}"
-            yield place.node, Row(label, getattr(step, "model", ""), row.number)
+            model, exit = getattr(step, "model", ""), row.exits.get(place.node)
+            yield place.node, Row(label, model, row.number, exit=exit)
 
 
 def lines(rows: Sequence[Row], width: int) -> list[Line]:
@@ -129,6 +132,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def _outcome(record: Mapping[str, Any]) -> str:
+    if record.get("kind") == "skipped":
+        return f"not asked: {one_line(record['error'])}"
+    if "settled" in record and "why" in record:
+        return f"{'settled' if record['settled'] else 'goes on'}: {one_line(record['why'])}"
     if not record.get("ok", True):
         return f"failed: {one_line(record['error'])}"
     tokens, cut = record.get("output_tokens"), len(record.get("shortened", ()))

@@ -22,19 +22,25 @@ def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
         yield f"\nquestion\n{_indented(found.question)}"
     for layer in found.layers:
         yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)
+    yield from (f"\nlayer {number}: not needed" for number in found.unneeded)
     if whole:
         yield from _end(found)
 
 
 def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
     """The answer itself is told once, below everything."""
-    yield f"\nlayer {layer.number}"
+    yield f"\nlayer {layer.number}" if layer.number else "\nahead of the layers"
     for proposal in layer.proposals:
         yield f"  {layer.number}.{proposal['seat']} {proposal['model']} {_outcome(proposal)}"
         yield from _said(proposal, sent)
     for step in layer.steps:
         if "kept" in step:
             yield f"  {step['node']} hands on {', '.join(step['kept'])}"
+        for label, call in step.get("calls", {}).items():
+            yield f"  {step['node']} {label} {call['model']} {_outcome(call)}"
+            yield from _said({**call, "node": f"{step['node']}.{label}"}, sent)
+        if "why" in step:
+            yield f"  {step['node']} {verdict(step)}"
         if "model" in step:
             yield f"  {step['node']} {step['model']} {_outcome(step)}"
             yield from _said({**step, "text": ""} if step is answering else step, sent)
@@ -89,6 +95,12 @@ def fork_told(fork: Fork, end: Shown) -> str:
 def ended(record: Json) -> str:
     """How a call ended, in a word."""
     return "done" if record["kind"] == "ok" else str(record["kind"])
+
+
+def verdict(step: Json) -> str:
+    """What a step has decided, and why."""
+    settled = {True: "settles the turn: ", False: "goes on: ", None: ""}
+    return f"{settled[step.get('settled')]}{one_line(step['why'])}"
 
 
 def took(record: Json) -> str:

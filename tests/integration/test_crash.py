@@ -18,14 +18,13 @@ from typing import IO
 
 from moagraph import ask, resume
 from moagraph.history import opened
-from moagraph.keep.postgres import PostgresThreads
 from moagraph.result import bill_of
 from moagraph.threads import Threads, open_threads
 from nodes.chat import loops
 from nodes.errors import UnknownName
 from tests.faults import Slow
 from tests.provider import Call, Provider
-from tests.runs import calls_of, execute, latest, read, recipe_file, said
+from tests.runs import calls_of, cut, latest, read, recipe_file, said
 from tests.terminal import environment, until
 
 RUNS, LATENCY, PLANNED = 25, 0.1, 7
@@ -238,12 +237,3 @@ def test_an_answer_that_was_only_just_written_is_kept_when_the_next_question_com
         first.answer,
         "and then?",
     ]
-
-
-def cut(threads: Threads, thread: str, step: int, wrote: bool) -> None:
-    """Take away all behind that step, and perhaps what its own nodes wrote."""
-    last = sorted(read(threads, thread))[step]
-    writes = "checkpoint_writes" if isinstance(threads, PostgresThreads) else "writes"
-    for table, beyond in (("checkpoints", ">"), (writes, ">" if wrote else ">=")):
-        statement = f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id {beyond} ?"
-        execute(threads, statement, thread, last)
