@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
+from nodes.cite import Cite, cite
 from nodes.concat import Concat
 from nodes.rank import Rank, rank
+from nodes.retrieve import Retrieve, retrieve
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
@@ -20,14 +22,18 @@ class Act(Protocol):
 
 
 KINDS: dict[str, type[AnyStep]] = {
+    "cite": Cite,
     "concat": Concat,
     "rank": Rank,
+    "retrieve": Retrieve,
     "synthesize": Synthesize,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "cite": cite,
     "rank": rank,
+    "retrieve": retrieve,
     "synthesize": synthesize,
 }
 
