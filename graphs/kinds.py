@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 from pydantic import Field
 
 from nodes.cite import Cite, cite
+from nodes.compress import Compress, compress
 from nodes.concat import Concat
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
@@ -23,6 +24,7 @@ class Act(Protocol):
 
 KINDS: dict[str, type[AnyStep]] = {
     "cite": Cite,
+    "compress": Compress,
     "concat": Concat,
     "rank": Rank,
     "retrieve": Retrieve,
@@ -32,6 +34,7 @@ KINDS: dict[str, type[AnyStep]] = {
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
     "cite": cite,
+    "compress": compress,
     "rank": rank,
     "retrieve": retrieve,
     "synthesize": synthesize,
