@@ -10,6 +10,7 @@ from nodes.compress import Compress, compress
 from nodes.concat import Concat
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
+from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
@@ -28,6 +29,7 @@ KINDS: dict[str, type[AnyStep]] = {
     "concat": Concat,
     "rank": Rank,
     "retrieve": Retrieve,
+    "sql": Sql,
     "synthesize": Synthesize,
 }
 
@@ -37,6 +39,7 @@ ACTS: dict[str, Act] = {
     "compress": compress,
     "rank": rank,
     "retrieve": retrieve,
+    "sql": sql,
     "synthesize": synthesize,
 }
 
