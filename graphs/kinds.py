@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
+from nodes.cite import Cite, cite
+from nodes.compress import Compress, compress
 from nodes.concat import Concat
 from nodes.gate import Gate, gate
 from nodes.rank import Rank, rank
+from nodes.retrieve import Retrieve, retrieve
+from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
@@ -21,16 +25,24 @@ class Act(Protocol):
 
 
 KINDS: dict[str, type[AnyStep]] = {
+    "cite": Cite,
+    "compress": Compress,
     "concat": Concat,
     "gate": Gate,
     "rank": Rank,
+    "retrieve": Retrieve,
+    "sql": Sql,
     "synthesize": Synthesize,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "cite": cite,
+    "compress": compress,
     "gate": gate,
     "rank": rank,
+    "retrieve": retrieve,
+    "sql": sql,
     "synthesize": synthesize,
 }
 

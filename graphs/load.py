@@ -15,6 +15,7 @@ from nodes.chat.call import Call, Price
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
+from nodes.sources import beside
 
 HERE = Path(__file__).parent / "recipes"
 
@@ -59,7 +60,7 @@ def _read(file: Path) -> Recipe:
         line = error_line(error) or len(text.splitlines())  # "at end of document"
         raise RecipeError(f"{file}:{line}: not TOML: {error}") from error
     said.setdefault("name", file.stem)
-    _settle_prompts(said, file.parent)
+    _settle(said, file.parent)
     try:
         return Recipe.model_validate(said)
     except ValidationError as error:
@@ -75,14 +76,20 @@ def _text(file: Path) -> str:
         raise UnknownName(f"cannot read the recipe {str(file)!r}: {error.strerror}") from error
 
 
-def _settle_prompts(said: Any, folder: Path) -> None:
-    """Make a prompt's path one that holds from anywhere: it is written beside the recipe."""
+def _settle(said: Any, folder: Path) -> None:
+    """Make the paths of prompts and sources hold from anywhere: both lie beside the recipe."""
     for value in said.values() if isinstance(said, dict) else said:
         if isinstance(value, dict | list):
-            _settle_prompts(value, folder)
-    prompt = said.get("prompt") if isinstance(said, dict) else None
+            _settle(value, folder)
+    if not isinstance(said, dict):
+        return
+    prompt, source = said.get("prompt"), said.get("source")
     if isinstance(prompt, str) and len(prompt.split()) == 1 and (folder / prompt).is_file():
         said["prompt"] = str((folder / prompt).resolve())
+    if isinstance(source, str):
+        said["source"] = beside(folder, source)
+    elif isinstance(source, list):
+        said["source"] = [beside(folder, one) if isinstance(one, str) else one for one in source]
 
 
 def _refusal(file: Path, text: str, said: dict[str, Any], error: ValidationError) -> str:

@@ -17,6 +17,7 @@ from nodes.context import chosen
 from nodes.conversation import question
 from nodes.errors import RecipeError, UsageError
 from nodes.fence import FENCE
+from nodes.sources import found
 from nodes.state import Json, State, calls, parts, widest
 from prompts import PromptError, read
 
@@ -42,6 +43,9 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
 def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     for call in asked:
         check(call)
+    for part in parts(recipe):
+        if "source" in part:
+            found(part["source"])
     return _prompts(recipe)
 
 

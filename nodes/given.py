@@ -1,8 +1,13 @@
 """The conversation as a node is given it: as the steps ahead of the first layer have left it."""
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from collections.abc import Mapping
+from typing import Any
 
-from nodes.state import Place, State
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+
+from nodes.fence import boundary, plain
+from nodes.state import Json, Place, State
+from prompts import fill, read
 
 
 def given(state: State, place: Place) -> list[AnyMessage]:
@@ -14,7 +19,19 @@ def given(state: State, place: Place) -> list[AnyMessage]:
     return messages
 
 
-def ahead(state: State, place: Place) -> list[dict[str, object]]:
+def informed(state: State, place: Place) -> list[AnyMessage]:
+    """The same for whoever is to answer: behind the passages that were found for the question."""
+    messages = given(state, place)
+    found = [text for record in ahead(state, place) if (text := _found(state, place, record))]
+    if not found:
+        return messages
+    first = messages[0]
+    if isinstance(first, SystemMessage):
+        return [SystemMessage("\n\n".join([first.text, *found])), *messages[1:]]
+    return [SystemMessage("\n\n".join(found)), *messages]
+
+
+def ahead(state: State, place: Place) -> list[Json]:
     """What the steps ahead of the first layer have left, in the order in which they run."""
     return [state["steps"][node] for node in place.ahead if node in state["steps"]]
 
@@ -23,3 +40,29 @@ def _asking(messages: list[AnyMessage], question: object) -> list[AnyMessage]:
     last = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
     asked = messages[last].model_copy(update={"content": question})
     return [*messages[:last], asked, *messages[last + 1 :]]
+
+
+def _found(state: State, place: Place, record: Json) -> str:
+    """The passages of one step as the node is told of them: all, or a seat's own share."""
+    shown = _share(record, place.seat)
+    if not shown:
+        return ""
+    sign, name = boundary(state["recipe"]["salt"], place.node), record["prompt"]
+    prompt = state["recipe"]["prompts"].get(name) or read(name)
+    told = "".join(_fenced(passage, sign) for passage in shown)
+    return fill(prompt, name, boundary=sign, passages=told)
+
+
+def _share(record: Json, seat: str) -> list[Mapping[str, Any]]:
+    passages: list[Mapping[str, Any]] = record.get("passages", [])
+    shares = record.get("shards")
+    if not shares or not seat:
+        return passages
+    mine = shares[(int(seat) - 1) % len(shares)]
+    return [passage for passage in passages if passage["id"] in mine]
+
+
+def _fenced(passage: Mapping[str, Any], sign: str) -> str:
+    source = " ".join(plain(passage["source"], sign).split())
+    text = plain(passage["text"], sign)
+    return f"\n[{passage['id']}] {source}\n[begin {sign}]\n{text}\n[end {sign}]"

@@ -12,7 +12,7 @@ from nodes.chat.windows import answer, count, size, window
 from nodes.conversation import alone, told
 from nodes.errors import UsageError
 from nodes.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
-from nodes.given import given
+from nodes.given import given, informed
 from nodes.shorten import cut, fair, mark
 from nodes.state import Json, Place, State, answers, calls, settings
 from prompts import numbered, read
@@ -96,8 +96,11 @@ async def _heard(state: State, place: Place, telling: Telling, call: Call) -> Se
     most = await window(call, tokens)
     reading = _reading(state, place)
     notes: Json = {"order": list(texts)} if texts and any(reading.values()) else {}
-    if most is not None and count(call, given(state, place)) >= most:
-        raise UsageError(f"the question does not fit {_window(call, most)}")
+    asked = _conversation(state, place, telling)
+    if most is not None and count(call, asked) >= most:
+        plainly = asked == given(state, place)
+        what = "the question does" if plainly else "the question and its passages do"
+        raise UsageError(f"{what} not fit {_window(call, most)}")
     if most is None or not texts or tokens + answer(call, most) <= SAFE * most:
         return Sent(messages, notes)
     shortened = _shortened(state, place, telling, call, most)
@@ -136,13 +139,18 @@ def _said(
     state: State, place: Place, telling: Telling, texts: Mapping[str, str]
 ) -> list[AnyMessage]:
     """The conversation behind what the node reads; without that, the conversation."""
-    messages = given(state, place)
+    messages = _conversation(state, place, telling)
     if not texts and telling == PLAIN:
         return messages
     name = telling.prompt or settings(state, place)["prompt"]
     prompt = state["recipe"]["prompts"].get(name) or read(name)
     references = _references(state, place, list(texts.values())) if texts else ""
     return (alone if telling.alone else told)(messages, prompt, references, **telling.values)
+
+
+def _conversation(state: State, place: Place, telling: Telling) -> list[AnyMessage]:
+    """What was asked; who is to answer it also hears what was found for it."""
+    return (given if telling.alone else informed)(state, place)
 
 
 def _references(state: State, place: Place, texts: list[str]) -> str:

@@ -1,0 +1,90 @@
+"""The files that a recipe's `source` names, and what of them is text."""
+
+import glob
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from nodes.errors import UsageError
+
+MOST = 10_000  # files
+LARGEST = 5_000_000  # bytes of a text file
+LOOKED_AT = 8_192  # bytes in which a NUL tells that a file is no text
+
+
+def _listed(said: Any) -> Any:
+    return [said] if isinstance(said, str) else said
+
+
+Sources = Annotated[
+    list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)
+]
+
+
+def beside(folder: Path, pattern: str) -> str:
+    """The pattern as one that holds from anywhere: it is written beside the recipe."""
+    if not pattern or Path(pattern).expanduser().is_absolute():
+        return str(Path(pattern).expanduser()) if pattern else pattern
+    return f"{glob.escape(str(folder.resolve()))}/{pattern}"
+
+
+def found(source: Iterable[str]) -> dict[Path, str]:
+    """Each file that the patterns find, by its path, and what it is called; none is refused."""
+    patterns = list(source)
+    files: dict[Path, str] = {}
+    for pattern in patterns:
+        for path in sorted(glob.glob(pattern, recursive=True)):
+            if (file := Path(path)).is_file():
+                files.setdefault(file, _called(file, pattern))
+    if not files:
+        shown = " or ".join(f"`{pattern}`" for pattern in patterns)
+        raise UsageError(f"no file is found by {shown}: say in `source` where the files lie")
+    if len(files) > MOST:
+        raise UsageError(
+            f"`source` finds {len(files):,} files, and at most {MOST:,} are read: narrow it"
+        )
+    return files
+
+
+def read_texts(files: dict[Path, str]) -> tuple[dict[Path, str], dict[str, str]]:
+    """The text of each file that can be read, and why the others cannot be; none is refused."""
+    texts, skipped = {}, {}
+    for file, name in files.items():
+        try:
+            texts[file] = read_text(file)
+        except UsageError as error:
+            skipped[name] = str(error)
+    if not texts:
+        why = "; ".join(f"{name} {reason}" for name, reason in list(skipped.items())[:3])
+        raise UsageError(f"none of the files of `source` can be read ({why})")
+    return texts, skipped
+
+
+def read_text(file: Path, largest: int = LARGEST) -> str:
+    """A file's text; what is too large, or no text, is refused with the reason."""
+    try:
+        if (size := file.stat().st_size) > largest:
+            raise UsageError(f"has {size:,} bytes, and at most {largest:,} are read")
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}") from error
+    if b"\0" in content[:LOOKED_AT]:
+        raise UsageError("is not a text")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UsageError("is not UTF-8") from error
+
+
+def stamps(files: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
+    """By which to know that nothing has changed."""
+    return tuple((str(f), (stat := f.stat()).st_mtime_ns, stat.st_size) for f in files)
+
+
+def _called(file: Path, pattern: str) -> str:
+    """The file's name below the folder that the pattern begins in: no path of this machine."""
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    return str(file.relative_to(fixed.parent)) if fixed.is_dir() else file.name
