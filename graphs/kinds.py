@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 from pydantic import Field
 
 from nodes.concat import Concat
+from nodes.decide import decide
 from nodes.gate import Gate, gate
 from nodes.rank import Rank, rank
+from nodes.revise import revise
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
+from nodes.verify import Verify, verify
 
 
 class Act(Protocol):
@@ -25,13 +28,17 @@ KINDS: dict[str, type[AnyStep]] = {
     "gate": Gate,
     "rank": Rank,
     "synthesize": Synthesize,
+    "verify": Verify,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
     "gate": gate,
+    "decide": decide,
     "rank": rank,
+    "revise": revise,
     "synthesize": synthesize,
+    "verify": verify,
 }
 
 if TYPE_CHECKING:

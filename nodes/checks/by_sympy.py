@@ -7,7 +7,7 @@ from nodes.checks.inside import Broken
 
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _PLAIN = re.compile(r"[\w\s+\-*/^().,!]{1,500}")
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
+_NUMBER = re.compile(r"(?<![^\s$€£])-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?=[\s.;:!?%]|$)")
 
 
 def check(said: dict[str, Any], question: str, answer: str) -> str | None:

@@ -26,11 +26,11 @@ class Check(BaseModel):
     timeout: float = Field(10, gt=0, le=600, description="Seconds for its verdict.")
     memory_mb: int = Field(1024, ge=64, description="The most memory that it may take.")
 
-    def check_installed(self) -> None:
-        """Refuse a verifier whose package is not here."""
+    def check_usable(self) -> None:
+        """Refuse a verifier that cannot run; its package may not be here."""
         if self.needs and importlib.util.find_spec(self.needs) is None:
             raise MissingExtra(
-                f'`by = "{self.by}"` needs {self.needs}: `pip install \'moagraph[checks]\'`'
+                f"`by = \"{self.by}\"` needs {self.needs}: `pip install 'moagraph[checks]'`"
             )
 
 
@@ -75,6 +75,19 @@ class ByJson(Check):
     by: Literal["json"] = "json"
     schema_: Annotated[str, BeforeValidator(_schema)] = Field("{}", alias="schema")
 
+    def check_usable(self) -> None:
+        """Refuse also what is JSON, and no schema."""
+        super().check_usable()
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import validator_for
+
+        schema = json.loads(self.schema_)
+        try:
+            validator_for(schema).check_schema(schema)
+        except SchemaError as error:
+            where = error.json_path
+            raise ValueError(f"`schema` is no JSON schema: {where}: {error.message}") from error
+
 
 class ByRegex(Check):
     """A regular expression is found in the answer, or is not."""
@@ -117,6 +130,14 @@ class BySql(Check):
     rows: bool = Field(False, description="It must find something.")
 
 
+CHECKS: dict[str, type[Check]] = {
+    "json": ByJson,
+    "python": ByPython,
+    "regex": ByRegex,
+    "sql": BySql,
+    "sympy": BySympy,
+    "tests": ByTests,
+}
 AnyCheck = Annotated[
     ByJson | ByRegex | ByPython | ByTests | BySympy | BySql, Field(discriminator="by")
 ]
