@@ -5,7 +5,7 @@ from typing import Any
 from nodes.budget import within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
-from nodes.hearing import Telling, hearing
+from nodes.hearing import Telling, as_kept, hearing
 from nodes.state import Json, Place, State, sample, settings, widest
 
 
@@ -17,10 +17,11 @@ async def revise(state: State, place: Place) -> dict[str, Any]:
     feedback = "\n".join(f"- {why}" for why in told[-1]["complaints"])
     said = settings(state, place)
     call = Call.model_validate({key: said[key] for key in said if key in Call.model_fields})
-    heard = hearing(state, place, Telling(values={"feedback": feedback}))
+    telling = Telling(values={"feedback": feedback})
+    heard = hearing(state, place, telling)
     slots = widest(state["recipe"])
     reply = await ask(within(state, call), heard, slots, sample(state, place))
-    record: Json = {**reply.record(), "values": {"feedback": feedback}}
+    record: Json = {**reply.record(), "told": as_kept(telling, state, place)}
     if not reply.ok:
         record = {"calls": {"writer": record}, "stuck": True}
     return {"steps": {place.node: record}}

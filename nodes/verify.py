@@ -84,12 +84,13 @@ class Verify(Call, Reading, Step):
 async def verify(state: State, place: Place) -> dict[str, Any]:
     """Have the answer checked; where no round is left, do what the recipe says."""
     step = Verify.model_validate(settings(state, place))
-    text = "".join(answers(state, place).values())
+    texts = answers(state, place)
+    text = "".join(texts.values())
     last = len(place.earlier) == 2 * step.rounds
     stuck = _stuck(state, place)
     if stuck and not last:
         return {}
-    record = stuck or await _record(state, place, step, text)
+    record = stuck or await _record(state, place, step, texts)
     if all(one["verdict"] == "passed" for one in record["verdicts"]):
         return _left(place, {**record, "settled": True, "text": text})
     if not last or step.pauses:
@@ -123,13 +124,13 @@ def _stuck(state: State, place: Place) -> Json | None:
     return {key: value for key, value in record.items() if key not in ("calls", "unparsed")}
 
 
-async def _record(state: State, place: Place, step: Verify, text: str) -> Json:
+async def _record(state: State, place: Place, step: Verify, texts: dict[str, str]) -> Json:
     """The verdicts; no judge is asked about what the checks have refused."""
-    asked = question(given(state, place))
+    asked, text = question(given(state, place)), "".join(texts.values())
     checks = [verdict(check, asked, text) for check in step.checks]
     verdicts, calls = list(await asyncio.gather(*checks)), dict[str, Json]()
     if all(one["verdict"] == "passed" for one in verdicts):
-        judged = [_judged(state, place, step, number, text) for number in range(len(step.judges))]
+        judged = [_judged(state, place, step, number, texts) for number in range(len(step.judges))]
         for number, (ruled, call) in enumerate(await asyncio.gather(*judged), 1):
             verdicts.append(ruled)
             calls[f"judge {number}"] = call
@@ -148,10 +149,10 @@ def _complaints(verdicts: list[Verdict]) -> list[str]:
 
 
 async def _judged(
-    state: State, place: Place, step: Verify, number: int, text: str
+    state: State, place: Place, step: Verify, number: int, texts: dict[str, str]
 ) -> tuple[Verdict, Json]:
     judge = step.judges[number]
-    telling = Telling({place.node: text}, prompt=judge.prompt, alone=True)
+    telling = Telling(texts, prompt=judge.prompt, alone=True)
     ruled, call = await decided(state, place, judge, telling, ruling, f"judge {number + 1}")
     if ruled is None:
         why = call["error"] or f"neither PASS nor FAIL in {call['text'][:80]!r}"

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 from graphs.load import load_recipe
 from moagraph import RecipeError, Review, UsageError, ask, open_threads, resume, retry
 from moagraph.result import Result
+from moagraph.threads import Threads
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.terminal import Terminal, moa, saved
@@ -100,8 +102,20 @@ def test_a_judge_hears_only_what_the_checks_have_passed_and_its_reason_is_told(
 ) -> None:
     said = f"checks = [{{ by = 'regex', pattern = '4' }}]\n{JUDGED}"
     recipe = verified(tmp_path, provider, said, "5", "4, I think", "4")
+    with open_threads() as threads:
+        judged_twice(provider, recipe, threads)
+    shown = json.loads(moa("show", "t", "--sent", "--json").out)["steps"]
+    sent = {step["node"]: step["sent"] for step in shown if step["node"].startswith("L1_re")}
+    assert sent == {"L1_revise": heard(provider, 3), "L1_revise_2": heard(provider, 5)}
+
+
+def heard(provider: Provider, number: int) -> list[dict[str, Any]]:
+    return provider.calls[number].messages
+
+
+def judged_twice(provider: Provider, recipe: str, threads: Threads) -> None:
     provider.reply("judge", "It is not sure.\n**FAIL**: it must not doubt", "All is well.\nPASS")
-    came = ask("two and two?", recipe)
+    came = ask("two and two?", recipe, thread="t", threads=threads)
     assert (came.status, came.answer) == ("done", "4")
     assert asked(provider) == ["writer", "judge", "writer", "judge"]
     [told] = provider.calls[4].messages
@@ -218,7 +232,7 @@ def test_the_command_line_takes_the_decision(provider: Provider, tmp_path: Path)
     wrong = moa("resume", "t", "--edit", "1.1=4")
     assert wrong.code == 2
     assert "paused at `L1_decide`, where the answer is accepted as it is" in wrong.lines[-1]
-    assert "L1_verify regex failed: the answer does not hold" in moa("show", "t").out
+    assert "L1_verify regex failed: the answer does not hold" in moa("show", "t", "--sent").out
     with Terminal("resume", "t") as shown:
         shown.read("review>")
         assert "── the answer does not hold '^4$'" in shown.text
