@@ -7,6 +7,7 @@ from pydantic import Field
 
 from nodes.concat import Concat
 from nodes.decide import decide
+from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
 from nodes.rank import Rank, rank
 from nodes.revise import revise
@@ -25,6 +26,7 @@ class Act(Protocol):
 
 KINDS: dict[str, type[AnyStep]] = {
     "concat": Concat,
+    "detect": Detect,
     "gate": Gate,
     "rank": Rank,
     "synthesize": Synthesize,
@@ -35,6 +37,7 @@ KINDS: dict[str, type[AnyStep]] = {
 ACTS: dict[str, Act] = {
     "gate": gate,
     "decide": decide,
+    "detect": detect,
     "rank": rank,
     "revise": revise,
     "synthesize": synthesize,

@@ -35,6 +35,9 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
     for step in layer.steps:
         if "kept" in step:
             yield f"  {step['node']} hands on {', '.join(step['kept'])}"
+        if "sentences" in step:
+            of = len(step["sentences"])
+            yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"
         for one in step.get("verdicts", ()):
             why = f": {one['why']}" if one["why"] else ""
             yield f"  {step['node']} {one['by']} {one['verdict']}{why}"
