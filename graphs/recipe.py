@@ -192,7 +192,8 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for _ in range(seat.count)
     ]
     filled = [_filled(step, recipe) for step in layer.aggregate]
-    steps = [_asking(*read) for read in zip(filled, leaving(filled, len(proposers)), strict=True)]
+    left = zip(filled, leaving(filled, len(proposers)), strict=True)
+    steps = [_asking(step, len(proposers) if step.compares else read) for step, read in left]
     if any(step.weighs for step in steps):
         proposers = [seat.model_copy(update={"logprobs": True}) for seat in proposers]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
