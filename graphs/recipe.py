@@ -140,6 +140,7 @@ class Recipe(BaseModel):
             for place in ("proposers", "aggregate"):
                 _check_prompts(getattr(layer, place), kept, "layers", number - 1, place)
         object.__setattr__(self, "layers", layers)
+        _check_ahead(self)
         for room in (BEFORE, AFTER):
             seats = len(layers[-1].proposers) if room == AFTER else 1
             steps = [
@@ -286,6 +287,18 @@ def _check_steps(
     for number, step in enumerate(steps):
         if why := step.refusal(seats, last):
             raise Refused(why, *path, number)
+
+
+def _check_ahead(recipe: Recipe) -> None:
+    """What reads passages has something ahead of it that may retrieve them."""
+    steps = [*(step for layer in recipe.layers for step in layer.aggregate), *recipe.after]
+    for step in steps:
+        if step.grounds and not recipe.before:
+            raise Refused(
+                f"`{step.step}` by passages reads what a step in `before` has retrieved: "
+                "there is none",
+                AFTER if recipe.after else "layers",
+            )
 
 
 def _check_order(layer: Layer, last: bool, *path: str | int) -> None:

@@ -44,6 +44,16 @@ class Detect(Call, Reading, Step):
     )
     mark: bool = Field(False, description=f"Put {UNSUPPORTED} behind what is unsupported.")
 
+    @property
+    def remarks(self) -> bool:
+        """Where it marks nothing."""
+        return not self.mark
+
+    @property
+    def grounds(self) -> bool:
+        """Where it compares with passages."""
+        return self.by == "passages"
+
     def calls(self, seats: int) -> int:
         """One a sample, whatever the answer's length; passages are read together."""
         return seats if self.by == "samples" else 1
@@ -58,10 +68,10 @@ class Detect(Call, Reading, Step):
 async def detect(state: State, place: Place) -> dict[str, Any]:
     """Score each sentence; the answer goes on as it is, or with its unsupported ones marked."""
     step = Detect.model_validate(settings(state, place))
-    [(author, text)] = answers(state, place).items()
+    [text] = answers(state, place).values()
     parts = pieces(text)
     claims = [part for part in parts if part.claims]
-    sources = _sources(state, place, step, author)
+    sources = _sources(state, place, step, text)
     verdicts, calls = await _verdicts(state, place, step, claims, sources)
     unparsed = sum(call["ok"] and not call["parsed"] for call in calls.values())
     nothing = step.by == "passages" and not sources  # nothing was found, so nothing is borne out
@@ -88,7 +98,7 @@ def supported(said: str, sentences: int) -> list[bool] | None:
     return [found[number] for number in sorted(found)]
 
 
-def _sources(state: State, place: Place, step: Detect, author: str) -> dict[str, str]:
+def _sources(state: State, place: Place, step: Detect, text: str) -> dict[str, str]:
     """What the answer is compared with; it is none of its own samples."""
     if step.by == "passages":
         found: list[Any] = [
@@ -103,10 +113,10 @@ def _sources(state: State, place: Place, step: Detect, author: str) -> dict[str,
         if state["steps"].get(gate, {}).get("settled"):
             number = gate[1:].split("_")[0]
             layer, join = int(number), f"L{number}_join"
-            author = state["steps"][gate].get("seat", author)
             break
-    seats = answers(state, replace(place, reads=(layer, (join,)), gates=()))
-    return {seat: text for seat, text in seats.items() if seat != author}
+    samples = answers(state, replace(place, reads=(layer, (join,)), gates=()))
+    itself = next((seat for seat, said in samples.items() if said.strip() == text.strip()), None)
+    return {seat: said for seat, said in samples.items() if seat != itself}
 
 
 async def _verdicts(

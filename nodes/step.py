@@ -18,7 +18,6 @@ class Step(BaseModel):
     settles: ClassVar[bool] = False  # whether it may end the turn before its end
     rereads: ClassVar[bool] = False  # whether each of its nodes reads all answers anew
     writes: ClassVar[bool] = False  # whether what its model says is the answer, as it says it
-    remarks: ClassVar[bool] = False  # whether it only notes something, and leaves all as it is
     reviews: ClassVar[bool] = False  # whether its layer's seats judge the layer before
     single: ClassVar[bool] = False  # whether it reads the one answer that is left ahead of it
     ends: ClassVar[bool] = False  # whether nothing but `after` may come behind it
@@ -36,6 +35,16 @@ class Step(BaseModel):
     def gives_one(self) -> bool:
         """Whether one answer is left behind it."""
         return self.single
+
+    @property
+    def remarks(self) -> bool:
+        """Whether it only notes something, and leaves all as it is."""
+        return False
+
+    @property
+    def grounds(self) -> bool:
+        """Whether it reads passages, which a step ahead has to retrieve."""
+        return False
 
     @property
     def pauses(self) -> bool:

@@ -1,11 +1,17 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from graphs.load import load_recipe
 from moagraph import RecipeError, ask
 from moagraph.result import Result
+from nodes.detect import detect
+from nodes.review import added
+from nodes.state import Place
+from prompts import read
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.terminal import moa, saved
@@ -130,3 +136,52 @@ def test_a_single_seat_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     text = RECIPE.format(url="http://127.0.0.1:1/v1", steps=SYNTHESIZE, said="")
     with pytest.raises(RecipeError, match="it needs two seats or more"):
         load_recipe(saved(tmp_path, text.replace('"vllm:a", "vllm:b", ', "")))
+
+
+def test_passages_are_read_only_where_something_retrieves_them(tmp_path: Path) -> None:
+    said = 'by = "passages"'
+    text = RECIPE.format(url="http://127.0.0.1:1/v1", steps=SYNTHESIZE, said=said)
+    with pytest.raises(RecipeError, match="reads what a step in `before` has retrieved: there is"):
+        load_recipe(saved(tmp_path, text))
+
+
+def grounded(provider: Provider, passages: list[dict[str, str]]) -> dict[str, Any]:
+    """The record of a detector behind a step that has retrieved these."""
+    step = {"step": "detect", "model": "vllm:judge", "by": "passages", "mark": True}
+    step["prompt"] = "detect"
+    step["base_url"] = provider.base_url
+    layer = {"proposers": [{"model": "vllm:a"}], "aggregate": []}
+    state: Any = {
+        "messages": [HumanMessage("What of Paris?")],
+        "layers": {"1": {"01": dict(added("Paris is large. It is in Spain."))}},
+        "steps": {"L0_retrieve": {"passages": passages}, "L1_join": {"kept": ["01"]}},
+        "recipe": {"layers": [layer], "after": [step], "prompts": {"detect": read("detect")}},
+    }
+    reads = (1, ("L1_join",))
+    place = Place("L1_detect", ("after", 0), 1, reads=reads, last=True, ahead=("L0_retrieve",))
+    update = asyncio.run(detect(state, place))
+    assert update["messages"][0].text == update["steps"]["L1_detect"]["text"]
+    record: dict[str, Any] = update["steps"]["L1_detect"]
+    return record
+
+
+def test_all_passages_are_read_together(provider: Provider) -> None:
+    provider.reply("judge", "1: yes\n2: no")
+    passages = [
+        {"id": "a.md#1", "text": "Paris has many people.", "source": "a.md"},
+        {"id": "b.md#1", "text": "Paris is in France.", "source": "b.md"},
+    ]
+    told = grounded(provider, passages)
+    assert told["text"] == "Paris is large. It is in Spain. [unsupported]"
+    [call] = provider.calls
+    assert (
+        "The sources:\n\n1. Paris has many people.\n2. Paris is in France.\n"
+        in (call.messages[0]["content"])
+    )
+    assert (told["sources"], told["unparsed"]) == (2, 0)
+
+
+def test_where_nothing_was_retrieved_nothing_is_borne_out(provider: Provider) -> None:
+    told = grounded(provider, [])
+    assert told["text"] == "Paris is large. [unsupported] It is in Spain. [unsupported]"
+    assert provider.calls == []
