@@ -8,13 +8,17 @@ from pydantic import Field
 from nodes.cite import Cite, cite
 from nodes.compress import Compress, compress
 from nodes.concat import Concat
+from nodes.decide import decide
+from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
+from nodes.revise import revise
 from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
+from nodes.verify import Verify, verify
 
 
 class Act(Protocol):
@@ -28,11 +32,13 @@ KINDS: dict[str, type[AnyStep]] = {
     "cite": Cite,
     "compress": Compress,
     "concat": Concat,
+    "detect": Detect,
     "gate": Gate,
     "rank": Rank,
     "retrieve": Retrieve,
     "sql": Sql,
     "synthesize": Synthesize,
+    "verify": Verify,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
@@ -40,10 +46,14 @@ ACTS: dict[str, Act] = {
     "cite": cite,
     "compress": compress,
     "gate": gate,
+    "decide": decide,
+    "detect": detect,
     "rank": rank,
     "retrieve": retrieve,
     "sql": sql,
+    "revise": revise,
     "synthesize": synthesize,
+    "verify": verify,
 }
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Read a recipe by name or path; what is wrong with it is said with its file and line."""
 
+import re
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -12,11 +13,13 @@ from graphs.kinds import KINDS
 from graphs.lines import error_line, line_of
 from graphs.recipe import Defaults, Layer, Recipe
 from nodes.chat.call import Call, Price
+from nodes.checks.settings import CHECKS
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
 from nodes.sources import beside
 
+TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
 HERE = Path(__file__).parent / "recipes"
 
 
@@ -121,9 +124,12 @@ def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
         known = sorted(_place(problem["loc"]).model_fields.keys() - {"asks"})
         return f"`{key}`: {_nearest(key, known)}"
     if kind == "union_tag_invalid":
-        tag = problem["ctx"]["tag"]
-        return f"`step`: there is no step {tag!r}; {_nearest(tag, list(KINDS))}"
+        tag, by = problem["ctx"]["tag"], problem["ctx"]["discriminator"].strip("'")
+        known = re.findall("'([^']*)'", problem["ctx"]["expected_tags"])
+        return f"`{by}`: there is no {TAGGED[by]} {tag!r}; {_nearest(tag, known)}"
     if kind == "union_tag_not_found":
+        if problem["ctx"]["discriminator"] == "'by'":
+            return f'`{key}`: a check says what it goes by, such as by = "regex"'
         return f'`{key}`: a step says which it is, such as step = "synthesize"'
     if kind == "missing":
         return f"`{key}` is missing"
@@ -154,4 +160,6 @@ def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
         **KINDS,
     }
     inside = [part for part in path[:-1] if isinstance(part, str)]
+    if "checks" in inside[:-1]:
+        return CHECKS[inside[-1]]
     return places.get(inside[-1], Recipe) if inside else Recipe

@@ -31,7 +31,7 @@ def check_nested(call: Call) -> None:
     if file in _outside.get():
         raise RecipeError(f"`{call.model}` contains itself: give the seat another model")
     recipe = load_recipe(name)
-    if any(layer.review for layer in recipe.layers):
+    if recipe.pauses:
         raise UsageError(f"`{call.model}` pauses for a person, which a seat cannot")
     token = _outside.set((*_outside.get(), file))
     try:

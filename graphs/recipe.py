@@ -140,8 +140,13 @@ class Recipe(BaseModel):
             for place in ("proposers", "aggregate"):
                 _check_prompts(getattr(layer, place), kept, "layers", number - 1, place)
         object.__setattr__(self, "layers", layers)
+        _check_ahead(self)
         for room in (BEFORE, AFTER):
-            steps = [_asking(_filled(step, self), 1) for step in getattr(self, room)]
+            seats = len(layers[-1].proposers) if room == AFTER else 1
+            steps = [
+                _asking(_filled(step, self), seats if step.compares else 1)
+                for step in getattr(self, room)
+            ]
             _check_rooms(steps, room, room)
             beside = layers[0] if room == BEFORE else layers[-1]
             _check_steps(steps, beside.proposers, room == AFTER, room)
@@ -153,6 +158,12 @@ class Recipe(BaseModel):
     def calls(self) -> int:
         """How often a turn asks a model, where nothing fails."""
         return sum(call.get("asks", 1) for call in calls(self.resolved()))
+
+    @property
+    def pauses(self) -> bool:
+        """Whether a turn may wait for a person."""
+        steps = [*(step for layer in self.layers for step in layer.aggregate), *self.after]
+        return any(layer.review for layer in self.layers) or any(step.pauses for step in steps)
 
     @property
     def models(self) -> list[str]:
@@ -182,7 +193,8 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
         for _ in range(seat.count)
     ]
     filled = [_filled(step, recipe) for step in layer.aggregate]
-    steps = [_asking(*read) for read in zip(filled, leaving(filled, len(proposers)), strict=True)]
+    left = zip(filled, leaving(filled, len(proposers)), strict=True)
+    steps = [_asking(step, len(proposers) if step.compares else read) for step, read in left]
     if any(step.weighs for step in steps):
         proposers = [seat.model_copy(update={"logprobs": True}) for seat in proposers]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
@@ -201,7 +213,8 @@ def _asking(step: Step, seats: int) -> Step:
     """The step with the number of its calls, and its judges' where others are asked for it."""
     times: dict[str, Any] = {"asks": step.calls(seats)}
     if judges := getattr(step, "judges", None):
-        times["judges"] = [judge.model_copy(update=times) for judge in judges]
+        each = {"asks": step.judgings(seats)}
+        times["judges"] = [judge.model_copy(update=each) for judge in judges]
     return step.model_copy(update=times)
 
 
@@ -251,6 +264,7 @@ def _check(number: int, layer: Layer, last: bool) -> None:
     if (number == 1 or layer.fresh) and any(step.reviews for step in layer.aggregate):
         message = f"`tally` counts how its layer ranks the one before; layer {number} reads none"
         raise Refused(message, *where)
+    _check_order(layer, last, *where)
     if last and not layer.aggregate[-1].gives_one:
         raise Refused(
             f"layer {number} is the last, so its `aggregate` must end in one answer, as "
@@ -275,6 +289,37 @@ def _check_steps(
             raise Refused(why, *path, number)
 
 
+def _check_ahead(recipe: Recipe) -> None:
+    """What reads passages has something ahead of it that may retrieve them."""
+    steps = [*(step for layer in recipe.layers for step in layer.aggregate), *recipe.after]
+    for step in steps:
+        if step.grounds and not recipe.before:
+            raise Refused(
+                f"`{step.step}` by passages reads what a step in `before` has retrieved: "
+                "there is none",
+                AFTER if recipe.after else "layers",
+            )
+
+
+def _check_order(layer: Layer, last: bool, *path: str | int) -> None:
+    """What looks at one answer has one ahead of it, and what ends a recipe stands at its end."""
+    one = len(layer.proposers) == 1
+    for step in layer.aggregate:
+        if step.single and not one:
+            before = '{ step = "synthesize", model = "provider:model" }'
+            raise Refused(
+                f"`{step.step}` looks at one answer: put a step that makes one, such as "
+                f"{before}, before it",
+                *path,
+            )
+        one = one or step.gives_one
+        if step.ends and not (last and step is layer.aggregate[-1]):
+            raise Refused(
+                f"`{step.step}` stands at the end of the last layer's `aggregate`, or in `after`",
+                *path,
+            )
+
+
 def _check_prompts(said: Sequence[Any], kept: dict[str, str], *path: str | int) -> None:
     """Every prompt can be read and filled, unless a run has kept its text."""
     for one in said:
@@ -284,6 +329,7 @@ def _check_prompts(said: Sequence[Any], kept: dict[str, str], *path: str | int) 
                 usable(prompt, getattr(one, "speaks", REFERENCES))
             except PromptError as error:
                 raise Refused(str(error), *path) from error
+        _check_prompts(getattr(one, "judges", None) or (), kept, *path)
 
 
 def reviewed(recipe: Recipe, layers: Iterable[int]) -> Recipe:

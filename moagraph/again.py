@@ -27,7 +27,7 @@ async def aresume(
         if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
         if _in_vain(thread):
-            await undecided(thread, _joining(thread))
+            await undecided(thread, thread.state.tasks[0].name)
             thread = await opened(threads, thread_id)
         given = _decided(thread, review)
         return await run(thread.graph, thread.recipe, given, thread.config, watch)
@@ -42,6 +42,8 @@ async def aretry(thread_id: str, threads: Saver, watch: Watch | None = None) -> 
         if thread.state.interrupts and not _in_vain(thread):
             raise UsageError(f"thread {thread_id!r} is paused: `moa resume {thread_id}`")
         layer = _joining(thread)
+        if thread.state.interrupts and not layer:
+            raise UsageError(f"thread {thread_id!r} was stopped: `moa resume {thread_id}`")
         where = await without_failures(thread, layer) if layer else thread.config
         return await run(thread.graph, thread.recipe, None, where, watch)
 

@@ -82,9 +82,12 @@ async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
     return await thread.graph.aupdate_state(thread.config, update, as_node=writer)
 
 
-async def undecided(thread: Thread, layer: int) -> None:
-    """Pause once more behind the layer: what was decided there has led to nothing."""
-    writer = _any_seat(thread.recipe, layer)
+async def undecided(thread: Thread, node: str) -> None:
+    """Pause once more at the node: what was decided there has led to nothing."""
+    row = next(r for r in rows(thread.recipe) if node in [place.node for place in r.behind])
+    ahead = [place.node for place in row.behind]
+    at = ahead.index(node)
+    writer = ahead[at - 1] if at else _any_seat(thread.recipe, row.number)
     where = await thread.graph.aupdate_state(thread.config, {"layers": {}}, as_node=writer)
     await thread.graph.ainvoke(None, where)
 

@@ -1,6 +1,6 @@
 """A person looks at a layer before it is handed on: keeps, edits, drops, adds, pins, or stops."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -31,6 +31,24 @@ def review(layer: int, proposals: dict[str, Proposal]) -> dict[str, Json]:
     if decided.abort:
         raise Stopped(f"a person stopped the run behind layer {layer}")
     return changed(proposals, decided)
+
+
+class Decision(Review):
+    """What a person decided about an answer that failed its checks; nothing said accepts it."""
+
+    edit: dict[Annotated[str, Field(pattern="^answer$")], str] = Field(default_factory=dict)
+    drop: list[str] = Field(default_factory=list, max_length=0)
+    add: list[str] = Field(default_factory=list, max_length=0)
+    pin: list[str] = Field(default_factory=list, max_length=0)
+
+
+def decision(layer: int, node: str, answer: str, complaints: list[str]) -> str | None:
+    """Pause until a person has answered, and give the text that they want in its place."""
+    shown = {"layer": layer, "step": node, "answer": answer, "complaints": complaints}
+    said = Decision.model_validate(interrupt(shown, response_schema=Decision).model_dump())
+    if said.abort:
+        raise Stopped(f"a person stopped the run at `{node}`")
+    return said.edit.get("answer")
 
 
 def changed(proposals: dict[str, Proposal], said: Review) -> dict[str, Json]:

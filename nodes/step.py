@@ -18,8 +18,10 @@ class Step(BaseModel):
     settles: ClassVar[bool] = False  # whether it may end the turn before its end
     rereads: ClassVar[bool] = False  # whether each of its nodes reads all answers anew
     writes: ClassVar[bool] = False  # whether what its model says is the answer, as it says it
-    remarks: ClassVar[bool] = False  # whether it only notes something, and leaves all as it is
     reviews: ClassVar[bool] = False  # whether its layer's seats judge the layer before
+    single: ClassVar[bool] = False  # whether it reads the one answer that is left ahead of it
+    ends: ClassVar[bool] = False  # whether nothing but `after` may come behind it
+    compares: ClassVar[bool] = False  # whether it reads the last layer's seats from `after` too
 
     step: str
     asks: int = Field(0, ge=0, description="The calls that it makes; filled in by the reader.")
@@ -32,6 +34,21 @@ class Step(BaseModel):
     @property
     def gives_one(self) -> bool:
         """Whether one answer is left behind it."""
+        return self.single
+
+    @property
+    def remarks(self) -> bool:
+        """Whether it only notes something, and leaves all as it is."""
+        return False
+
+    @property
+    def grounds(self) -> bool:
+        """Whether it reads passages, which a step ahead has to retrieve."""
+        return False
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it may wait for a person."""
         return False
 
     def leaves(self, seats: int) -> int:
@@ -49,3 +66,7 @@ class Step(BaseModel):
     def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
         """Why it cannot stand behind, or ahead of, a layer of these seats."""
         return None
+
+    def judgings(self, seats: int) -> int:
+        """How often it asks each of its judges."""
+        return self.calls(seats)

@@ -11,7 +11,7 @@ from moagraph.again import areplay, aresume, aretry
 from moagraph.choose import choose
 from moagraph.cli.display import Display, watcher
 from moagraph.cli.prepare import prepare
-from moagraph.cli.review import decide
+from moagraph.cli.review import ANSWER, decide
 from moagraph.cli.screen import clean, out, say
 from moagraph.estimate import estimated
 from moagraph.forks import seat_of
@@ -208,7 +208,10 @@ def _review(
     abort: bool,
 ) -> Review:
     """The decision that the options spell; their layer must be the one that is paused."""
-    paused = thread.state.interrupts[0].value["layer"] if thread.state.interrupts else None
+    value = thread.state.interrupts[0].value if thread.state.interrupts else {}
+    if "step" in value:
+        return _decision(value["step"], edit, [*drop, *add, *pin], abort)
+    paused = value.get("layer")
     edits = [(seat_of(name), text) for name, text in map(_edit, edit)]
     drops, pins = [seat_of(name) for name in drop], [seat_of(name) for name in pin]
     for layer, seat in (*(seat for seat, _ in edits), *drops, *pins):
@@ -222,6 +225,17 @@ def _review(
         pin=[seat for _, seat in pins],
         abort=abort,
     )
+
+
+def _decision(step: str, edit: Sequence[str], more: Sequence[str], abort: bool) -> Review:
+    """The decision on an answer that failed its checks."""
+    edits = dict(map(_edit, edit))
+    if more or edits.keys() - {ANSWER}:
+        raise UsageError(
+            f"the thread is paused at `{step}`, where the answer is accepted as it is, "
+            f"edited (`--edit {ANSWER}=TEXT`) or the run stopped (`--abort`)"
+        )
+    return Review(edit=edits, abort=abort)
 
 
 def _edit(said: str) -> tuple[str, str]:

@@ -8,11 +8,16 @@ from nodes.review import Review
 
 HELP = "enter goes on; e SEAT TEXT edits, d SEAT drops, p SEAT pins, a TEXT adds, q stops the run"
 
+HELP_ANSWER = "enter accepts it; e TEXT puts yours in its place, q stops the run"
+ANSWER = "answer"  # how an answer that failed its checks is named, where a seat would be
+
 
 def decide(paused: dict[str, Any]) -> Review:
     """Show the layer's answers and read what to do; without a terminal, all are kept."""
     if not sys.stdin.isatty():
         return Review()
+    if "step" in paused:
+        return _decide_answer(paused)
     for seat, answer in paused["answers"].items():
         say(f"── {paused['layer']}.{seat} {answer['model']}")
         say(clean(answer["text"]))
@@ -25,6 +30,24 @@ def decide(paused: dict[str, Any]) -> Review:
         if review.abort:
             break
     return review
+
+
+def _decide_answer(paused: dict[str, Any]) -> Review:
+    """Show an answer and what it failed at; one line decides."""
+    say(f"── {paused['step']}: the answer")
+    say(clean(paused["answer"]))
+    for complaint in paused["complaints"]:
+        say(clean(f"── {complaint}"))
+    say(HELP_ANSWER)
+    while True:
+        verb, _, rest = input_line().partition(" ")
+        if not verb:
+            return Review()
+        if verb == "q":
+            return Review(abort=True)
+        if verb == "e" and rest.strip():
+            return Review(edit={ANSWER: rest.strip()})
+        say(HELP_ANSWER)
 
 
 def input_line() -> str:

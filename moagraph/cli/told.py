@@ -41,6 +41,12 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
             yield from _said({**call, "node": f"{step['node']}.{label}"}, sent)
         if "why" in step:
             yield f"  {step['node']} {verdict(step)}"
+        if "sentences" in step:
+            of = len(step["sentences"])
+            yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"
+        for one in step.get("verdicts", ()):
+            why = f": {one['why']}" if one["why"] else ""
+            yield f"  {step['node']} {one['by']} {one['verdict']}{why}"
         if "model" in step:
             yield f"  {step['node']} {step['model']} {_outcome(step)}"
             yield from _said({**step, "text": ""} if step is answering else step, sent)

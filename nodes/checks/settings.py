@@ -1,0 +1,143 @@
+"""What a recipe may say of each verifier; `by` names the file beside this one that does it."""
+
+import importlib.util
+import json
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from nodes.errors import MissingExtra
+
+
+class Check(BaseModel):
+    """What all verifiers may say."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True
+    )
+
+    trusted: ClassVar[bool] = False  # whether it runs the user's own code, and nobody else's
+    blames: ClassVar[bool] = False  # whether the answer is at fault where there is no verdict
+    needs: ClassVar[str] = ""  # the optional package without which it cannot run
+
+    by: str
+    why: str | None = Field(None, description="What the writer is told where it fails.")
+    timeout: float = Field(10, gt=0, le=600, description="Seconds for its verdict.")
+    memory_mb: int = Field(1024, ge=64, description="The most memory that it may take.")
+
+    def check_usable(self) -> None:
+        """Refuse a verifier that cannot run; its package may not be here."""
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            raise MissingExtra(
+                f"`by = \"{self.by}\"` needs {self.needs}: `pip install 'moagraph[checks]'`"
+            )
+
+
+def _schema(said: Any) -> Any:
+    """A schema as a text, whether it was written as a table or as JSON."""
+    text = said if isinstance(said, str) else json.dumps(said, default=str)
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"`schema` is not JSON: {error}") from error
+    if not isinstance(read, dict | bool):
+        raise ValueError(f"`schema` {text!r}: a JSON schema is a table")
+    return text
+
+
+def _pattern(said: str) -> str:
+    try:
+        re.compile(said)
+    except (re.error, RecursionError) as error:
+        raise ValueError(f"`pattern` {said!r} is no regular expression: {error}") from error
+    return said
+
+
+def _function(said: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", said):
+        raise ValueError(f"`function` {said!r} is not `package.module:function`")
+    return said
+
+
+def _code(said: str) -> str:
+    try:
+        compile(said, "tests", "exec")
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"`tests` are not Python: {error}") from error
+    return said
+
+
+class ByJson(Check):
+    """The answer is JSON, of this schema where one is given."""
+
+    needs = "jsonschema"
+    by: Literal["json"] = "json"
+    schema_: Annotated[str, BeforeValidator(_schema)] = Field("{}", alias="schema")
+
+    def check_usable(self) -> None:
+        """Refuse also what is JSON, and no schema."""
+        super().check_usable()
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import validator_for
+
+        schema = json.loads(self.schema_)
+        try:
+            validator_for(schema).check_schema(schema)
+        except SchemaError as error:
+            where = error.json_path
+            raise ValueError(f"`schema` is no JSON schema: {where}: {error.message}") from error
+
+
+class ByRegex(Check):
+    """A regular expression is found in the answer, or is not."""
+
+    by: Literal["regex"] = "regex"
+    pattern: Annotated[str, AfterValidator(_pattern)]
+    absent: bool = Field(False, description="It must not be found.")
+
+
+class ByPython(Check):
+    """A function of the user's: it returns True, or says what is wrong, or raises that."""
+
+    trusted = True
+    by: Literal["python"] = "python"
+    function: Annotated[str, AfterValidator(_function)]
+
+
+class ByTests(Check):
+    """Tests that the answer's Python code passes."""
+
+    blames = True
+    by: Literal["tests"] = "tests"
+    tests: Annotated[str, AfterValidator(_code)]
+
+
+class BySympy(Check):
+    """An expression that the answer's last one equals."""
+
+    needs = "sympy"
+    by: Literal["sympy"] = "sympy"
+    expected: str
+
+
+class BySql(Check):
+    """The answer's SQL runs on a database, which it can only read."""
+
+    blames = True
+    by: Literal["sql"] = "sql"
+    database: str
+    rows: bool = Field(False, description="It must find something.")
+
+
+CHECKS: dict[str, type[Check]] = {
+    "json": ByJson,
+    "python": ByPython,
+    "regex": ByRegex,
+    "sql": BySql,
+    "sympy": BySympy,
+    "tests": ByTests,
+}
+AnyCheck = Annotated[
+    ByJson | ByRegex | ByPython | ByTests | BySympy | BySql, Field(discriminator="by")
+]
