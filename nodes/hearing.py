@@ -65,6 +65,26 @@ def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
     return partial(_heard, state, place, telling)
 
 
+async def fits(state: State, place: Place, call: Call, telling: Telling) -> bool:
+    """Whether the model can be sent all of it, and nothing has to be left out."""
+    try:
+        return "shortened" not in (await _heard(state, place, telling, call)).notes
+    except UsageError:
+        return False
+
+
+def graded(state: State, place: Place, texts: Mapping[str, str]) -> dict[str, str]:
+    """How the steps before have judged the answers, by their numbers, for a prompt that asks."""
+    prompt = state["recipe"]["prompts"].get(settings(state, place)["prompt"], "")
+    if "grades" not in prompt or not texts or place.reads is None:
+        return {}
+    grades: dict[str, str] = {}
+    for node in place.reads[1]:
+        grades |= state["steps"].get(node, {}).get("grades", {})
+    order = enumerate(shown(state, place, texts), 1)
+    return {"grades": "".join(f"\n{n}. {grades.get(seat, '-')}" for n, seat in order)}
+
+
 def sent(
     state: State, place: Place, shortened: Mapping[str, int], telling: Telling = PLAIN
 ) -> list[AnyMessage]:
