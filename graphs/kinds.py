@@ -10,6 +10,7 @@ from nodes.rank import Rank, rank
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
+from nodes.vote import Vote, vote
 
 
 class Act(Protocol):
@@ -23,12 +24,14 @@ KINDS: dict[str, type[AnyStep]] = {
     "concat": Concat,
     "rank": Rank,
     "synthesize": Synthesize,
+    "vote": Vote,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
     "rank": rank,
     "synthesize": synthesize,
+    "vote": vote,
 }
 
 if TYPE_CHECKING:

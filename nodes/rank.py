@@ -1,14 +1,12 @@
 """Rank: one model reads all answers and says which are the best, knowing none of their authors."""
 
-import re
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from nodes.asking import decided
 from nodes.chat.call import Call
-from nodes.choosing import Choosing, handed_on
+from nodes.choosing import Choosing, handed_on, ranking
 from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.hearing import Telling, shown
@@ -46,16 +44,3 @@ async def rank(state: State, place: Place) -> dict[str, Any]:
     if ranked is None:
         return handed_on(state, place, list(texts), len(texts), record)
     return handed_on(state, place, ranked, step.keep, {**record, "ranking": ranked})
-
-
-def ranking(said: str, order: Sequence[str]) -> list[str] | None:
-    """The seats, the best first, as the last line that holds numbers ranks them.
-
-    Whoever is not named comes behind, in the order in which they were shown.
-    """
-    lines = [line for line in said.splitlines() if re.search(r"\d", line)]
-    numbers = [int(number) for number in re.findall(r"\d+", lines[-1])] if lines else []
-    named = list(dict.fromkeys(order[n - 1] for n in numbers if 1 <= n <= len(order)))
-    if not named or any(not 1 <= number <= len(order) for number in numbers):
-        return None
-    return [*named, *(seat for seat in order if seat not in named)]

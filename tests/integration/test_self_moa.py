@@ -11,6 +11,7 @@ from moagraph import ask, open_threads
 from moagraph.estimate import estimated
 from prompts import read
 from tests.faults import Always, Status
+from tests.mixtures import graph_of
 from tests.provider import Call, Provider
 from tests.terminal import moa
 
@@ -137,7 +138,7 @@ def test_what_fits_is_one_call_with_the_papers_message(provider: Provider) -> No
 def test_only_the_last_of_the_windows_is_heard_as_the_answer(provider: Provider) -> None:
     long_ones(provider, *[900] * 5)
     recipe = seq(5, overflow="windows", context_window=4000)
-    graph = build(recipe).compile()
+    graph = graph_of(recipe)
     heard = "".join(
         str(message.text)
         for message, place in graph.stream(
