@@ -49,7 +49,7 @@ def test_a_misspelt_prompt_is_told_what_was_meant() -> None:
     with pytest.raises(PromptError, match=r"^no prompt is called 'synthesise'; did you mean `syn"):
         read("synthesise")
     with pytest.raises(
-        PromptError, match=r"^no prompt is called 'zzz'; there are again, fence, rank, synth"
+        PromptError, match=r"^no prompt is called 'zzz'; there are again, .*rank, .*synth"
     ):
         read("zzz")
     with pytest.raises(PromptError, match=r"^no prompt is called ''"):
