@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 from pydantic import Field
 
 from nodes.concat import Concat
+from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
@@ -22,6 +23,7 @@ class Act(Protocol):
 
 KINDS: dict[str, type[AnyStep]] = {
     "concat": Concat,
+    "judge": Panel,
     "rank": Rank,
     "synthesize": Synthesize,
     "vote": Vote,
@@ -29,6 +31,7 @@ KINDS: dict[str, type[AnyStep]] = {
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "judge": judge,
     "rank": rank,
     "synthesize": synthesize,
     "vote": vote,

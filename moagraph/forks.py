@@ -24,7 +24,7 @@ from moagraph.history import Thread, at_join, compiled
 from nodes.conversation import usable
 from nodes.errors import UnknownName, UsageError
 from nodes.review import PERSON, dropped, edited
-from nodes.state import Json, calls, seats
+from nodes.state import Json, seats, told
 
 Seat = tuple[int, str]
 
@@ -159,7 +159,7 @@ def _kept(recipe: Recipe, before: Json) -> Json:
     """The recipe as the state keeps it: with what the turn has added, and any new prompt."""
     of_the_turn = {key: value for key, value in before.items() if key not in Recipe.model_fields}
     said = recipe.resolved()
-    named = {call["prompt"] for call in calls(said) if "prompt" in call}
+    named = {call["prompt"] for call in told(said) if "prompt" in call}
     new = {prompt: usable(prompt) for prompt in sorted(named - before["prompts"].keys())}
     return {**said, **of_the_turn, "prompts": {**before["prompts"], **new}}
 

@@ -17,15 +17,15 @@ from nodes.context import chosen
 from nodes.conversation import question
 from nodes.errors import RecipeError, UsageError
 from nodes.fence import FENCE
-from nodes.state import Json, State, calls, widest
+from nodes.state import Json, State, calls, told, widest
 from prompts import PromptError, read
 
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
     question(state["messages"])
-    told = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
-    asked = [call for first in told for call in (first, *first.substitutes)]
+    first = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
     resolved = {**_as_chosen(recipe), "prompts": prompts, "salt": secrets.token_hex(16)}
@@ -68,9 +68,9 @@ def _seated(layer: Json, said: Json) -> Json:
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
-        prompts = {said["prompt"] for said in calls(recipe) if "prompt" in said}
+        prompts = {said["prompt"] for said in told(recipe) if "prompt" in said}
         kept = {prompt: read(prompt) for prompt in sorted(prompts)}
-        fenced = any(said.get("fence") for said in calls(recipe))
+        fenced = any(said.get("fence") for said in told(recipe))
         return kept | ({FENCE: read(FENCE)} if fenced else {})
     except PromptError as error:
         raise RecipeError(str(error)) from error

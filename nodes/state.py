@@ -189,10 +189,15 @@ def passed(state: State, layer: int) -> bool:
 
 def calls(recipe: Json) -> list[Json]:
     """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
+    return [call for call in told(recipe) if "model" in call]
+
+
+def told(recipe: Json) -> list[Json]:
+    """Every seat, step and judge of a resolved recipe, whether it asks a model or not."""
     layers = [call for one in recipe["layers"] for call in (*one["proposers"], *one["aggregate"])]
     said = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
     judges = [call for step in said for call in step.get("judges", ())]
-    return [call for call in (*said, *judges) if "model" in call]
+    return [*said, *judges]
 
 
 def widest(recipe: Json) -> int:
