@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
+from nodes.attribute import Attribute, attribute
 from nodes.concat import Concat
 from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
+from nodes.tally import Tally, tally
 from nodes.vote import Vote, vote
 
 
@@ -22,18 +24,22 @@ class Act(Protocol):
 
 
 KINDS: dict[str, type[AnyStep]] = {
+    "attribute": Attribute,
     "concat": Concat,
     "judge": Panel,
     "rank": Rank,
     "synthesize": Synthesize,
+    "tally": Tally,
     "vote": Vote,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "attribute": attribute,
     "judge": judge,
     "rank": rank,
     "synthesize": synthesize,
+    "tally": tally,
     "vote": vote,
 }
 

@@ -170,7 +170,8 @@ def _said(
     name = telling.prompt or settings(state, place)["prompt"]
     prompt = state["recipe"]["prompts"].get(name) or read(name)
     references = _references(state, place, list(texts.values())) if texts else ""
-    return (alone if telling.alone else told)(messages, prompt, references, **telling.values)
+    one_message = telling.alone or _reading(state, place).get("alone")
+    return (alone if one_message else told)(messages, prompt, references, **telling.values)
 
 
 def _references(state: State, place: Place, texts: list[str]) -> str:

@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from moagraph.cli.facts import facts
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import clean
 from moagraph.cli.told import bill, content_of, ended, took
@@ -61,7 +62,8 @@ def _row(layer: Layer, found: Shown) -> str:
 def _step(step: Json, sent: list[Json]) -> str:
     kept = step.get("kept")
     hands = f'<p class="kept">hands on {_safe(", ".join(kept))}</p>\n' if kept else ""
-    return hands + (_card(step["node"], step, sent) if "model" in step else "")
+    noted = "".join(f'<p class="kept">{_safe(fact)}</p>\n' for fact in facts(step))
+    return hands + noted + (_card(step["node"], step, sent) if "model" in step else "")
 
 
 def _card(name: str, record: Json, sent: list[Json]) -> str:
