@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
+from nodes.attribute import Attribute, attribute
 from nodes.cite import Cite, cite
 from nodes.compress import Compress, compress
 from nodes.concat import Concat
 from nodes.decide import decide
 from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
+from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
@@ -18,7 +20,9 @@ from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize
+from nodes.tally import Tally, tally
 from nodes.verify import Verify, verify
+from nodes.vote import Vote, vote
 
 
 class Act(Protocol):
@@ -29,31 +33,39 @@ class Act(Protocol):
 
 
 KINDS: dict[str, type[AnyStep]] = {
+    "attribute": Attribute,
     "cite": Cite,
     "compress": Compress,
     "concat": Concat,
     "detect": Detect,
     "gate": Gate,
+    "judge": Panel,
     "rank": Rank,
     "retrieve": Retrieve,
     "sql": Sql,
     "synthesize": Synthesize,
+    "tally": Tally,
     "verify": Verify,
+    "vote": Vote,
 }
 
 # By the kind of node: most steps are drawn as one node of their own name.
 ACTS: dict[str, Act] = {
+    "attribute": attribute,
     "cite": cite,
     "compress": compress,
-    "gate": gate,
     "decide": decide,
     "detect": detect,
+    "gate": gate,
+    "judge": judge,
     "rank": rank,
     "retrieve": retrieve,
-    "sql": sql,
     "revise": revise,
+    "sql": sql,
     "synthesize": synthesize,
+    "tally": tally,
     "verify": verify,
+    "vote": vote,
 }
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from prompts import PromptError, read
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
     question(state["messages"])
-    told = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
-    asked = [call for first in told for call in (first, *first.substitutes)]
+    first = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
     resolved = {**_as_chosen(recipe), "prompts": prompts, "salt": secrets.token_hex(16)}

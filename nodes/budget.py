@@ -4,7 +4,7 @@ Estimates take the longest answer that a recipe allows, so that what ran stays b
 layers behind the first are left out before seats of the first are; the last steps always stay.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -89,18 +89,20 @@ def total(amounts: Iterable[Spent]) -> Spent:
 async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     """What a turn is expected to take at most, where no call is retried."""
     question = count_tokens_approximately(messages)
-    heard, seats, steps = question, [], []
-    ahead = total([await _step(said, heard) for said in recipe.get("before", ())])
+    texts: list[int] = []
+    seats, steps = [], []
+    ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
     for layer in recipe["layers"]:
+        heard = _heard(question, [] if layer.get("fresh") else texts)
         seats.append([await _one(said, heard) for said in layer["proposers"]])
-        heard = question + PROMPT + sum(map(_longest, layer["proposers"]))
+        texts = [_longest(said) for said in layer["proposers"]]
         behind = Spent()
         for said in layer["aggregate"]:
-            behind += await _step(said, heard)
-            if said["step"] in WRITES:
-                heard = question + PROMPT + _longest(said)
+            behind += await _step(said, question, texts)
+            texts = _left(said, texts)
         steps.append(behind)
-    last = steps[-1] + total([await _step(said, heard) for said in recipe.get("after", ())])
+    after = [await _step(said, question, texts) for said in recipe.get("after", ())]
+    last = steps[-1] + total(after)
     return Estimate(ahead, seats, steps[:-1], last)
 
 
@@ -170,6 +172,14 @@ def within(state: State, call: Call, beside: int = 1, behind: int = 0) -> Call:
     return call.model_copy(update=changes) if changes else call
 
 
+def closing(state: State, made: Sequence[Json]) -> bool:
+    """Whether one more call beside those a step has made, and no second, is in the budget."""
+    if not made or "budget" not in state["recipe"]:
+        return False
+    more = spent(state) + total(_taken([record]) for record in (*made, made[-1], made[-1]))
+    return broken(state["recipe"], more, Spent(**state["recipe"].get("spent", {}))) is not None
+
+
 async def unpriced(recipe: Json) -> list[str]:
     """The models whose price is not known."""
     asked = {call.model: call for call in map(_call, calls(recipe))}
@@ -210,8 +220,22 @@ async def _one(said: Json, heard: int) -> Spent:
     return Spent(await cost_usd(_call(said), _usage(heard, out), None) or 0.0, heard + out, 1)
 
 
-async def _step(said: Json, heard: int) -> Spent:
-    """All calls of a step, its judges' among them; several of them run side by side."""
+def _heard(question: int, texts: Sequence[int]) -> int:
+    return question + PROMPT + sum(texts) if texts else question
+
+
+def _left(said: Json, texts: list[int]) -> list[int]:
+    """The longest answers that the step can leave of those."""
+    if said["step"] in WRITES:
+        return [_longest(said)]
+    return sorted(texts, reverse=True)[: said.get("keep", len(texts))]
+
+
+async def _step(said: Json, question: int, texts: Sequence[int]) -> Spent:
+    """All calls of a step, its judges' among them; each reads no more than its window."""
+    if window := said.get("window"):
+        texts = sorted([*texts, *[_longest(said)] * said["carry"]], reverse=True)[:window]
+    heard = _heard(question, texts)
     calls = [call for call in (said, *said.get("judges", ())) if "model" in call]
     each = [(await _one(call, heard), call.get("asks", 1)) for call in calls]
     return total([one for one, times in each for _ in range(times)])

@@ -1,6 +1,7 @@
 """What steps that pick among answers have in common: how many they keep, and how they say so."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from pydantic import Field
 from nodes.answer import written
 from nodes.state import Json, Place, State, answers, seats
 from nodes.step import Step
+
+CHAIN = re.compile(r"\d+(?:[^\d>]{0,20}>[^\d>]{0,20}\d+)+")  # 2 > 3 > 1
 
 
 class Choosing(Step):
@@ -23,6 +26,35 @@ class Choosing(Step):
     def leaves(self, seats: int) -> int:
         """As many as it keeps."""
         return min(self.keep, seats)
+
+
+def weights(state: State, place: Place, texts: Iterable[str]) -> dict[str, float]:
+    """How much each seat counts, as the recipe says; a person's own answer counts as one."""
+    layer = place.reads[0] if place.reads else place.layer
+    said = state["recipe"]["layers"][layer - 1]["proposers"]
+    by_number = {number: seat.get("weight", 1.0) for number, seat in enumerate(said, 1)}
+    return {s: by_number.get(int(s), 1.0) if s.isdigit() else 1.0 for s in texts}
+
+
+def named(said: str, order: Sequence[str]) -> list[str] | None:
+    """The seats that a ranking names, the best first, by the numbers they were shown under.
+
+    What counts is the last line that chains numbers, such as 2 > 3 > 1; else the last that holds
+    any. A number that nobody has makes it unreadable.
+    """
+    lines = [line for line in said.splitlines() if re.search(r"\d", line)]
+    chains = [found for line in lines if (found := CHAIN.findall(line))]
+    numbers = re.findall(r"\d+", chains[-1][-1] if chains else lines[-1] if lines else "")
+    known = [int(number) for number in numbers]
+    if not known or any(not 1 <= number <= len(order) for number in known):
+        return None
+    return list(dict.fromkeys(order[number - 1] for number in known))
+
+
+def ranking(said: str, order: Sequence[str]) -> list[str] | None:
+    """All seats, the best first; whoever is not named comes behind, in the order as shown."""
+    best = named(said, order)
+    return best and [*best, *(seat for seat in order if seat not in best)]
 
 
 def handed_on(

@@ -102,9 +102,7 @@ def _sources(state: State, place: Place, step: Detect, text: str) -> dict[str, s
     """What the answer is compared with; it is none of its own samples."""
     if step.by == "passages":
         found: list[Any] = [
-            one
-            for record in ahead(state, place)
-            for one in record.get("passages", ())
+            one for record in ahead(state, place) for one in record.get("passages", ())
         ]
         return {str(one["id"]): one["text"] for one in found}
     assert place.reads is not None

@@ -37,6 +37,9 @@ class Reading(BaseModel):
     fence: bool | None = Field(None, description="Delimit the answers and say that they are data.")
     anonymise: bool | None = Field(None, description="Take the recipe's model names out of them.")
     shuffle: bool | None = Field(None, description="Number them in an order of chance.")
+    alone: bool | None = Field(
+        None, description="Put the question beside them, in one message: to judge, not to answer."
+    )
 
 
 def boundary(salt: str, node: str) -> str:

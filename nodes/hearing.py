@@ -27,13 +27,15 @@ class Telling:
     """What is told beside the conversation: the node's prompt, filled.
 
     `texts` stand in for the answers that the node reads; `alone` puts all of it, the question
-    too, into one message, for models that are to judge the question and not to answer it.
+    too, into one message, for models that are to judge the question and not to answer it;
+    `ordered` texts are never shuffled.
     """
 
     texts: Mapping[str, str] | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     prompt: str | None = None
     alone: bool = False
+    ordered: bool = False
 
 
 PLAIN = Telling()
@@ -50,6 +52,8 @@ def as_kept(telling: Telling, state: State, place: Place) -> Json:
         said["values"] = dict(telling.values)
     if telling.prompt:
         said["prompt"] = telling.prompt
+    if telling.ordered:
+        said["ordered"] = True
     return said
 
 
@@ -57,7 +61,8 @@ def from_kept(said: Json, state: State, place: Place) -> Telling:
     """The telling again, while the state still stands as it did."""
     known = {**answers(state, place), **said.get("texts", {})}
     texts = {seat: known[seat] for seat in said["seats"]} if "seats" in said else None
-    return Telling(texts, said.get("values", {}), said.get("prompt"), said["alone"])
+    ordered = said.get("ordered", False)
+    return Telling(texts, said.get("values", {}), said.get("prompt"), said["alone"], ordered)
 
 
 def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
@@ -65,16 +70,38 @@ def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
     return partial(_heard, state, place, telling)
 
 
+async def fits(state: State, place: Place, call: Call, telling: Telling) -> bool:
+    """Whether the model can be sent all of it, and nothing has to be left out."""
+    try:
+        return "shortened" not in (await _heard(state, place, telling, call)).notes
+    except UsageError:
+        return False
+
+
+def graded(state: State, place: Place, texts: Mapping[str, str]) -> dict[str, str]:
+    """How the steps before have judged the answers, by their numbers, for a prompt that asks."""
+    prompt = state["recipe"]["prompts"].get(settings(state, place)["prompt"], "")
+    if "grades" not in prompt or not texts or place.reads is None:
+        return {}
+    grades: dict[str, str] = {}
+    for node in place.reads[1]:
+        grades |= state["steps"].get(node, {}).get("grades", {})
+    order = enumerate(shown(state, place, texts), 1)
+    return {"grades": "".join(f"\n{n}. {grades.get(seat, '-')}" for n, seat in order)}
+
+
 def sent(
     state: State, place: Place, shortened: Mapping[str, int], telling: Telling = PLAIN
 ) -> list[AnyMessage]:
     """The very messages, with so many characters left out of these seats' answers."""
-    texts = shown(state, place, telling.texts)
+    texts = shown(state, place, telling.texts, telling.ordered)
     left = {seat: cut(text, shortened.get(seat, 0)) for seat, text in texts.items()}
     return _said(state, place, telling, left)
 
 
-def shown(state: State, place: Place, texts: Mapping[str, str] | None = None) -> dict[str, str]:
+def shown(
+    state: State, place: Place, texts: Mapping[str, str] | None = None, ordered: bool = False
+) -> dict[str, str]:
     """What the node reads by seat, in the order of its numbers, each as it may be shown."""
     read_ = answers(state, place) if texts is None else texts
     stripped = {seat: text.strip() for seat, text in read_.items()}
@@ -85,12 +112,13 @@ def shown(state: State, place: Place, texts: Mapping[str, str] | None = None) ->
     if reading.get("fence"):
         sign = boundary(salt, place.node)
         stripped = {seat: plain(text, sign) for seat, text in stripped.items()}
-    order = shuffled(stripped, salt, place.node) if reading.get("shuffle") else list(stripped)
+    mixed = reading.get("shuffle") and not ordered
+    order = shuffled(stripped, salt, place.node) if mixed else list(stripped)
     return {seat: stripped[seat] for seat in order}
 
 
 async def _heard(state: State, place: Place, telling: Telling, call: Call) -> Sent:
-    texts = shown(state, place, telling.texts)
+    texts = shown(state, place, telling.texts, telling.ordered)
     messages = _said(state, place, telling, texts)
     tokens = count(call, messages)
     most = await window(call, tokens)
@@ -111,7 +139,7 @@ def _shortened(
     state: State, place: Place, telling: Telling, call: Call, most: int
 ) -> dict[str, int]:
     """How many characters to leave out of which seat's answer, so that all fit together."""
-    texts = shown(state, place, telling.texts)
+    texts = shown(state, place, telling.texts, telling.ordered)
     free = SAFE * most - answer(call, most)
     room = free - count(call, _said(state, place, telling, dict.fromkeys(texts, "")))
     for _ in range(TRIES):
@@ -145,7 +173,8 @@ def _said(
     name = telling.prompt or settings(state, place)["prompt"]
     prompt = state["recipe"]["prompts"].get(name) or read(name)
     references = _references(state, place, list(texts.values())) if texts else ""
-    return (alone if telling.alone else told)(messages, prompt, references, **telling.values)
+    one_message = telling.alone or _reading(state, place).get("alone")
+    return (alone if one_message else told)(messages, prompt, references, **telling.values)
 
 
 def _conversation(state: State, place: Place, telling: Telling) -> list[AnyMessage]:

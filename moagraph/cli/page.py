@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from moagraph.cli.facts import facts
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import clean
 from moagraph.cli.told import bill, content_of, ended, took, verdict
@@ -68,6 +69,7 @@ def _step(step: Json, found: Shown) -> str:
     node = step["node"]
     told = [f"hands on {', '.join(step['kept'])}"] if step.get("kept") else []
     told += [f"{node} {verdict(step)}"] if "why" in step else []
+    told += facts(step)
     own = {node: step} if "model" in step else {}
     calls = own | {f"{node}.{label}": call for label, call in step.get("calls", {}).items()}
     cards = "".join(_card(name, call, found.sent.get(name, [])) for name, call in calls.items())

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from moagraph.branches import Fork
+from moagraph.cli.facts import facts
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import one_line
 from moagraph.difference import Changed, Difference
@@ -36,9 +37,6 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
     for step in layer.steps:
         if "kept" in step:
             yield f"  {step['node']} hands on {', '.join(step['kept'])}"
-        for label, call in step.get("calls", {}).items():
-            yield f"  {step['node']} {label} {call['model']} {_outcome(call)}"
-            yield from _said({**call, "node": f"{step['node']}.{label}"}, sent)
         if "why" in step:
             yield f"  {step['node']} {verdict(step)}"
         if "sentences" in step:
@@ -50,14 +48,26 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
         if "model" in step:
             yield f"  {step['node']} {step['model']} {_outcome(step)}"
             yield from _said({**step, "text": ""} if step is answering else step, sent)
+        yield from _noted(step, sent)
 
 
-def _said(record: Json, sent: Sent) -> Iterator[str]:
+def _noted(step: Json, sent: Sent) -> Iterator[str]:
+    """What the step says of itself, and each of the calls that it made."""
+    noted = list(facts(step))
+    if noted and "kept" not in step and "model" not in step:
+        yield f"  {step['node']}"
+    yield from (_indented(fact, 4) for fact in noted)
+    for label, call in step.get("calls", {}).items():
+        yield f"    {step['node']} {label} {call['model']} {_outcome(call)}"
+        yield from _said({**call, "node": f"{step['node']}.{label}"}, sent, 6)
+
+
+def _said(record: Json, sent: Sent, by: int = 4) -> Iterator[str]:
     for message in sent.get(record["node"], []):
-        yield _indented(f"sent, as {message['role']}:", 4)
-        yield _indented(content_of(message), 6)
+        yield _indented(f"sent, as {message['role']}:", by)
+        yield _indented(content_of(message), by + 2)
     if record["text"]:
-        yield _indented(record["text"], 4)
+        yield _indented(record["text"], by)
 
 
 def _end(found: Shown) -> Iterator[str]:

@@ -1,0 +1,21 @@
+from nodes.origin import Said, statements
+
+
+def test_sentences_are_told_apart_and_marks_of_lists_left_out() -> None:
+    text = "The sky is blue. Why is that?\n- Light is scattered by air.\n1) Short waves go further!"
+    assert statements(text) == [
+        "The sky is blue.",
+        "Why is that?",
+        "Light is scattered by air.",
+        "Short waves go further!",
+    ]
+    assert statements("No. Not so.\n\n") == []
+    assert len(statements("空は青い。海も青い。")) == 2
+
+
+def test_the_same_words_are_wholly_alike_and_others_not_at_all() -> None:
+    said = Said("The sky is blue today. Cats sleep a lot.")
+    assert said.likeness("the SKY is blue, today") == 1.0
+    assert said.likeness("Dogs bark loudly outside.") == 0.0
+    assert 0 < said.likeness("today blue is sky the") < 0.7
+    assert Said("").likeness("anything at all") == 0.0
