@@ -39,7 +39,7 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
             yield f"  {step['node']} hands on {', '.join(step['kept'])}"
         if "why" in step:
             yield f"  {step['node']} {verdict(step)}"
-        if "sentences" in step:
+        if "unsupported" in step:
             of = len(step["sentences"])
             yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"
         for one in step.get("verdicts", ()):
