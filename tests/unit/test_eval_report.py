@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from moagraph.evals.constants import read_constants
 from moagraph.evals.facts import facts
 from moagraph.evals.report import draw
 from moagraph.evals.report.blocks import Bar, Bars, Case, Pareto, Point, Report, Table
@@ -14,6 +15,7 @@ from moagraph.evals.report.build import report
 from moagraph.evals.report.markdown import markdown
 from moagraph.evals.report.page import page
 from moagraph.evals.results import read_results
+from tests.judged import BASELINE, JUDGE, SIZE, constants_file, rows
 from tests.results import HOSTILE, answer, folder_of, verdict, write
 from tests.terminal import moa
 
@@ -75,8 +77,8 @@ def test_a_page_is_whole_and_fetches_and_runs_nothing(tmp_path: Path) -> None:
 def test_what_models_say_is_only_text_on_the_page_and_in_markdown(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / HOSTILE.replace("/", "")[:40])
     name = f"mix{HOSTILE}"
-    rows = [answer(name, 1, answer=HOSTILE, question=HOSTILE), answer("solo", 1)]
-    write(folder / "answers.jsonl", rows)
+    both = [answer(name, 1, answer=HOSTILE, question=HOSTILE), answer("solo", 1)]
+    write(folder / "answers.jsonl", both)
     write(folder / "verdicts.jsonl", [verdict(name, 1, "grade", score=2.0, text="```\n# out")])
     said = report([read_results(folder)])
     seen = Seen(page(said))
@@ -161,8 +163,8 @@ def test_the_worst_cases_come_first_with_every_layer(tmp_path: Path) -> None:
 def test_a_step_between_layers_is_shown_in_its_layer(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
     step = {"node": "L1_synthesize", "model": "scripted:agg", "ok": True, "text": "in between"}
-    rows = [answer("mix", 0, steps=[step, {"node": "L1_join"}]), answer("solo", 0)]
-    write(folder / "answers.jsonl", rows)
+    both = [answer("mix", 0, steps=[step, {"node": "L1_join"}]), answer("solo", 0)]
+    write(folder / "answers.jsonl", both)
     [case] = blocks(report([read_results(folder)]), Case)
     assert case.layers[0][-1].text == "in between"
     assert len(case.layers[0]) == 3
@@ -187,10 +189,45 @@ def test_the_papers_tables_stand_beside_the_runs_numbers(tmp_path: Path) -> None
     assert "source: " in tables["MoA, Table 3"].note
 
 
+@pytest.mark.parametrize("judge", [JUDGE, "another judge"])
+def test_win_rates_at_equal_length_are_called_lc_only_where_they_are(
+    tmp_path: Path, judge: str
+) -> None:
+    folder = folder_of(tmp_path, baseline=BASELINE, systems=())
+    answers, said = [], []
+    for number, row in enumerate(rows()):
+        usual = {"id": number, "turn": 1, "question": row["instruction"]}
+        for place in ("1", "2"):
+            system, text = row[f"generator_{place}"], row[f"output_{place}"]
+            answers.append(
+                answer(system, 0, **usual | {"key": f"{system}{number}", "answer": text})
+            )
+        ruling: dict[str, Any] = {
+            "id": number,
+            "key": str(number),
+            "judge": judge,
+            "baseline": BASELINE,
+        }
+        liked = row["preference"]
+        said.append(verdict("mine", 0, "pairwise-logprobs", preference=liked, **ruling))
+    write(folder / "answers.jsonl", answers)
+    write(folder / "verdicts.jsonl", said)
+    constants = read_constants(constants_file(tmp_path))
+    found = report([read_results(folder)], constants)
+    [table] = [one for one in blocks(found, Table) if one.title.startswith("Win rates with")]
+    [[system, n, what, value, interval]] = table.rows
+    wanted = "LC win rate" if judge == JUDGE else f"length-adjusted (not LC: judged by {judge}"
+    assert (system, n, what.startswith(wanted)) == ("mine", str(SIZE), True)
+    assert 50 < float(value) < 80
+    assert "to" in interval
+    lc = next(one for one in blocks(found, Bars) if one.title == "MoA, Table 2a: AlpacaEval 2.0")
+    assert [one.label for one in lc.bars if one.own] == (["mine (here)"] if judge == JUDGE else [])
+
+
 def test_unknown_prices_are_named_and_not_drawn(tmp_path: Path) -> None:
     folder = folder_of(tmp_path)
-    rows = [answer("mix", 0, cost_usd=None, tflops=None), answer("solo", 0)]
-    write(folder / "answers.jsonl", rows)
+    both = [answer("mix", 0, cost_usd=None, tflops=None), answer("solo", 0)]
+    write(folder / "answers.jsonl", both)
     plots = blocks(report([read_results(folder)]), Pareto)
     assert all([point.label for point in one.points] == ["solo"] for one in plots)
     assert all(one.note == "not known for mix" for one in plots)

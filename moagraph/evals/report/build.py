@@ -84,7 +84,9 @@ def _run(
 def _even(run: Results, mine: Sequence[Measure]) -> Iterator[Measure]:
     """The baseline, which wins half of what it is compared with: itself."""
     baseline, one = run.run.get("baseline"), mine[0]
-    if one.method.startswith("pairwise") and baseline not in (None, *(m.system for m in mine)):
+    known = any(other.value is not None for other in mine)
+    pairs = known and one.method.startswith("pairwise")
+    if pairs and baseline not in (None, *(other.system for other in mine)):
         yield Measure(str(baseline), one.judge, one.method, one.n, 50.0, None, 0)
 
 

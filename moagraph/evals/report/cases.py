@@ -16,7 +16,9 @@ def worst(results: Results) -> list[Case]:
     if judge is None:
         return []
     answers = {system: results.of(system) for system in results.systems}
-    mixed = [name for name, rows in answers.items() if any(r.get("layers") for r in rows.values())]
+    mixed = [
+        name for name, rows in answers.items() if any(r["kind"] == "recipe" for r in rows.values())
+    ]
     found = [
         (value, system, at)
         for system in mixed or results.systems
