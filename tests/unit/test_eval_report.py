@@ -119,6 +119,15 @@ def test_marks_are_round_few_and_on_the_scale(low: float, high: float) -> None:
     assert all(float(f"{mark:.4g}") == pytest.approx(mark) for mark in marks)
 
 
+def test_costs_that_span_magnitudes_are_drawn_by_magnitude() -> None:
+    scale = draw.LogScale(0.0001, 0.02, 0, 100)
+    assert scale.at(0.002) - scale.at(0.001) == pytest.approx(scale.at(0.02) - scale.at(0.01))
+    assert scale.marks()[:4] == pytest.approx([0.0001, 0.0002, 0.0005, 0.001])
+    points = [Point("cheap", 0.0001, 50), Point("dear", 0.02, 60)]
+    drawing = ElementTree.fromstring(draw.pareto(Pareto("t", "x", "y", points)))
+    assert "0.005" in [text.text for text in drawing.findall("text")]
+
+
 def test_bars_of_nothing_and_below_zero_are_drawn() -> None:
     for bars in ([], [Bar("a", 0.0)], [Bar("a", -2.0, (-3.0, 1.0)), Bar("b" * 80, 1.0)]):
         assert ElementTree.fromstring(draw.bars(Bars("t", "u", bars))) is not None

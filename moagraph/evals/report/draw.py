@@ -9,6 +9,7 @@ from moagraph.evals.report.safe import safe
 WIDTH, ROW, LEFT, RIGHT = 720, 26, 250, 64
 HEIGHT, EDGE = 320, 56
 LONGEST = 34  # letters of a label beside a bar
+WIDE = 20  # times the cheapest, from where on costs are drawn by magnitudes
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -29,7 +30,7 @@ def bars(block: Bars) -> str:
         )
         if one.interval:
             parts.append(_across(scale.at(one.interval[0]), scale.at(one.interval[1]), y + 10))
-        parts.append(f'<text class="value" x="{WIDTH - 4}" y="{y + 14}">{one.value:.4g}</text></g>')
+        parts.append(f'<text class="value" x="{WIDTH - 4}" y="{y + 14}">{one.value:.3g}</text></g>')
     return _svg(height, f"{block.title}, {block.unit}", parts)
 
 
@@ -37,7 +38,7 @@ def pareto(block: Pareto) -> str:
     """Points with their intervals, and steps along those that nothing beats."""
     xs = [point.x for point in block.points]
     ys = [end for point in block.points for end in (point.y, *(point.interval or ()))]
-    across = Scale(0.0, 1.05 * max(xs) or 1.0, EDGE, WIDTH - EDGE)
+    across = _across_of(xs)
     room = (max(ys) - min(ys)) * 0.08 or 1.0
     up = Scale(min(ys) - room, max(ys) + room, HEIGHT - EDGE, 16)
     parts = [*_grid(across, up)]
@@ -72,6 +73,32 @@ class Scale:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
+
+
+class LogScale(Scale):
+    """The same for values that span magnitudes."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        """Both are above 0."""
+        super().__init__(math.log10(low), math.log10(high), start, end)
+
+    def at(self, value: float) -> float:
+        """The place of a value."""
+        return super().at(math.log10(value))
+
+    def marks(self) -> list[float]:
+        """1, 2 and 5 of each magnitude."""
+        sizes = range(math.floor(self.low), math.ceil(self.high) + 1)
+        marks = [one * 10.0**size for size in sizes for one in (1, 2, 5)]
+        return [mark for mark in marks if self.low <= math.log10(mark) <= self.high]
+
+
+def _across_of(xs: Sequence[float]) -> Scale:
+    """From 0, or by magnitudes where the dearest is many times the cheapest."""
+    low, high = min(xs), max(xs)
+    if low > 0 and high > WIDE * low:
+        return LogScale(low / 1.3, high * 1.3, EDGE, WIDTH - EDGE)
+    return Scale(0.0, 1.05 * high or 1.0, EDGE, WIDTH - EDGE)
 
 
 def _columns(scale: Scale, bottom: float) -> Iterator[str]:
