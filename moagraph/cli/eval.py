@@ -50,6 +50,27 @@ def score(
 
 
 @evals.command()
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER [FOLDER]", help="A run, or two to compare.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Default: beside the first's results."),
+    ] = None,
+    constants: Annotated[
+        str | None,
+        typer.Option("--constants", metavar="FILE|hub", help="Also win rates at equal length."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run, or two beside each other, as a page with plots."""
+    from moagraph.cli.eval_report import report as command
+
+    command(folders, output, constants, as_json)
+
+
+@evals.command()
 def study(
     name: Annotated[
         str,
@@ -72,7 +93,7 @@ def study(
     ] = "",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FOLDER", help="Write the recipes to run there."),
+        typer.Option("--out", "-o", metavar="FOLDER", help="Write the recipes to run there."),
     ] = None,
     run: Annotated[
         Path | None,
@@ -91,7 +112,7 @@ def export(
     folder: FolderArgument,
     form: Annotated[str, typer.Option("--format", help="alpaca, or mt-bench.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the files go.")
     ],
 ) -> None:
     """Write a run's answers and verdicts as other tools read them."""

@@ -35,7 +35,7 @@ def score(
     from moagraph.evals.score import difference
     from moagraph.evals.score import score as scored
 
-    known = _constants(constants)
+    known = constants_of(constants)
     baseline = baseline or (known.baseline if known else None)
     pairs = _pairs(file, baseline, model)
     found = scored(pairs, known)
@@ -64,7 +64,8 @@ def _pairs(file: Path, baseline: str | None, model: str | None) -> "Pairs":
         raise UsageError(told if str(file) in told else f"{file}: {told}") from error
 
 
-def _constants(said: str | None) -> "Constants | None":
+def constants_of(said: str | None) -> "Constants | None":
+    """The constants in a file, or the hub's; none where none are named."""
     if said is None:
         return None
     if said == "hub":

@@ -18,7 +18,8 @@ def read_json(file: Path, what: str) -> Any:
         raise UsageError(f"cannot read the {what} {str(file)!r}: {error.strerror}") from error
     except json.JSONDecodeError as error:
         at = f"line {error.lineno} column {error.colno}"
-        hint = "; it seems to be cut off" if error.pos >= len(error.doc.rstrip()) - 1 else ""
+        ends = "Unterminated" in error.msg or error.pos >= len(error.doc.rstrip()) - 1
+        hint = "; it seems to be cut off" if ends else ""
         raise UsageError(f"{file}: not whole JSON: {error.msg} at {at}{hint}") from error
     except (EOFError, zlib.error, ValueError, RecursionError) as error:
         raise UsageError(f"{file}: not a whole JSON file: {error}") from error

@@ -12,7 +12,7 @@ from nodes.errors import UsageError
 Row = Mapping[str, Any]
 Where = tuple[str, int]  # a question's id and the turn
 
-ANSWER = ("key", "system", "id", "question", "answer", "status")
+ANSWER = ("key", "system", "kind", "id", "question", "answer", "status")
 VERDICT = ("key", "judge", "method", "system", "id", "parsed")
 
 

@@ -152,7 +152,7 @@ def test_without_constants_there_is_a_win_rate_and_the_reason(tmp_path: Path) ->
         ("{}", "are a JSON array of objects"),
         ("[1]", "row 1 is no object"),
         ("", "not whole JSON"),
-        (json.dumps(rows())[:-30], "not whole JSON"),
+        (json.dumps(rows())[:-30], "it seems to be cut off"),
         ('[{"instruction": "x"}]', "row 1: `output_1` is missing; see alpaca_eval's"),
         (json.dumps([rows()[0] | {"output_2": None}]), "row 1: `output_2` None is no text"),
         (json.dumps([rows()[0] | {"preference": 3}]), "row 1: `preference` 3: from 1"),

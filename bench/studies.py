@@ -1,0 +1,52 @@
+"""The papers' studies on recorded answers: `python -m bench.studies FILE|FOLDER`.
+
+Picking one of several answers instead of blending them, and whether likeness to an answer tells
+how good a proposal is: for answers that saw none of the proposals, and beside length alone.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from moagraph.evals.report.blocks import between, number
+from moagraph.evals.studies import choosers, spearman
+from moagraph.evals.studies.recorded import Question, read_questions
+
+MIXTURES = ("Together-MoA", "Together-MoA-Lite", "SelfMoA_gemma-2-9b-it-SimPO")
+NO_MIXTURES = ("gpt-4o-2024-05-13", "gpt4_1106_preview", "Meta-Llama-3-70B-Instruct")
+
+
+def chosen(asked: Sequence[Question]) -> Iterator[str]:
+    """What each way to choose wins."""
+    yield "| way to choose | win rate % | 95 % interval |"
+    yield "|---|---|---|"
+    for one in choosers.study(asked):
+        yield f"| {one.name} | {number(one.win_rate, 1)} | {between(one.interval)} |"
+
+
+def correlated(asked: Sequence[Question]) -> Iterator[str]:
+    """How likeness ranks the judged answers, target by target."""
+    yield "| likeness | to | a mixture | spearman | 95 % interval | length held | 95 % interval |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in spearman.study(asked, [*MIXTURES, *NO_MIXTURES]):
+        mixed = {True: "yes", False: "no"}[one.target in MIXTURES]
+        mixed = "-" if one.partial is None else mixed
+        yield (
+            f"| {one.measure} | {one.target} | {mixed} | {number(one.value)} "
+            f"| {between(one.interval, 2)} | {number(one.partial)} "
+            f"| {between(one.partial_interval, 2)} |"
+        )
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    asked = read_questions(parser.parse_args().data)
+    judged = len(asked[0].judged)
+    print(f"{len(asked)} questions, {judged} judged answers each; no target saw any of them\n")
+    print(*chosen(asked), "", *correlated(asked), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
