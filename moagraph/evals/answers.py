@@ -40,6 +40,8 @@ class Answering:
     told: Told
     parameters: Parameters = field(default_factory=Parameters)
     at_once: int = 8
+    # Each system as the rows of one temperature want it, and its version.
+    settled: dict[tuple[str, float | None], tuple[System, str]] = field(default_factory=dict)
 
     async def run(self, systems: Sequence[System]) -> None:
         """Ask for all that does not stand yet."""
@@ -69,8 +71,11 @@ class Answering:
                 yield job, self.standing(job)
 
     def _asked(self, system: System, item: Item) -> Asked:
-        as_wanted = system.at(item.temperature, self.data.max_tokens)
-        return Asked(as_wanted, _version(as_wanted), item)
+        where = (system.name, item.temperature)
+        if where not in self.settled:
+            as_wanted = system.at(item.temperature, self.data.max_tokens)
+            self.settled[where] = (as_wanted, version(as_wanted))
+        return Asked(*self.settled[where], item)
 
     async def _converse(self, job: Asked) -> None:
         rows = self.standing(job)
@@ -126,13 +131,3 @@ async def _tried(system: System, messages: Sequence[tuple[str, str]], key: str) 
     except MoaError as error:
         usage = {"input_tokens": 0, "output_tokens": 0, "calls": 0}
         return Result(key, system.name, "failed", error=str(error), usage=usage)
-
-
-_versions: dict[str, str] = {}
-
-
-def _version(system: System) -> str:
-    known = digest(system.recipe)
-    if known not in _versions:
-        _versions[known] = version(system)
-    return _versions[known]

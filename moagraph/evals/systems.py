@@ -10,13 +10,12 @@ from pydantic import ValidationError
 
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
-from moagraph.again import aretry
+from moagraph.again import Saver, aretry
 from moagraph.evals.item import digest
 from moagraph.history import Thread, compiled, config_of, opened
 from moagraph.reading import values_of
 from moagraph.result import Result, result
 from moagraph.run import run
-from moagraph.threads import Threads
 from nodes.budget import Spent, estimate
 from nodes.chat.address import split
 from nodes.chat.ask import ask
@@ -62,7 +61,7 @@ class Mixture:
 
     name: str
     said: Recipe
-    threads: Threads
+    threads: Saver
     keep: bool = False
     kind: str = "recipe"
 
@@ -159,7 +158,7 @@ class Model:
         """One call leaves nothing half done."""
 
 
-def system(name: str, threads: Threads, keep: bool = False, **sampling: Any) -> System:
+def system(name: str, threads: Saver, keep: bool = False, **sampling: Any) -> System:
     """The recipe of that name or path, or the model `provider:model`."""
     if not is_model(name):
         said = load_recipe(name)

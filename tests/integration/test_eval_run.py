@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
+from moagraph.evals.flops import parameters_of
 from moagraph.evals.item import digest
 from moagraph.evals.room import room
 from moagraph.evals.sets.open import open_set
@@ -14,7 +15,7 @@ from nodes.errors import UsageError
 from tests.faults import Status
 from tests.provider import Call, Provider
 from tests.shared import shared
-from tests.terminal import moa
+from tests.terminal import Terminal, moa
 
 SYSTEM, BASELINE, JUDGE = "vllm:s", "vllm:b", "vllm:judge"
 QUESTIONS = ["why?", "who?", "when?"]
@@ -388,3 +389,30 @@ async def test_a_real_judges_preferences_are_those_of_the_record(
     assert came.unjudged == {f"recorded:{data}: no verdict is recorded": 80}
     liked = [row["preference"] for row in rows(tmp_path, "verdicts.jsonl")]
     assert all(1 <= one <= 2 for one in liked)
+
+
+async def test_an_answers_tflops_are_counted_from_what_was_used(
+    vllm: Provider, tmp_path: Path
+) -> None:
+    how = How(parameters=parameters_of([f"{SYSTEM}=50"]))
+    await run(tmp_path, data=prompts(tmp_path, "why?"), how=how)
+    answers = {row["system"]: row for row in rows(tmp_path, "answers.jsonl")}
+    used, took = answers[SYSTEM]["usage"], answers[SYSTEM]["tflops"]
+    both = used["input_tokens"] + used["output_tokens"]
+    assert used["input_tokens"] > 0
+    assert took == pytest.approx(
+        {"decode": 0.1 * used["output_tokens"], "total": 0.1 * both, "latency": 0.1 * both}
+    )
+    assert answers[BASELINE]["tflops"] is None
+
+
+def test_a_terminal_shows_one_line_in_place(vllm: Provider, tmp_path: Path) -> None:
+    vllm.latency = 0.15
+    words = ("--data", str(prompts(tmp_path)), "--out", str(tmp_path / "ev"), "--concurrency", "1")
+    with Terminal("eval", "run", *words, "--system", SYSTEM, size=(60, 20)) as shown:
+        assert shown.end() == 0
+    pictures = shown.shown.decode().split("\r")
+    moving = [picture for picture in pictures if "━" in picture]
+    assert moving
+    assert max(len(picture.partition("\x1b")[0]) for picture in moving) < 60
+    assert shown.text.splitlines()[-1] == f"moa: 3 of 3 answers and 0 verdicts in {tmp_path / 'ev'}"

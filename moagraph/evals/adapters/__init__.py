@@ -1,0 +1,1 @@
+"""The same systems, rows and judges in others' evaluation tools."""
