@@ -69,7 +69,7 @@ def _traced(answer: str, texts: Mapping[str, str], step: Attribute) -> Json:
         if whole.likeness(sentence) < step.alike
     ]
     new = len(found) - sum(taken.values())
-    return {"taken": taken, "new": new, "sentences": found, "left_out": left_out}
+    return {"taken": taken, "new": new, "traced": found, "left_out": left_out}
 
 
 def _nearest(sentence: str, said: Mapping[str, Said], alike: float) -> Json:

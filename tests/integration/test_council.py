@@ -153,7 +153,7 @@ def test_what_was_taken_from_whom_and_what_was_left_out_is_told(provider: Provid
     seat(provider)
     told = step(ask("why?", council()), "attribute")
     assert (told["taken"], told["new"]) == ({"01": 1, "02": 0, "03": 0}, 1)
-    assert [one["from"] for one in told["sentences"]] == ["01", None]
+    assert [one["from"] for one in told["traced"]] == ["01", None]
     assert told["left_out"] == [{"seat": "01", "text": "Air scatters short waves most."}]
     assert told["overruled"] is False
 

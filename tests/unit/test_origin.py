@@ -9,7 +9,7 @@ def test_sentences_are_told_apart_and_marks_of_lists_left_out() -> None:
         "Light is scattered by air.",
         "Short waves go further!",
     ]
-    assert statements("No. Not so.\n\n") == []
+    assert statements("Yes. Right so.\n\n") == []
     assert len(statements("空は青い。海も青い。")) == 2
 
 
