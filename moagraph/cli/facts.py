@@ -9,14 +9,13 @@ from nodes.state import Json, Proposal
 # What is told elsewhere: the texts, and what every call has.
 ELSEWHERE = {*Proposal.__annotations__, "kept", "texts", "calls", "node", "told", "parsed"}
 ELSEWHERE |= {"passes", "settled", "finish", "grades", "question", "why"}
-ELSEWHERE |= {"unsupported", "verdicts", "passages"}
+ELSEWHERE |= {"sentences", "unsupported", "verdicts", "passages"}
 
 
 def facts(record: Json) -> Iterator[str]:
     """Each key with what it holds; of a list of notes, a line for each."""
     for key, value in record.items():
-        counted = key == "sentences" and "unsupported" in record
-        if key in ELSEWHERE or counted or value in ([], {}, None):
+        if key in ELSEWHERE or value in ([], {}, None):
             continue
         name = key.replace("_", " ")
         notes = _notes(value)
