@@ -18,6 +18,7 @@ from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
 from nodes.sources import beside
+from nodes.route import Example, Rule
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
 HERE = Path(__file__).parent / "recipes"
@@ -156,6 +157,8 @@ def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
         "layers": Layer,
         "proposers": Seat,
         "judges": Call,
+        "rules": Rule,
+        "examples": Example,
         "price": Price,
         **KINDS,
     }
