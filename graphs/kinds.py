@@ -16,8 +16,8 @@ from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
-from nodes.sql import Sql, sql
 from nodes.route import Route, route
+from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
 from nodes.synthesize import Synthesize, synthesize

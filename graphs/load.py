@@ -17,8 +17,8 @@ from nodes.checks.settings import CHECKS
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
-from nodes.sources import beside
 from nodes.route import Example, Rule
+from nodes.sources import beside
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
 HERE = Path(__file__).parent / "recipes"

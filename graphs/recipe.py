@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from graphs.kinds import Step
 from graphs.asks import asks
+from graphs.kinds import Step
 from nodes.budget import Budget
 from nodes.chat.address import split
 from nodes.chat.call import Call, Limits, Sampling, Substitute
