@@ -16,6 +16,7 @@ from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
+from nodes.route import Route, route
 from nodes.sql import Sql, sql
 from nodes.state import Place, State
 from nodes.step import Step as AnyStep
@@ -43,6 +44,7 @@ KINDS: dict[str, type[AnyStep]] = {
     "rank": Rank,
     "retrieve": Retrieve,
     "sql": Sql,
+    "route": Route,
     "synthesize": Synthesize,
     "tally": Tally,
     "verify": Verify,
@@ -62,6 +64,7 @@ ACTS: dict[str, Act] = {
     "retrieve": retrieve,
     "revise": revise,
     "sql": sql,
+    "route": route,
     "synthesize": synthesize,
     "tally": tally,
     "verify": verify,

@@ -17,6 +17,7 @@ from nodes.checks.settings import CHECKS
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
 from nodes.propose import Seat
+from nodes.route import Example, Rule
 from nodes.sources import beside
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
@@ -156,6 +157,8 @@ def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
         "layers": Layer,
         "proposers": Seat,
         "judges": Call,
+        "rules": Rule,
+        "examples": Example,
         "price": Price,
         **KINDS,
     }

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from graphs.asks import asks
 from graphs.kinds import Step
 from nodes.budget import Budget
 from nodes.chat.address import split
@@ -156,8 +157,8 @@ class Recipe(BaseModel):
 
     @property
     def calls(self) -> int:
-        """How often a turn asks a model, where nothing fails."""
-        return sum(call.get("asks", 1) for call in calls(self.resolved()))
+        """How often a turn asks a model at most, where nothing fails."""
+        return asks(self)
 
     @property
     def pauses(self) -> bool:

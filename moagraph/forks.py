@@ -144,7 +144,11 @@ def _check_reach(layer: int, paths: Iterable[str]) -> None:
                 f"--set {path!r} changes nothing: a run's seats and steps have their own settings, "
                 "such as layers.2.aggregate.temperature"
             )
-        if path.startswith(("layers.", "before.")) and _reach(path) < layer:
+        if path.startswith("before."):
+            raise UsageError(
+                f"--set {path!r} changes nothing: what is ahead of the layers is not run again"
+            )
+        if path.startswith("layers.") and _reach(path) < layer:
             raise UsageError(
                 f"--set {path!r} changes what is before the end of layer {layer}, which stands: "
                 f"replay from layer {_reach(path)}"

@@ -1,20 +1,16 @@
 """Whether answers say the same: word for word, as a number, as a choice, or nearly."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Like: TypeAlias = Literal["exact", "number", "choice", "similar"]
+from nodes.stated import READINGS
+
+Like: TypeAlias = Literal["exact", "numeric", "choice", "similar"]
 
 LONGEST = 6  # characters of the pieces that two similar texts share
 RECALL = 2  # how much more finding the other's pieces counts than having no others: chrF2
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
-# "A" and "I" are words too, unless what follows gives a reason.
-_LETTER = r"([B-HJ]\b|[AI]\b(?!\s+(?!because\b|since\b|as\b|and\b)[a-z']))(?!')"
-_NAMED = re.compile(rf"\b(?i:answer|choice|option)\b\W*(?:(?i:is)\b\W*)?{_LETTER}")
-_ALONE = re.compile(r"\(([A-J])\)|^\W*([A-J])(?:\W*$|[.):])", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ def agreement(texts: Mapping[str, str], like: Like, least: float) -> Agreement:
     """The largest group of answers that say the same; of equally large ones, the first."""
     if like == "similar":
         return _similar(texts, least)
-    said = {seat: key(text, like) for seat, text in texts.items()}
+    said = {seat: READINGS[like](text) for seat, text in texts.items()}
     groups = Counter(value for value in said.values() if value is not None)
     if not groups:
         first = next(iter(texts))
@@ -37,17 +33,6 @@ def agreement(texts: Mapping[str, str], like: Like, least: float) -> Agreement:
     most = groups.most_common(1)[0][0]
     seats = [seat for seat, value in said.items() if value == most]
     return Agreement(seats, seats[0])
-
-
-def key(text: str, like: Like) -> str | None:
-    """What two answers must have in common to be the same; None where there is no such thing."""
-    if like == "number":
-        numbers = _NUMBER.findall(text)
-        return f"{float(numbers[-1].replace(',', '')):.9g}" if numbers else None
-    if like == "choice":
-        choices = _NAMED.findall(text) or ["".join(found) for found in _ALONE.findall(text)]
-        return choices[-1] if choices else None
-    return " ".join(re.findall(r"\w+", text.casefold())) or text.strip()
 
 
 def overlap(one: str, other: str) -> float:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nodes.chat.call import Call
 from nodes.chat.prices import cost_usd
 from nodes.errors import OverBudget
-from nodes.state import Json, State, asked, calls
+from nodes.state import Json, State, asked, calls, passed_over
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
 WRITES = {"synthesize"}  # what comes behind these reads one answer
@@ -142,7 +142,9 @@ async def check(recipe: Json, messages: list[AnyMessage], before: Spent) -> None
 async def room(state: State, layer: int) -> tuple[int, str | None]:
     """How many of the layer's seats fit beside the last steps, and why no more do."""
     recipe = state["recipe"]
-    seats = len(recipe["layers"][layer - 1]["proposers"])
+    proposers = recipe["layers"][layer - 1]["proposers"]
+    others = {int(seat) - 1 for seat in passed_over(state, layer)}
+    seats = len(proposers) - len(others)
     if "budget" not in recipe:
         return seats, None
     expected = await estimate(recipe, state["messages"])
@@ -151,7 +153,8 @@ async def room(state: State, layer: int) -> tuple[int, str | None]:
     fixed += Spent(seconds=2 * _slowest(state))  # the layer, and the last steps
     why = None
     for number in range(seats, 0, -1 if layer == 1 else -seats):
-        broke = broken(recipe, fixed + total(expected.seats[layer - 1][:number]), before)
+        asked_ = [one for n, one in enumerate(expected.seats[layer - 1]) if n not in others]
+        broke = broken(recipe, fixed + total(asked_[:number]), before)
         if broke is None:
             return number, why
         why = broke

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from statistics import mean
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from nodes.agreeing import Like, agreement
 from nodes.answer import written
 from nodes.asking import decided
 from nodes.chat.call import Call
 from nodes.chat.providers import gives_logprobs
+from nodes.checks.run import verdict
+from nodes.checks.settings import AnyCheck
 from nodes.conversation import question
-from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.given import given
 from nodes.hearing import Telling
 from nodes.state import Json, Place, State, answers, passed, seats, settings
 from nodes.step import Step
-from nodes.trial import tried
 
 BEST = 10
 LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}
@@ -65,42 +65,24 @@ class Gate(Reading, Step):
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
     prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
-    pattern: str | None = Field(None, description="verify: a regular expression to be found.")
-    json_schema: dict[str, Any] | None = Field(None, description="verify: what its JSON must be.")
-    function: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
-        description="verify: package.module:function, called with the answer and the question.",
+    checks: list[AnyCheck] = Field(
+        default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )
-    seconds: float = Field(5, gt=0, le=600, description="verify: for one answer.")
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"`pattern` is no regular expression: {error}") from error
-        return pattern
 
     @model_validator(mode="after")
     def _complete(self) -> "Gate":
         if (self.by == "judge") != bool(self.judges):
             raise ValueError('`by = "judge"` and `judges = "provider:model"` go together')
-        if (self.by == "verify") != bool(self.rule):
-            raise ValueError('`by = "verify"` takes a `pattern`, a `json_schema` or a `function`')
+        if (self.by == "verify") != bool(self.checks):
+            raise ValueError('`by = "verify"` and `checks = [{ by = "regex", … }]` go together')
         if self.least > MOST[self.by] or (self.by != "logprob" and self.least < 0):
             least = "" if self.by == "logprob" else "from 0 "
             raise ValueError(
                 f"`at_least` {self.least:g}: by {self.by!r} it goes {least}up to {MOST[self.by]:g}"
             )
+        for check in self.checks:
+            check.check_usable()
         return self
-
-    @property
-    def rule(self) -> Json:
-        """What a verifier tries."""
-        rule = {"pattern": self.pattern, "json_schema": self.json_schema, "function": self.function}
-        return {key: value for key, value in rule.items() if value is not None}
 
     @property
     def least(self) -> float:
@@ -200,18 +182,22 @@ async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str
 
 
 async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
-    """The first answer for which the rule holds, and the share for which it does."""
+    """The first answer that passes all checks, and the share that does."""
     asked = question(given(state, place))
-    found = await asyncio.gather(
-        *(tried(step.rule, text, asked, step.seconds) for text in texts.values())
-    )
-    told = dict(zip(texts, found, strict=True))
-    if broken := next((one.why for one in found if not one.usable), None):
-        raise StepFailed(f"`{place.node}` cannot verify: {broken}")
-    good = [seat for seat, one in told.items() if one.holds]
-    bad = {seat: one.why for seat, one in told.items() if not one.holds}
-    why = f"{len(good)} of {len(told)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
-    return Verdict([*good, *texts][0], len(good) / len(told), why, {"failed": bad})
+    told = await asyncio.gather(*(_failure(step, asked, text) for text in texts.values()))
+    bad = {seat: why for seat, why in zip(texts, told, strict=True) if why}
+    good = [seat for seat in texts if seat not in bad]
+    why = f"{len(good)} of {len(texts)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
+    return Verdict([*good, *texts][0], len(good) / len(texts), why, {"failed": bad})
+
+
+async def _failure(step: Gate, asked: str, text: str) -> str | None:
+    """Why an answer does not hold; a check that breaks has not passed either."""
+    for check in step.checks:
+        found = await verdict(check, asked, text)
+        if found["verdict"] != "passed":
+            return f"{check.by}: {found['why']}"
+    return None
 
 
 async def _logprob(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:

@@ -14,7 +14,7 @@ from nodes.chat.sent import Hearing
 from nodes.fence import Reading
 from nodes.hearing import hearing
 from nodes.race import Rules, leave, race
-from nodes.state import Json, Place, State, sample, seats, settings, widest
+from nodes.state import Json, Place, State, passed_over, sample, seats, settings, widest
 
 TIMED = {"ok", "truncated", "timeout"}  # these replies tell how long their model takes
 
@@ -37,8 +37,14 @@ async def propose(state: State, place: Place) -> dict[str, Any]:
     if place.seat in seats(state, place.layer):
         return {}
     seat = Seat.model_validate(settings(state, place))
+    others = passed_over(state, place.layer)
+    if router := others.get(place.seat):
+        chose = state["steps"][router]
+        told = f"not chosen by `{router}`, which took `{chose['chosen']}`: {chose['why']}"
+        reply = Reply(seat.model, "skipped", error=told, attempts=0)
+        return {"layers": {str(place.layer): {place.seat: reply.record()}}}
     asked, why = await room(state, place.layer)
-    if int(place.seat) > asked:
+    if int(place.seat) - sum(other < place.seat for other in others) > asked:
         reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
         return {"layers": {str(place.layer): {place.seat: reply.record()}}}
     heard = hearing(state, place)
@@ -53,7 +59,8 @@ async def _raced(state: State, place: Place, seat: Call, heard: Hearing, asked: 
     layer = state["recipe"]["layers"][place.layer - 1]
     if layer.get("grace") is None and layer.get("hedge_after") is None:
         return await ask(*told)
-    standing = [p for name, p in seats(state, place.layer).items() if int(name) <= asked]
+    others = passed_over(state, place.layer)
+    standing = [p for name, p in seats(state, place.layer).items() if name not in others][:asked]
     rules = await _rules(state["recipe"], layer, asked, len(standing))
     under_way = race(place.layer, rules, sum(proposal["ok"] for proposal in standing))
     rest = partial(ask_instead, *told) if seat.fallbacks else None

@@ -207,6 +207,21 @@ def widest(recipe: Json) -> int:
     return max(len(layer["proposers"]) for layer in recipe["layers"])
 
 
+def passed_over(state: State, layer: int) -> dict[str, str]:
+    """The seats of the layer that a router has not chosen, each with the router's node."""
+    if layer != 1:
+        return {}
+    proposers = state["recipe"]["layers"][0]["proposers"]
+    width = max(2, len(str(len(proposers))))
+    return {
+        f"{number:0{width}d}": node
+        for node, record in state.get("steps", {}).items()
+        if "chosen" in record
+        for number, seat in enumerate(proposers, 1)
+        if seat.get("name") not in (None, record["chosen"])
+    }
+
+
 def sample(state: State, place: Place) -> str | None:
     """Which of a model's samples the place stands for in the cache; None where none is used."""
     return f"{place.layer}.{place.seat or place.node}" if state["recipe"].get("cache") else None

@@ -58,6 +58,9 @@ def ask(
     only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost at most, and ask nobody.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each gate and router decided so.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
@@ -68,7 +71,7 @@ def ask(
         return
     from moagraph.cli.ask import ask as command
 
-    command(question, recipe, thread, pause_after, system, cache, as_json)
+    command(question, recipe, thread, pause_after, system, cache, explain, as_json)
 
 
 @app.command()
@@ -195,6 +198,30 @@ def recipes_show(
     from moagraph.cli.recipes import show, show_runs
 
     (show_runs if runs else show)(name, as_json)
+
+
+route = typer.Typer(help="Learn a recipe's route from what was answered before.")
+app.add_typer(route, name="route")
+
+
+@route.callback()
+def route_group() -> None:
+    """Learn a recipe's route from what was answered before."""
+
+
+@route.command("fit")
+def route_fit(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One that routes by `learned`.")],
+    files: Annotated[
+        list[str],
+        typer.Option("--from", metavar="FILE", help="JSON lines: question, route and score."),
+    ] = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Fit its route on the kept turns of cascades and on scored results, and say its worth."""
+    from moagraph.cli.route import fit
+
+    fit(recipe, files, as_json)
 
 
 threads = typer.Typer(

@@ -13,6 +13,7 @@ from moagraph.cli.display import Display, watcher
 from moagraph.cli.prepare import prepare
 from moagraph.cli.review import ANSWER, decide
 from moagraph.cli.screen import clean, out, say
+from moagraph.cli.told import verdict
 from moagraph.estimate import estimated
 from moagraph.forks import seat_of
 from moagraph.history import Thread, opened
@@ -33,13 +34,18 @@ def ask(
     pause_after: Sequence[str],
     system: str | None,
     cache: bool,
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Answer one question, by a named recipe or the best that can run."""
     asked = checked(_stdin() if question == "-" else question)
     name, id_ = pick(recipe), thread or new_thread()
     run = _asking(asked, name, id_, system, pause_after, cache)
-    conclude(_watched(run, as_json, id_), as_json)
+    came = _watched(run, as_json, id_)
+    for step in came.steps if explain else ():
+        if "why" in step:
+            say(f"moa: {step['node']} {verdict(step)}")
+    conclude(came, as_json)
 
 
 def estimate(question: str, recipe: str | None, system: str | None, as_json: bool) -> None:

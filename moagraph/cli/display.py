@@ -31,7 +31,7 @@ class Display:
     def began(self, recipe: Recipe, thread_id: str) -> None:
         """Lay out every seat and step of the recipe."""
         self.rows = dict(rows_of(recipe))
-        self._start_layer(1)
+        self._go_on(0)
 
     def stands(self, node: str, record: Mapping[str, Any]) -> None:
         """A seat or a step had its record before this run."""

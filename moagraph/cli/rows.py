@@ -134,6 +134,8 @@ def _cut(text: str, width: int) -> str:
 def _outcome(record: Mapping[str, Any]) -> str:
     if record.get("kind") == "skipped":
         return f"not asked: {one_line(record['error'])}"
+    if "chosen" in record:
+        return f"{record['chosen']}: {one_line(record['why'])}"
     if "settled" in record and "why" in record:
         return f"{'settled' if record['settled'] else 'goes on'}: {one_line(record['why'])}"
     if not record.get("ok", True):

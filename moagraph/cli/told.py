@@ -116,7 +116,8 @@ def ended(record: Json) -> str:
 def verdict(step: Json) -> str:
     """What a step has decided, and why."""
     settled = {True: "settles the turn: ", False: "goes on: ", None: ""}
-    return f"{settled[step.get('settled')]}{one_line(step['why'])}"
+    chosen = f"takes {step['chosen']}: " if "chosen" in step else ""
+    return f"{chosen}{settled[step.get('settled')]}{one_line(step['why'])}"
 
 
 def took(record: Json) -> str:

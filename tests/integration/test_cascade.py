@@ -100,4 +100,4 @@ def test_a_stage_that_was_never_reached_has_no_price(provider: Provider, cascade
 def test_the_cascade_that_ships_is_bounded() -> None:
     recipe = load_recipe("cascade")
     assert [len(layer.proposers) for layer in recipe.layers] == [3, 1, 1]
-    assert recipe.calls == 3 + 2 + 2
+    assert recipe.calls == 3 + 2 + 4
