@@ -14,6 +14,7 @@ from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
 from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
+from nodes.report import Report, report
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
 from nodes.sql import Sql, sql
@@ -43,6 +44,7 @@ KINDS: dict[str, type[AnyStep]] = {
     "rank": Rank,
     "retrieve": Retrieve,
     "sql": Sql,
+    "report": Report,
     "synthesize": Synthesize,
     "tally": Tally,
     "verify": Verify,
@@ -60,6 +62,7 @@ ACTS: dict[str, Act] = {
     "judge": judge,
     "rank": rank,
     "retrieve": retrieve,
+    "report": report,
     "revise": revise,
     "sql": sql,
     "synthesize": synthesize,
