@@ -42,7 +42,7 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
         if step.get("report"):
             yield f"  {step['node']} reports"
             yield _indented(step["report"], 4)
-        if "sentences" in step:
+        if "unsupported" in step:
             of = len(step["sentences"])
             yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"
         for one in step.get("verdicts", ()):
