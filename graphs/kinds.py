@@ -14,6 +14,7 @@ from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
 from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
+from nodes.report import Report, report
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
 from nodes.route import Route, route
@@ -42,9 +43,10 @@ KINDS: dict[str, type[AnyStep]] = {
     "gate": Gate,
     "judge": Panel,
     "rank": Rank,
+    "report": Report,
     "retrieve": Retrieve,
-    "sql": Sql,
     "route": Route,
+    "sql": Sql,
     "synthesize": Synthesize,
     "tally": Tally,
     "verify": Verify,
@@ -61,10 +63,11 @@ ACTS: dict[str, Act] = {
     "gate": gate,
     "judge": judge,
     "rank": rank,
+    "report": report,
     "retrieve": retrieve,
     "revise": revise,
-    "sql": sql,
     "route": route,
+    "sql": sql,
     "synthesize": synthesize,
     "tally": tally,
     "verify": verify,

@@ -32,6 +32,7 @@ from nodes.step import AFTER, AGGREGATE, BEFORE
 from prompts import PromptError
 
 T = TypeVar("T", bound=BaseModel)
+DEBATE = "debate"
 SYNTHESIZE = "synthesize"  # the prompt of all who read a layer, unless a recipe has another
 
 
@@ -97,6 +98,11 @@ class Layer(Reading):
     )
     review: bool = Field(False, description="Pause for a person before the layer is handed on.")
     prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
+    debate: bool = Field(
+        False,
+        description="Its proposers are those of the layer before, and criticise each other: each "
+        "is told its own answer apart from the others'.",
+    )
     fresh: bool = Field(False, description="Its proposers answer anew: they read no layer before.")
     aggregate: Annotated[list[Step], BeforeValidator(_steps)] = Field(
         default_factory=_concat,
@@ -142,6 +148,7 @@ class Recipe(BaseModel):
                 _check_prompts(getattr(layer, place), kept, "layers", number - 1, place)
         object.__setattr__(self, "layers", layers)
         _check_ahead(self)
+        _check_debates(layers)
         for room in (BEFORE, AFTER):
             seats = len(layers[-1].proposers) if room == AFTER else 1
             steps = [
@@ -185,11 +192,8 @@ class Recipe(BaseModel):
 
 def _resolved(layer: Layer, recipe: Recipe) -> Layer:
     """The layer with each seat standing for itself and the defaults filled in."""
-    prompt = layer.prompt or recipe.defaults.prompt
     proposers = [
-        _filled(_shown_as(layer, seat), recipe).model_copy(
-            update={"count": 1, "prompt": seat.prompt or prompt}
-        )
+        _filled(_shown_as(layer, seat), recipe).model_copy(update=_hears(layer, seat, recipe))
         for seat in layer.proposers
         for _ in range(seat.count)
     ]
@@ -199,6 +203,14 @@ def _resolved(layer: Layer, recipe: Recipe) -> Layer:
     if any(step.weighs for step in steps):
         proposers = [seat.model_copy(update={"logprobs": True}) for seat in proposers]
     return layer.model_copy(update={"proposers": proposers, "aggregate": steps})
+
+
+def _hears(layer: Layer, seat: Seat, recipe: Recipe) -> dict[str, Any]:
+    """How each of the seats is told of the layer before."""
+    debate = layer.debate if seat.debate is None else seat.debate
+    default = DEBATE if debate else recipe.defaults.prompt
+    prompt = seat.prompt or layer.prompt or default
+    return {"count": 1, "prompt": prompt, "debate": True if debate else seat.debate}
 
 
 def leaving(steps: Sequence[Step], seats: int) -> list[int]:
@@ -300,6 +312,21 @@ def _check_ahead(recipe: Recipe) -> None:
                 "there is none",
                 AFTER if recipe.after else "layers",
             )
+
+
+def _check_debates(layers: Sequence[Layer]) -> None:
+    """Who debates has answered in the same seat of the layer before."""
+    for number, layer in enumerate(layers):
+        before = layers[number - 1].proposers if number and not layer.fresh else []
+        for index, seat in enumerate(layer.proposers):
+            model = before[index].model if index < len(before) else None
+            if seat.debate and model != seat.model:
+                who = f"is of `{model}`" if model else "there is none"
+                raise Refused(
+                    f"seat {index + 1} of layer {number + 1}, `{seat.model}`, debates: the same "
+                    f"seat of the layer before must be the same model, and {who}",
+                    *("layers", number, "proposers"),
+                )
 
 
 def _check_order(layer: Layer, last: bool, *path: str | int) -> None:

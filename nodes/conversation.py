@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 
 from nodes.errors import UsageError
 from prompts import fill, read
@@ -58,6 +58,14 @@ def alone(
 ) -> list[AnyMessage]:
     """One message that holds the prompt, what was asked, and the references."""
     return [HumanMessage(_filled(prompt, references, question=asked(messages), **values))]
+
+
+def answered(
+    messages: list[AnyMessage], own: str, prompt: str, references: str, **values: str
+) -> list[AnyMessage]:
+    """The conversation, the model's own answer to it, and what it is told of the others'."""
+    reply = _filled(prompt, references, question=question(messages), **values)
+    return [*messages, AIMessage(own), HumanMessage(reply)]
 
 
 def asked(messages: list[AnyMessage]) -> str:

@@ -7,7 +7,6 @@ sentence's score is the share of the samples that do not support it. Passages ar
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from nodes.chat.call import Call
 from nodes.fence import Reading
 from nodes.given import ahead
 from nodes.hearing import Telling
+from nodes.proposed import proposed
 from nodes.sentences import Piece, pieces
 from nodes.state import Json, Place, State, answers, settings
 from nodes.step import AFTER, AGGREGATE, Step
@@ -105,14 +105,7 @@ def _sources(state: State, place: Place, step: Detect, text: str) -> dict[str, s
             one for record in ahead(state, place) for one in record.get("passages", ())
         ]
         return {str(one["id"]): one["text"] for one in found}
-    assert place.reads is not None
-    layer, (join, *_) = place.reads
-    for gate in place.gates:
-        if state["steps"].get(gate, {}).get("settled"):
-            number = gate[1:].split("_")[0]
-            layer, join = int(number), f"L{number}_join"
-            break
-    samples = answers(state, replace(place, reads=(layer, (join,)), gates=()))
+    samples = proposed(state, place)
     itself = next((seat for seat, said in samples.items() if said.strip() == text.strip()), None)
     return {seat: said for seat, said in samples.items() if seat != itself}
 

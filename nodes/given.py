@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
 from nodes.fence import boundary, plain
 from nodes.state import Json, Place, State
@@ -11,8 +11,13 @@ from prompts import fill, read
 
 
 def given(state: State, place: Place) -> list[AnyMessage]:
-    """The conversation, its last question as a step ahead has rewritten it."""
+    """The conversation up to the question, as a step ahead has rewritten that.
+
+    A step that only remarks on an answer runs behind it: the answer is no part of what was asked.
+    """
     messages = state["messages"]
+    if messages and isinstance(messages[-1], AIMessage):
+        messages = messages[:-1]
     for record in ahead(state, place):
         if "question" in record:
             messages = _asking(messages, record["question"])

@@ -9,7 +9,7 @@ from langchain_core.messages import AnyMessage
 from nodes.chat.call import Call
 from nodes.chat.sent import Hearing, Sent
 from nodes.chat.windows import answer, count, size, window
-from nodes.conversation import alone, told
+from nodes.conversation import alone, answered, told
 from nodes.errors import UsageError
 from nodes.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
 from nodes.given import given, informed
@@ -123,7 +123,9 @@ async def _heard(state: State, place: Place, telling: Telling, call: Call) -> Se
     tokens = count(call, messages)
     most = await window(call, tokens)
     reading = _reading(state, place)
-    notes: Json = {"order": list(texts)} if texts and any(reading.values()) else {}
+    own = _own(state, place, texts)
+    order = [seat for seat in texts if seat != own]
+    notes: Json = {"order": order} if order and any(reading.values()) else {}
     asked = _conversation(state, place, telling)
     if most is not None and count(call, asked) >= most:
         plainly = asked == given(state, place)
@@ -172,7 +174,12 @@ def _said(
         return messages
     name = telling.prompt or settings(state, place)["prompt"]
     prompt = state["recipe"]["prompts"].get(name) or read(name)
-    references = _references(state, place, list(texts.values())) if texts else ""
+    own = _own(state, place, texts)
+    others = [text for seat, text in texts.items() if seat != own]
+    references = _references(state, place, others) if others else ""
+    if own is not None:
+        values = telling.values
+        return answered(messages, texts[own], prompt, references, **values) if others else messages
     one_message = telling.alone or _reading(state, place).get("alone")
     return (alone if one_message else told)(messages, prompt, references, **telling.values)
 
@@ -180,6 +187,12 @@ def _said(
 def _conversation(state: State, place: Place, telling: Telling) -> list[AnyMessage]:
     """What was asked; who is to answer it also hears what was found for it."""
     return (given if telling.alone else informed)(state, place)
+
+
+def _own(state: State, place: Place, texts: Mapping[str, str]) -> str | None:
+    """The seat's own answer among those that it reads, where it is to debate with the others."""
+    debates = place.seat and settings(state, place).get("debate")
+    return place.seat if debates and place.seat in texts else None
 
 
 def _references(state: State, place: Place, texts: list[str]) -> str:

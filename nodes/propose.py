@@ -24,6 +24,9 @@ class Seat(Call, Reading):
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
     prompt: str | None = Field(None, description="How it is told of the layer before.")
+    debate: bool | None = Field(
+        None, description="Its own last answer is told apart from the others'."
+    )
     weight: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="How much it counts where seats are counted."
     )

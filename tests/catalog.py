@@ -19,6 +19,7 @@ from graphs.mixture import SHIPPED, shipped
 from graphs.recipe import Layer, Recipe
 from nodes.budget import Amounts
 from nodes.chat.call import Call, Limits
+from nodes.checks.settings import CHECKS, Check
 from nodes.fence import Reading
 from nodes.propose import Seat
 
@@ -63,7 +64,10 @@ def keys() -> str:
         _table(f"### `{name}`", model, {*call, *Reading.model_fields})
         for name, model in KINDS.items()
     ]
-    return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps])
+    every = {*Check.model_fields, "by"}
+    checks = [_table("## The `checks` of `verify`", Check, {"by"})]
+    checks += [_table(f'### `by = "{by}"`', model, every) for by, model in CHECKS.items()]
+    return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps, *checks])
 
 
 def _table(title: str, model: type[BaseModel], hidden: set[str]) -> str:
@@ -72,11 +76,15 @@ def _table(title: str, model: type[BaseModel], hidden: set[str]) -> str:
     stands = f" Stands in {', '.join(f'`{room}`' for room in rooms)}." if rooms else ""
     head = f"{title}\n\n{(model.__doc__ or '').strip().splitlines()[0]}{stands}\n"
     rows = [
-        f"| `{name}` | {_default(field)} | {(field.description or '').replace('|', '/')} |"
+        f"| `{field.alias or name}` | {_default(field)} | {_about(field)} |"
         for name, field in model.model_fields.items()
         if name not in hidden | HIDDEN
     ]
     return "\n".join([head, "| key | default | |", "|---|---|---|", *rows, ""]) if rows else head
+
+
+def _about(field: FieldInfo) -> str:
+    return (field.description or "").replace("|", "/")
 
 
 def _default(field: FieldInfo) -> str:

@@ -39,6 +39,9 @@ def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
             yield f"  {step['node']} hands on {', '.join(step['kept'])}"
         if "why" in step:
             yield f"  {step['node']} {verdict(step)}"
+        if step.get("report"):
+            yield f"  {step['node']} reports"
+            yield _indented(step["report"], 4)
         if "unsupported" in step:
             of = len(step["sentences"])
             yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"

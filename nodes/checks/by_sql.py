@@ -17,7 +17,7 @@ _READS = {
 
 def check(said: dict[str, Any], question: str, answer: str) -> str | None:
     """Run it as one statement; all of its rows are looked at, and none is kept."""
-    file = Path(said["database"])
+    file = Path(said["source"])
     if not file.is_file():
         raise Broken(f"there is no database {str(file)!r}")
     statement = blocks(answer, "sql", "sqlite")[-1].strip()

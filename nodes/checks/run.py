@@ -34,8 +34,8 @@ def _job(check: Check, question: str, answer: str) -> Json:
     said = check.model_dump(mode="json")
     reads = []
     if isinstance(check, BySql):
-        said["database"] = str(Path(check.database).expanduser().absolute())
-        reads = [said["database"]]
+        said["source"] = str(Path(check.source).expanduser().absolute())
+        reads = [said["source"]]
     told = {"question": question, "answer": answer, "said": said}
     return {**told, "trusted": check.trusted, "reads": reads}
 

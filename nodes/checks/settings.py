@@ -21,7 +21,7 @@ class Check(BaseModel):
     blames: ClassVar[bool] = False  # whether the answer is at fault where there is no verdict
     needs: ClassVar[str] = ""  # the optional package without which it cannot run
 
-    by: str
+    by: str = ""
     why: str | None = Field(None, description="What the writer is told where it fails.")
     timeout: float = Field(10, gt=0, le=600, description="Seconds for its verdict.")
     memory_mb: int = Field(1024, ge=64, description="The most memory that it may take.")
@@ -73,7 +73,9 @@ class ByJson(Check):
 
     needs = "jsonschema"
     by: Literal["json"] = "json"
-    schema_: Annotated[str, BeforeValidator(_schema)] = Field("{}", alias="schema")
+    schema_: Annotated[str, BeforeValidator(_schema)] = Field(
+        "{}", alias="schema", description="A table, or JSON in a string."
+    )
 
     def check_usable(self) -> None:
         """Refuse also what is JSON, and no schema."""
@@ -93,7 +95,7 @@ class ByRegex(Check):
     """A regular expression is found in the answer, or is not."""
 
     by: Literal["regex"] = "regex"
-    pattern: Annotated[str, AfterValidator(_pattern)]
+    pattern: Annotated[str, AfterValidator(_pattern)] = Field(description="Searched for anywhere.")
     absent: bool = Field(False, description="It must not be found.")
 
 
@@ -102,7 +104,10 @@ class ByPython(Check):
 
     trusted = True
     by: Literal["python"] = "python"
-    function: Annotated[str, AfterValidator(_function)]
+    function: Annotated[str, AfterValidator(_function)] = Field(
+        description="As package.module:function, called with the answer and, if it takes two "
+        "values, the question."
+    )
 
 
 class ByTests(Check):
@@ -110,7 +115,9 @@ class ByTests(Check):
 
     blames = True
     by: Literal["tests"] = "tests"
-    tests: Annotated[str, AfterValidator(_code)]
+    tests: Annotated[str, AfterValidator(_code)] = Field(
+        description="Python that is run behind the answer's code, and its functions `test_…`."
+    )
 
 
 class BySympy(Check):
@@ -118,7 +125,7 @@ class BySympy(Check):
 
     needs = "sympy"
     by: Literal["sympy"] = "sympy"
-    expected: str
+    expected: str = Field(description="Such as 2*x + 2, or 1/3.")
 
 
 class BySql(Check):
@@ -126,7 +133,7 @@ class BySql(Check):
 
     blames = True
     by: Literal["sql"] = "sql"
-    database: str
+    source: str = Field(description="An SQLite file.")
     rows: bool = Field(False, description="It must find something.")
 
 

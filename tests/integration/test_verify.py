@@ -383,7 +383,7 @@ def test_sql_runs_on_a_database_that_it_can_only_read(
     provider: Provider, tmp_path: Path, statement: str, verdict: str, why: str
 ) -> None:
     file = database(tmp_path)
-    check = f"{{ by = 'sql', database = '{file}', rows = true, timeout = 1 }}"
+    check = "{ by = 'sql', source = 't.sqlite', rows = true, timeout = 1 }"
     said = f"checks = [{check}]\nrounds = 0"
     came = ask("?", verified(tmp_path, provider, said, f"```sql\n{statement}\n```"))
     [found] = records(came, "verify")[0]["verdicts"]
@@ -397,7 +397,7 @@ def test_sql_runs_on_a_database_that_it_can_only_read(
 def test_a_database_that_is_not_there_is_nobodys_fault_but_the_recipes(
     provider: Provider, tmp_path: Path
 ) -> None:
-    said = "checks = [{ by = 'sql', database = 'nowhere.sqlite' }]\nrounds = 1"
+    said = "checks = [{ by = 'sql', source = 'nowhere.sqlite' }]\nrounds = 1"
     came = ask("?", verified(tmp_path, provider, said, "select 1"))
     [found] = records(came, "verify")[0]["verdicts"]
     assert (found["verdict"], asked(provider)) == ("broken", [])
