@@ -1,6 +1,7 @@
 """The files that a recipe's `source` names, and what of them is text."""
 
 import glob
+import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -13,6 +14,8 @@ from nodes.errors import UsageError
 MOST = 10_000  # files
 LARGEST = 5_000_000  # bytes of a text file
 LOOKED_AT = 8_192  # bytes in which a NUL tells that a file is no text
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
 
 
 def _listed(said: Any) -> Any:
@@ -86,5 +89,11 @@ def stamps(files: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
 
 def _called(file: Path, pattern: str) -> str:
     """The file's name below the folder that the pattern begins in: no path of this machine."""
-    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    parts = ((part, _ESCAPED.sub(r"\1", part)) for part in Path(pattern).parts)
+    fixed = Path(*(said for _, said in takewhile(_is_fixed, parts)))
     return str(file.relative_to(fixed.parent)) if fixed.is_dir() else file.name
+
+
+def _is_fixed(part: tuple[str, str]) -> bool:
+    """Whether a part of a pattern, also as it reads without its escapes, stands for one name."""
+    return not glob.has_magic(part[0]) or glob.escape(part[1]) == part[0]

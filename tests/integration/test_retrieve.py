@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from graphs.load import load_recipe
-from moagraph import RecipeError, UsageError, ask
+from moagraph import RecipeError, UsageError, ask, open_threads, replay
 from prompts import read
 from tests.provider import Provider
 from tests.redteam import HOSTILE, ORDERS
@@ -318,3 +319,37 @@ def test_what_a_graph_says_around_what_is_named_are_passages(
         found.append([one["text"] for one in step(came, "L0_retrieve")["passages"]])
     first = "Marta keeps the bees."
     assert found == [[first], [first, "the bees live behind the hut."]]
+
+
+def test_what_was_sent_can_be_shown_and_a_replay_hears_the_same_passages(
+    provider: Provider, tmp_path: Path
+) -> None:
+    notes(tmp_path)
+    one = recipe(tmp_path, provider)
+    with open_threads() as threads:
+        ask(ASKED, one, thread="t", threads=threads)
+        shown = json.loads(moa("show", "t", "--sent", "--json").out)
+        sent = {step["node"]: step["sent"] for step in shown["steps"]}
+        assert sent["L1_synthesize"] == told(provider, "agg")
+        [layer] = shown["layers"]
+        assert layer["proposals"][0]["sent"] == told(provider, "alpha")
+        for file in (tmp_path / "notes").glob("*"):
+            file.unlink()
+        heard = len(provider.calls)
+        replay("t", threads, again=["1.01"])
+    assert [call.model for call in provider.calls[heard:]] == ["alpha", "agg"]
+    assert WATER in provider.calls[heard].messages[0]["content"]
+
+
+def test_a_question_made_shorter_is_what_is_searched_for(
+    provider: Provider, tmp_path: Path
+) -> None:
+    notes(tmp_path)
+    filler = "Nobody has seen the hives of this place since May. " * 30
+    text = Path(recipe(tmp_path, provider)).read_text()
+    ahead = '[[before]]\nstep = "compress"\nratio = 0.1\n\n[[before]]\nstep = "retrieve"'
+    both = saved(tmp_path, text.replace('[[before]]\nstep = "retrieve"', ahead))
+    came = ask(f"{ASKED}\n\n{filler}\n\nSay it in one line.", both)
+    system, user = told(provider, "alpha")
+    assert user["content"] == step(came, "L0_compress")["question"]
+    assert WATER in system["content"]
