@@ -1,6 +1,7 @@
 """The files that a recipe's `source` names, and what of them is text."""
 
 import glob
+import os
 import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
@@ -13,6 +14,7 @@ from nodes.errors import UsageError
 
 MOST = 10_000  # files
 LARGEST = 5_000_000  # bytes of a text file
+WHOLE = 200_000_000  # bytes of all of them
 LOOKED_AT = 8_192  # bytes in which a NUL tells that a file is no text
 
 _ESCAPED = re.compile(r"\[([*?[])\]")
@@ -23,7 +25,9 @@ def _listed(said: Any) -> Any:
 
 
 Sources = Annotated[
-    list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)
+    list[Annotated[str, Field(pattern=r"^[^\x00]+$")]],
+    BeforeValidator(_listed),
+    Field(min_length=1),
 ]
 
 
@@ -40,8 +44,8 @@ def found(source: Iterable[str]) -> dict[Path, str]:
     files: dict[Path, str] = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern, recursive=True)):
-            if (file := Path(path)).is_file():
-                files.setdefault(file, _called(file, pattern))
+            if os.path.isfile(path):  # where nobody may look there is none
+                files.setdefault(Path(path), _called(Path(path), pattern))
     if not files:
         shown = " or ".join(f"`{pattern}`" for pattern in patterns)
         raise UsageError(f"no file is found by {shown}: say in `source` where the files lie")
@@ -83,8 +87,16 @@ def read_text(file: Path, largest: int = LARGEST) -> str:
 
 
 def stamps(files: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
-    """By which to know that nothing has changed."""
-    return tuple((str(f), (stat := f.stat()).st_mtime_ns, stat.st_size) for f in files)
+    """By which to know that nothing has changed; too much for one search is refused."""
+    try:
+        seen = tuple((str(f), (stat := f.stat()).st_mtime_ns, stat.st_size) for f in files)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename!r}: {error.strerror}") from error
+    if (size := sum(size for *_, size in seen if size <= LARGEST)) > WHOLE:
+        raise UsageError(
+            f"`source` finds {size:,} bytes, and at most {WHOLE:,} are searched: narrow it"
+        )
+    return seen
 
 
 def _called(file: Path, pattern: str) -> str:

@@ -353,3 +353,37 @@ def test_a_question_made_shorter_is_what_is_searched_for(
     system, user = told(provider, "alpha")
     assert user["content"] == step(came, "L0_compress")["question"]
     assert WATER in system["content"]
+
+
+def test_of_many_tables_those_that_the_question_names_come_first(
+    provider: Provider, tmp_path: Path
+) -> None:
+    for name in ("apples", "pears", "plums"):
+        (tmp_path / f"{name}.csv").write_text("n\n1\n")
+    more = 'by = "sql"\ntop = 2'
+    came = ask("How many plums?", recipe(tmp_path, provider, more, source='"*.csv"'))
+    record = step(came, "L0_retrieve")
+    named = [one["text"] for one in record["passages"]]
+    assert named == ['CREATE TABLE "plums" ("n" INTEGER);', 'CREATE TABLE "apples" ("n" INTEGER);']
+    assert [one.rpartition(", ")[2] for one in record["left_out"]] == ["pears"]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('by = "sql"', "a.sql holds no table"),
+        ('by = "sql"\nquery = "SELECT 1 WHERE 0"', ""),
+        ('by = "graph"', "a.sql is neither .csv nor .nt, which hold triples"),
+    ],
+)
+def test_a_source_that_holds_nothing_is_told(
+    provider: Provider, tmp_path: Path, more: str, why: str
+) -> None:
+    (tmp_path / "a.sql").write_text("SELECT 1;")
+    one = recipe(tmp_path, provider, more, source='["a.sql", "none/*.sql"]')
+    if why:
+        with pytest.raises(UsageError, match=re.escape(why)):
+            ask(ASKED, one)
+        assert provider.calls == []
+    else:
+        assert step(ask(ASKED, one), "L0_retrieve")["why"] == "the query came to no rows"
