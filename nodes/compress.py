@@ -74,12 +74,20 @@ async def compress(state: State, place: Place) -> dict[str, Any]:
         texts = answers(state, place)
         short, record = await _shortened(state, place, step, texts, whole)
         return {"steps": {place.node: {**record, "texts": short}}}
+    if not isinstance(_asking(state, place).content, str):
+        why = "it holds more than text"
+        return {"steps": {place.node: {"ratio": 1.0, "whole": ["input"], "why": why}}}
     first, middle, last = ends(whole)
     short, record = await _shortened(state, place, step, {"input": middle}, f"{first}\n{last}")
     if short["input"] != middle:
         parts = (first, short["input"], last)
         record["question"] = "\n\n".join(part for part in parts if part)
     return {"steps": {place.node: record}}
+
+
+def _asking(state: State, place: Place) -> AnyMessage:
+    messages = reversed(given(state, place))
+    return next(message for message in messages if isinstance(message, HumanMessage))
 
 
 async def _shortened(

@@ -66,7 +66,7 @@ async def retrieve(state: State, place: Place) -> dict[str, Any]:
     ]
     record: Json = {"prompt": step.prompt, "passages": told, **more}
     if not told:
-        record["why"] = _nothing(asked, record)
+        record.setdefault("why", _nothing(asked, record))
     elif step.split:
         ids = [str(passage["id"]) for passage in told]
         record["shards"] = shards(ids, len(state["recipe"]["layers"][0]["proposers"]))
@@ -109,13 +109,16 @@ def _by_sql(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
     name = ", ".join(files.values())
     with opened(files) as database:
         if step.query:
-            return _rows(database, step, asked, name), {"read": name}
-        tables = [
-            Passage(text, f"{name}, {table}") for table, text in described(database, step.examples)
-        ]
-    best = Index(tables).best(asked, step.top) if len(tables) > step.top else tables
+            rows = _rows(database, step, asked, name)
+            return rows, {"read": name} | ({} if rows else {"why": "the query came to no rows"})
+        told = described(database, step.examples)
+    if not told:
+        raise UsageError(f"{name} holds no table")
+    tables = [Passage(text, f"{name}, {table}") for table, text in told]
+    near = Index(tables).best(asked, step.top) if len(tables) > step.top else tables
+    best = [*near, *(table for table in tables if table not in near)][: step.top]
     left_out = [table.source for table in tables if table not in best]
-    return best, {"read": name, **({"left_out": left_out} if left_out else {})}
+    return best, {"read": name} | ({"left_out": left_out} if left_out else {})
 
 
 def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[Passage]:

@@ -1,6 +1,8 @@
 """The files that a recipe's `source` names, and what of them is text."""
 
 import glob
+import os
+import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -12,7 +14,10 @@ from nodes.errors import UsageError
 
 MOST = 10_000  # files
 LARGEST = 5_000_000  # bytes of a text file
+WHOLE = 200_000_000  # bytes of all of them
 LOOKED_AT = 8_192  # bytes in which a NUL tells that a file is no text
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
 
 
 def _listed(said: Any) -> Any:
@@ -20,7 +25,9 @@ def _listed(said: Any) -> Any:
 
 
 Sources = Annotated[
-    list[Annotated[str, Field(min_length=1)]], BeforeValidator(_listed), Field(min_length=1)
+    list[Annotated[str, Field(pattern=r"^[^\x00]+$")]],
+    BeforeValidator(_listed),
+    Field(min_length=1),
 ]
 
 
@@ -37,8 +44,8 @@ def found(source: Iterable[str]) -> dict[Path, str]:
     files: dict[Path, str] = {}
     for pattern in patterns:
         for path in sorted(glob.glob(pattern, recursive=True)):
-            if (file := Path(path)).is_file():
-                files.setdefault(file, _called(file, pattern))
+            if os.path.isfile(path):  # where nobody may look there is none
+                files.setdefault(Path(path), _called(Path(path), pattern))
     if not files:
         shown = " or ".join(f"`{pattern}`" for pattern in patterns)
         raise UsageError(f"no file is found by {shown}: say in `source` where the files lie")
@@ -80,11 +87,25 @@ def read_text(file: Path, largest: int = LARGEST) -> str:
 
 
 def stamps(files: Sequence[Path]) -> tuple[tuple[str, int, int], ...]:
-    """By which to know that nothing has changed."""
-    return tuple((str(f), (stat := f.stat()).st_mtime_ns, stat.st_size) for f in files)
+    """By which to know that nothing has changed; too much for one search is refused."""
+    try:
+        seen = tuple((str(f), (stat := f.stat()).st_mtime_ns, stat.st_size) for f in files)
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename!r}: {error.strerror}") from error
+    if (size := sum(size for *_, size in seen if size <= LARGEST)) > WHOLE:
+        raise UsageError(
+            f"`source` finds {size:,} bytes, and at most {WHOLE:,} are searched: narrow it"
+        )
+    return seen
 
 
 def _called(file: Path, pattern: str) -> str:
     """The file's name below the folder that the pattern begins in: no path of this machine."""
-    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    parts = ((part, _ESCAPED.sub(r"\1", part)) for part in Path(pattern).parts)
+    fixed = Path(*(said for _, said in takewhile(_is_fixed, parts)))
     return str(file.relative_to(fixed.parent)) if fixed.is_dir() else file.name
+
+
+def _is_fixed(part: tuple[str, str]) -> bool:
+    """Whether a part of a pattern, also as it reads without its escapes, stands for one name."""
+    return not glob.has_magic(part[0]) or glob.escape(part[1]) == part[0]

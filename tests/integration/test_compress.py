@@ -3,11 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from graphs.load import load_recipe
 from moagraph import RecipeError, ask
 from nodes.shorten import mark
 from tests.faults import Status
+from tests.mixtures import graph_of
 from tests.provider import Provider
 from tests.terminal import saved
 
@@ -138,3 +140,13 @@ def test_a_wrong_compression_is_refused_when_the_recipe_is_read(
 ) -> None:
     with pytest.raises(RecipeError, match=re.escape(message)):
         load_recipe(recipe(tmp_path, provider, AHEAD + more))
+
+
+def test_a_question_of_more_than_text_stays_as_it_is(provider: Provider, tmp_path: Path) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    content: list[str | dict[Any, Any]] = [{"type": "text", "text": ASKED}, picture]
+    graph_of(load_recipe(recipe(tmp_path, provider, AHEAD))).invoke(
+        {"messages": [HumanMessage(content)]}
+    )
+
+    assert provider.calls[0].messages == [{"role": "user", "content": content}]

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from graphs.load import load_recipe
-from moagraph import RecipeError, UsageError, ask
+from moagraph import RecipeError, UsageError, ask, open_threads, replay
 from prompts import read
 from tests.provider import Provider
 from tests.redteam import HOSTILE, ORDERS
@@ -318,3 +319,71 @@ def test_what_a_graph_says_around_what_is_named_are_passages(
         found.append([one["text"] for one in step(came, "L0_retrieve")["passages"]])
     first = "Marta keeps the bees."
     assert found == [[first], [first, "the bees live behind the hut."]]
+
+
+def test_what_was_sent_can_be_shown_and_a_replay_hears_the_same_passages(
+    provider: Provider, tmp_path: Path
+) -> None:
+    notes(tmp_path)
+    one = recipe(tmp_path, provider)
+    with open_threads() as threads:
+        ask(ASKED, one, thread="t", threads=threads)
+        shown = json.loads(moa("show", "t", "--sent", "--json").out)
+        sent = {step["node"]: step["sent"] for step in shown["steps"]}
+        assert sent["L1_synthesize"] == told(provider, "agg")
+        [layer] = shown["layers"]
+        assert layer["proposals"][0]["sent"] == told(provider, "alpha")
+        for file in (tmp_path / "notes").glob("*"):
+            file.unlink()
+        heard = len(provider.calls)
+        replay("t", threads, again=["1.01"])
+    assert [call.model for call in provider.calls[heard:]] == ["alpha", "agg"]
+    assert WATER in provider.calls[heard].messages[0]["content"]
+
+
+def test_a_question_made_shorter_is_what_is_searched_for(
+    provider: Provider, tmp_path: Path
+) -> None:
+    notes(tmp_path)
+    filler = "Nobody has seen the hives of this place since May. " * 30
+    text = Path(recipe(tmp_path, provider)).read_text()
+    ahead = '[[before]]\nstep = "compress"\nratio = 0.1\n\n[[before]]\nstep = "retrieve"'
+    both = saved(tmp_path, text.replace('[[before]]\nstep = "retrieve"', ahead))
+    came = ask(f"{ASKED}\n\n{filler}\n\nSay it in one line.", both)
+    system, user = told(provider, "alpha")
+    assert user["content"] == step(came, "L0_compress")["question"]
+    assert WATER in system["content"]
+
+
+def test_of_many_tables_those_that_the_question_names_come_first(
+    provider: Provider, tmp_path: Path
+) -> None:
+    for name in ("apples", "pears", "plums"):
+        (tmp_path / f"{name}.csv").write_text("n\n1\n")
+    more = 'by = "sql"\ntop = 2'
+    came = ask("How many plums?", recipe(tmp_path, provider, more, source='"*.csv"'))
+    record = step(came, "L0_retrieve")
+    named = [one["text"] for one in record["passages"]]
+    assert named == ['CREATE TABLE "plums" ("n" INTEGER);', 'CREATE TABLE "apples" ("n" INTEGER);']
+    assert [one.rpartition(", ")[2] for one in record["left_out"]] == ["pears"]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('by = "sql"', "a.sql holds no table"),
+        ('by = "sql"\nquery = "SELECT 1 WHERE 0"', ""),
+        ('by = "graph"', "a.sql is neither .csv nor .nt, which hold triples"),
+    ],
+)
+def test_a_source_that_holds_nothing_is_told(
+    provider: Provider, tmp_path: Path, more: str, why: str
+) -> None:
+    (tmp_path / "a.sql").write_text("SELECT 1;")
+    one = recipe(tmp_path, provider, more, source='["a.sql", "none/*.sql"]')
+    if why:
+        with pytest.raises(UsageError, match=re.escape(why)):
+            ask(ASKED, one)
+        assert provider.calls == []
+    else:
+        assert step(ask(ASKED, one), "L0_retrieve")["why"] == "the query came to no rows"
