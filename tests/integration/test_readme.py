@@ -49,7 +49,9 @@ def test_every_other_command_runs(folder: Path, provider: Provider) -> None:
         before = len(provider.calls)
         told = run(folder, "bash", "-euo", "pipefail", "-c", block)
         assert told, block
-        asks = any(f"moa {verb}" in block for verb in ("ask", "replay", "resume"))
+        asks = any(
+            f"moa {verb}" in block for verb in ("ask", "batch", "eval run", "replay", "resume")
+        )
         assert (len(provider.calls) > before) is asks, block
 
 
@@ -63,6 +65,13 @@ def test_the_drawing_is_what_the_command_draws(folder: Path) -> None:
     [shown] = blocks(TEXT, "mermaid")
     assert shown == drawing(TEXT)
     assert run(folder, "moa", "graph", "--recipe", "mine.toml").strip() == shown.strip()
+
+
+def test_every_recipe_that_is_shown_answers(folder: Path) -> None:
+    for number, block in enumerate(blocks(TEXT, "toml")[1:]):
+        (folder / f"{number}.toml").write_text(block)
+        told = run(folder, "moa", "ask", "--recipe", f"{number}.toml", "--explain", "why?")
+        assert "answer number" in told
 
 
 def test_the_table_of_recipes_is_the_list_of_recipes(folder: Path) -> None:
