@@ -141,7 +141,9 @@ def rows(setting: Setting, came: Came) -> Iterator[str]:
     """A Markdown table."""
     yield "| | |"
     yield "|---|---|"
-    yield f"| instructions, each answered by a recorded layer and {LOCAL} | {setting.rows} |"
+    yield f"| instructions | {setting.rows} |"
+    yield f"| recorded layer 1 | {', '.join(setting.proposers)} |"
+    yield f"| aggregator, and judge | {setting.aggregator}, {setting.judge} |"
     yield f"| answers of the mixture and of the recorded baseline | {came.answers} |"
     yield f"| rows that stood at the kills | {', '.join(map(str, came.stood))} |"
     yield f"| files that lost a row by a kill | {came.lost} |"
@@ -159,12 +161,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--aggregator", default=LOCAL)
     parser.add_argument("--judge", default=LOCAL)
-    said = parser.parse_args()
-    replay = said.replay.resolve()
+    parser.add_argument("--proposers", nargs="+", default=PROPOSERS)
+    parser.add_argument("--baseline", default=BASELINE)
+    parser.add_argument("--tokens", type=int, default=96)
+    said = vars(parser.parse_args())
     setting = Setting(
-        said.folder.resolve(), replay, said.rows, aggregator=said.aggregator, judge=said.judge
+        **{**said, "replay": said["replay"].resolve(), "folder": said["folder"].resolve()}
     )
-    came = piped(setting, [("answers.jsonl", said.rows), ("verdicts.jsonl", said.rows // 2)])
+    came = piped(setting, [("answers.jsonl", setting.rows), ("verdicts.jsonl", setting.rows // 2)])
     print("\n".join(rows(setting, came)))
     print(came.told)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Protocol
 
 from langchain_core.messages import AnyMessage, convert_to_messages
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
+from moagraph.evals.alone import ask_alone
 from moagraph.evals.item import digest
 from moagraph.history import Thread, compiled, config_of, opened
 from moagraph.reading import values_of
@@ -18,11 +18,9 @@ from moagraph.result import Result, result
 from moagraph.run import run
 from nodes.budget import Spent, estimate
 from nodes.chat.address import split
-from nodes.chat.ask import ask
 from nodes.chat.call import Call
 from nodes.chat.providers import check
 from nodes.chat.recorded import fingerprint, where
-from nodes.chat.sent import Sent
 from nodes.conversation import question, usable
 from nodes.errors import UnknownName, UsageError
 from nodes.fence import FENCE
@@ -136,7 +134,7 @@ class Model:
         """Ask it once."""
         said = _said(messages)
         question(said)
-        reply = await ask(self.call, partial(_sent, said))
+        reply = await ask_alone(self.call, said)
         record: Json = {"seat": "01", "node": "L1_01", **reply.record()}
         return Result(
             thread_id="",
@@ -204,7 +202,3 @@ def _models(told: Sequence[Json]) -> list[str]:
 def _said(messages: Sequence[tuple[str, str]]) -> list[AnyMessage]:
     found: Any = convert_to_messages(list(messages))
     return list(found)
-
-
-async def _sent(messages: Sequence[AnyMessage], _: Call) -> Sent:
-    return Sent(messages)

@@ -11,6 +11,7 @@ import pytest
 from langchain_core.tracers.langchain import wait_for_all_tracers
 
 from moagraph.evals.adapters.for_langsmith import evaluate, examples, target
+from moagraph.evals.evaluation import evaluate as evaluate_here
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
 from tests.langsmith import Traces, langsmith
@@ -65,6 +66,18 @@ async def test_what_is_asked_to_be_uploaded_is(traces: Traces, tmp_path: Path) -
         wait_for_all_tracers()
         assert bool(traces.bodies) is upload
     assert traces.named("mixture")["outputs"]["messages"]
+
+
+@pytest.mark.parametrize("said", ["on", "off"])
+async def test_traces_of_single_models_and_judges_are_without_content_where_that_is_wanted(
+    traces: Traces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("MOA_TRACE_CONTENT", said)
+    found = open_set(data(tmp_path))
+    await evaluate_here(tmp_path / "ev", found, ["scripted:echo"], ["grade:scripted:[[4]]"])
+    wait_for_all_tracers()
+    everything = b"".join(body for _, body in traces.bodies)
+    assert (b"2+2?" in everything) is (said == "on")
 
 
 def test_a_row_is_the_same_example_each_time(tmp_path: Path) -> None:

@@ -1,17 +1,16 @@
 """A model in the judge's seat: asked once, and once more where its verdict cannot be read."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeAlias, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
+from moagraph.evals.alone import ask_alone
 from moagraph.evals.judge import NoVerdict, Ruling, Verdict
-from nodes.chat.ask import ask, with_bill
+from nodes.chat.ask import with_bill
 from nodes.chat.call import Call
 from nodes.chat.reply import Reply
-from nodes.chat.sent import Sent
 from nodes.errors import UsageError
 from nodes.state import Json
 from prompts import render
@@ -49,7 +48,7 @@ async def ruled(call: Call, told: Sequence[tuple[str, str]], form: str, read: Re
 
 
 async def _asked(call: Call, messages: Sequence[AnyMessage]) -> Reply:
-    reply = await ask(call, partial(_sent, messages))
+    reply = await ask_alone(call, messages)
     if not reply.ok and reply.kind not in ("empty", "bad_answer"):
         raise NoVerdict(f"`{call.model}`: {reply.error}")
     return reply
@@ -66,7 +65,3 @@ def _ruling(reply: Reply, verdicts: Sequence[Verdict]) -> Ruling:
 
 def _message(role: str, text: str) -> AnyMessage:
     return SystemMessage(text) if role == "system" else HumanMessage(text)
-
-
-async def _sent(messages: Sequence[AnyMessage], _: Call) -> Sent:
-    return Sent(messages)
