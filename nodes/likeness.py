@@ -1,36 +1,34 @@
 """How like two texts are, as chrF has it: the share of short runs of letters in common."""
 
+from collections import Counter
 from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
-from typing import Any
-
-from nodes.errors import MissingExtra
+from statistics import fmean
 
 LONGEST = 20_000  # characters of a text that are compared
+ORDER = 6  # letters of the longest run
+BETA = 2  # how much more it weighs to have what the other has than to have nothing else
 
-
-def at_hand() -> bool:
-    """Whether texts can be compared here."""
-    return find_spec("sacrebleu") is not None
+Runs = list[Counter[str]]
 
 
 def likeness(text: str, other: str) -> float:
     """From 0 to 1, whichever of the two comes first."""
-    one, two = text[:LONGEST], other[:LONGEST]
-    there: float = _chrf().sentence_score(one, [two]).score
-    back: float = _chrf().sentence_score(two, [one]).score
-    return (there + back) / 200
+    return _both(_runs(text), _runs(other))
+
+
+def chrf(text: str, reference: str) -> float:
+    """The score from 0 to 1 that sacrebleu gives to the text as a translation."""
+    return _f(_shares(_runs(text), _runs(reference)))
 
 
 def agreement(texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, float]:
     """How like all the others each text is, the others by their weight."""
-    pairs: dict[tuple[str, str], float] = {}
+    runs = {seat: _runs(text) for seat, text in texts.items()}
     seats = list(texts)
+    pairs: dict[tuple[str, str], float] = {}
     for number, seat in enumerate(seats):
         for other in seats[number + 1 :]:
-            alike = likeness(texts[seat], texts[other])
-            pairs[seat, other] = pairs[other, seat] = alike
+            pairs[seat, other] = pairs[other, seat] = _both(runs[seat], runs[other])
     return {seat: _mean(seat, seats, pairs, weights) for seat in seats}
 
 
@@ -46,12 +44,38 @@ def _mean(
     return said / heavy if heavy else 0.0
 
 
-@cache
-def _chrf() -> Any:
-    try:
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError as error:
-        raise MissingExtra(
-            "comparing texts needs sacrebleu: `pip install 'moagraph[choose]'`"
-        ) from error
-    return CHRF()
+def _runs(text: str) -> Runs:
+    """How often each run of letters is in the text, by its length; spaces do not count."""
+    plain = "".join(text[:LONGEST].split())
+    return [
+        Counter(plain[at : at + size] for at in range(len(plain) - size + 1))
+        for size in range(1, ORDER + 1)
+    ]
+
+
+def _both(one: Runs, other: Runs) -> float:
+    shares = _shares(one, other)
+    return (_f(shares) + _f([(recall, precision) for precision, recall in shares])) / 2
+
+
+def _shares(one: Runs, other: Runs) -> list[tuple[float, float]]:
+    """For each length that both have: the share of one's runs in the other, and of the other's."""
+    found = []
+    for a, b in zip(one, other, strict=True):
+        if a and b:
+            both = _shared(a, b)
+            found.append((both / a.total(), both / b.total()))
+    return found
+
+
+def _shared(one: Counter[str], other: Counter[str]) -> int:
+    few, many = sorted((one, other), key=len)
+    return sum(min(often, many[run]) for run, often in few.items() if run in many)
+
+
+def _f(shares: list[tuple[float, float]]) -> float:
+    if not shares:
+        return 0.0
+    precision, recall = (fmean(share) for share in zip(*shares, strict=True))
+    below = BETA**2 * precision + recall
+    return (1 + BETA**2) * precision * recall / below if below else 0.0

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field
 
 from nodes.choosing import Choosing, handed_on, weights
-from nodes.likeness import agreement, at_hand
+from nodes.likeness import agreement
 from nodes.state import Json, Place, State, answers, passed, settings
 from nodes.stated import READINGS
 
@@ -20,22 +20,12 @@ class Vote(Choosing):
         description="Its words, its last number, its letter; or likeness to all others (chrF).",
     )
 
-    @model_validator(mode="after")
-    def _can_compare(self, info: ValidationInfo) -> "Vote":
-        """A recipe is refused here; a run that is kept can be read all the same."""
-        if self.by == "similar" and info.context is None and not at_hand():
-            raise ValueError(
-                "`by` \"similar\" needs sacrebleu: `pip install 'moagraph[choose]'`, or say "
-                '"exact", "numeric" or "choice"'
-            )
-        return self
-
 
 async def vote(state: State, place: Place) -> dict[str, Any]:
     """Count; the first seat speaks for all that say the same, and wins where votes are equal."""
     if passed(state, place.layer) and not place.last:
         return {}
-    step = Vote.model_validate(settings(state, place), context={})
+    step = Vote.model_validate(settings(state, place))
     texts = answers(state, place)
     heavy = weights(state, place, texts)
     if step.by == "similar":

@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
+from sacrebleu.metrics.chrf import CHRF
 
 from graphs.recipe import Recipe
 from moagraph import ask
-from nodes import vote
-from nodes.likeness import likeness
+from nodes.likeness import chrf, likeness
 from tests.faults import Always, Status
 from tests.provider import Provider
 
@@ -86,15 +86,23 @@ def test_a_vote_may_keep_one_of_each_opinion(provider: Provider) -> None:
     assert str(provider.calls[-1].messages[0]["content"]).endswith("\n1. 2\n2. 1")
 
 
-def test_without_sacrebleu_the_recipe_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vote, "at_hand", lambda: False)
-    layer = {"proposers": ["openai:m"], "aggregate": {"step": "vote", "by": "similar"}}
-    with pytest.raises(ValueError, match=r"pip install 'moagraph\[choose\]'"):
-        Recipe.model_validate({"name": "vote", "layers": [layer]})
-    Recipe.model_validate({"name": "vote", "layers": [layer]}, context={"prompts": {}})
-
-
 def test_likeness_is_the_same_both_ways_and_between_0_and_1() -> None:
     assert likeness("a cat", "the cat") == likeness("the cat", "a cat")
     assert likeness("abc", "abc") == pytest.approx(1.0)
     assert likeness("abc", "xyz") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("The cat sat on the mat.", "A cat sat on a mat, today."),
+        ("ab", "abcdefgh"),
+        ("空は青い", "空は とても青い"),
+        ("the same", "the same"),
+        ("x", "y"),
+        ("", "something"),
+    ],
+)
+def test_the_score_is_sacrebleus(text: str, reference: str) -> None:
+    theirs = CHRF().sentence_score(text, [reference]).score / 100
+    assert chrf(text, reference) == pytest.approx(theirs, abs=1e-12)
