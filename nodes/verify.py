@@ -13,6 +13,7 @@ from nodes.checks.run import verdict
 from nodes.checks.settings import AnyCheck
 from nodes.checks.verdict import Verdict
 from nodes.conversation import question
+from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.given import given
 from nodes.hearing import Telling
@@ -129,6 +130,8 @@ async def _record(state: State, place: Place, step: Verify, texts: dict[str, str
     asked, text = question(given(state, place)), "".join(texts.values())
     checks = [verdict(check, asked, text) for check in step.checks]
     verdicts, calls = list(await asyncio.gather(*checks)), dict[str, Json]()
+    if lacking := next((one["why"] for one in verdicts if one["verdict"] == "unusable"), None):
+        raise StepFailed(f"`{place.node}` cannot verify: {lacking}")
     if all(one["verdict"] == "passed" for one in verdicts):
         judged = [_judged(state, place, step, number, texts) for number in range(len(step.judges))]
         for number, (ruled, call) in enumerate(await asyncio.gather(*judged), 1):

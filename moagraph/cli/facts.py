@@ -9,7 +9,7 @@ from nodes.state import Json, Proposal
 # What is told elsewhere: the texts, and what every call has.
 ELSEWHERE = {*Proposal.__annotations__, "kept", "texts", "calls", "node", "told", "parsed"}
 ELSEWHERE |= {"passes", "settled", "finish", "grades", "question", "why"}
-ELSEWHERE |= {"sentences", "report", "unsupported", "verdicts", "passages"}
+ELSEWHERE |= {"complaints", "passages", "report", "sentences", "unsupported", "verdicts"}
 
 
 def facts(record: Json) -> Iterator[str]:

@@ -5,7 +5,7 @@ import inspect
 from functools import reduce
 from typing import Any
 
-from nodes.checks.inside import Broken
+from nodes.checks.inside import Broken, Unusable
 
 
 def check(said: dict[str, Any], question: str, answer: str) -> str | None:
@@ -32,9 +32,9 @@ def _function(path: str) -> Any:
         function = reduce(getattr, name.split("."), importlib.import_module(module))
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
-        raise Broken(f"`{path}` cannot be imported: {why}") from error
+        raise Unusable(f"`{path}` cannot be imported: {why}") from error
     if not callable(function):
-        raise Broken(f"`{path}` is no function")
+        raise Unusable(f"`{path}` is no function")
     return function
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nodes.checks.block import blocks
-from nodes.checks.inside import Broken
+from nodes.checks.inside import Unusable
 
 _READS = {
     sqlite3.SQLITE_SELECT,
@@ -19,7 +19,7 @@ def check(said: dict[str, Any], question: str, answer: str) -> str | None:
     """Run it as one statement; all of its rows are looked at, and none is kept."""
     file = Path(said["source"])
     if not file.is_file():
-        raise Broken(f"there is no database {str(file)!r}")
+        raise Unusable(f"there is no database {str(file)!r}")
     statement = blocks(answer, "sql", "sqlite")[-1].strip()
     database = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2**24)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from nodes.checks.inside import Broken
+from nodes.checks.inside import Unusable
 
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _PLAIN = re.compile(r"[\w\s+\-*/^().,!]{1,500}")
@@ -14,7 +14,7 @@ def check(said: dict[str, Any], question: str, answer: str) -> str | None:
     """Compare what stands in the last box, behind the last `=` or `:`, or the last number."""
     expected = _read(said["expected"])
     if expected is None:
-        raise Broken(f"`expected` {said['expected']!r} is no expression")
+        raise Unusable(f"`expected` {said['expected']!r} is no expression")
     texts = _candidates(answer)
     found = next((read for read in map(_read, texts) if read is not None), None)
     if found is None:

@@ -18,11 +18,15 @@ class Act(Protocol):
     """What a verifier's file offers as `check`: None where all is well, or what is wrong."""
 
     def __call__(self, said: dict[str, Any], question: str, answer: str) -> str | None:
-        """Look at the answer; `Broken` says that no verdict can be given."""
+        """Look at the answer; `Broken` and `Unusable` are no fault of it."""
 
 
 class Broken(Exception):
-    """The verifier itself is at fault."""
+    """The verifier gives no verdict."""
+
+
+class Unusable(Exception):
+    """The verifier is not there, or cannot be what the recipe says."""
 
 
 def main() -> None:
@@ -44,6 +48,8 @@ def main() -> None:
 def _verdict(act: Act, said: dict[str, Any], question: str, answer: str) -> tuple[str, str]:
     try:
         complaint = act(said, question, answer)
+    except Unusable as error:
+        return "unusable", str(error)
     except Broken as error:
         return "broken", str(error)
     except (Exception, RecursionError) as error:

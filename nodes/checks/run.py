@@ -16,6 +16,7 @@ from nodes.state import Json
 
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
 BOOT += "from nodes.checks.inside import main; main()"
+VERDICTS = ("passed", "failed", "broken", "unusable")
 LONGEST = 2**16  # bytes of a report
 
 
@@ -49,7 +50,7 @@ async def _ran(check: Check, job: Json, folder: str) -> Json:
         said = report.read(LONGEST)
     with suppress(ValueError, TypeError, KeyError):
         read = json.loads(said)
-        if read["verdict"] in ("passed", "failed", "broken") and isinstance(read["why"], str):
+        if read["verdict"] in VERDICTS and isinstance(read["why"], str):
             return {"verdict": read["verdict"], "why": read["why"]}
     return {"verdict": "failed" if check.blames else "broken", "why": _why(check, code)}
 
@@ -65,7 +66,7 @@ def _why(check: Check, code: int | None) -> str:
 
 async def _ended(check: Check, folder: str, given: IO[bytes], report: IO[bytes]) -> int | None:
     """Its exit code, None where its time was up; nothing that it began is left running."""
-    path = [os.path.abspath(entry) for entry in sys.path]
+    path = [os.path.abspath(entry) for entry in (*sys.path, "")]  # a user's module may lie here
     process: Any = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", BOOT, json.dumps(path)),
         stdin=given,

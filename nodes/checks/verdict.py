@@ -1,4 +1,4 @@
-"""What a verifier comes to: passed, failed with a complaint, or broken with a reason."""
+"""What a verifier comes to; why it is not passed is a complaint, or what ails the verifier."""
 
 from typing import Literal, TypedDict
 
@@ -7,5 +7,5 @@ class Verdict(TypedDict):
     """One verifier's word on one answer; only a failed one is something to write anew for."""
 
     by: str
-    verdict: Literal["passed", "failed", "broken"]
+    verdict: Literal["passed", "failed", "broken", "unusable"]
     why: str

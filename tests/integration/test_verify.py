@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from graphs.load import load_recipe
-from moagraph import RecipeError, Review, UsageError, ask, open_threads, resume, retry
+from moagraph import ChatMoA, RecipeError, Review, UsageError, ask, open_threads, resume, retry
 from moagraph.result import Result
 from moagraph.threads import Threads
 from tests.faults import Always, Status
@@ -181,6 +181,20 @@ checks = [{{ by = "regex", pattern = "4" }}]
 # A person decides.
 
 
+def test_where_no_person_can_be_asked_such_a_recipe_is_refused(
+    provider: Provider, tmp_path: Path
+) -> None:
+    recipe = verified(tmp_path, provider, f"{FOUR}\notherwise = 'ask'", "5")
+    assert load_recipe(recipe).pauses
+    with pytest.raises(UsageError, match="pauses for a person, which a chat model cannot"):
+        ChatMoA(recipe=recipe).invoke("?")
+    outer = '{ step = "synthesize", model = "scripted:x" }'
+    text = f'[[layers]]\nproposers = ["moa:{recipe}"]\naggregate = {outer}\n'
+    with pytest.raises(UsageError, match="pauses for a person, which a seat cannot"):
+        ask("?", saved(tmp_path, text, "outer.toml"))
+    assert provider.calls == []
+
+
 def paused(folder: Path, provider: Provider, **more: Any) -> Result:
     recipe = verified(folder, provider, f"{FOUR}\nrounds = 1\notherwise = 'ask'", "5", "six")
     came = ask("two and two?", recipe, thread="t", **more)
@@ -277,7 +291,12 @@ VERDICTS = {
         "broken",
         "it did not end within 0.5 s",
     ),
-    "a function says yes": ("{ by = 'python', function = 'mine:yes' }", "4", "passed", ""),
+    "a function says yes": (
+        "{ by = 'python', function = 'mine:yes' }",
+        "4",
+        "passed",
+        "",
+    ),
     "a function complains": (
         "{ by = 'python', function = 'mine:complains' }",
         "4",
@@ -302,29 +321,42 @@ VERDICTS = {
         "broken",
         "it did not end within 1 s",
     ),
-    "a function prints much": ("{ by = 'python', function = 'mine:prints' }", "4", "passed", ""),
+    "a function prints much": (
+        "{ by = 'python', function = 'mine:prints' }",
+        "4",
+        "passed",
+        "",
+    ),
     "a function ends its process": (
         "{ by = 'python', function = 'mine:exits' }",
         "4",
         "broken",
         "it ended before its verdict (exit code 3)",
     ),
-    "no such function": (
-        "{ by = 'python', function = 'mine:none' }",
-        "4",
-        "broken",
-        "`mine:none` cannot be imported: AttributeError",
+    "equal": (
+        "{ by = 'sympy', expected = '2*x + 2' }",
+        "So it is 2(x+1).",
+        "failed",
+        "end in",
     ),
-    "no such module": (
-        "{ by = 'python', function = 'not_there:f' }",
-        "4",
-        "broken",
-        "`not_there:f` cannot be imported: ModuleNotFoundError",
+    "equal in a box": (
+        "{ by = 'sympy', expected = '2*x+2' }",
+        r"\boxed{2(x+1)}",
+        "passed",
+        "",
     ),
-    "equal": ("{ by = 'sympy', expected = '2*x + 2' }", "So it is 2(x+1).", "failed", "end in"),
-    "equal in a box": ("{ by = 'sympy', expected = '2*x+2' }", r"\boxed{2(x+1)}", "passed", ""),
-    "equal number": ("{ by = 'sympy', expected = '1/2' }", "sin(pi/6) = 0.5", "passed", ""),
-    "not equal": ("{ by = 'sympy', expected = '4' }", "2+2 = 5", "failed", "5 is not what was"),
+    "equal number": (
+        "{ by = 'sympy', expected = '1/2' }",
+        "sin(pi/6) = 0.5",
+        "passed",
+        "",
+    ),
+    "not equal": (
+        "{ by = 'sympy', expected = '4' }",
+        "2+2 = 5",
+        "failed",
+        "5 is not what was",
+    ),
     "not to be evaluated": (
         "{ by = 'sympy', expected = '4' }",
         "__import__('os').getpid()",
@@ -355,7 +387,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_verifier_says_clearly_what_it_found(
     provider: Provider, tmp_path: Path, check: str, answer: str, verdict: str, why: str
 ) -> None:
-    recipe = verified(tmp_path, provider, f"checks = [{check}]\nrounds = 0", answer)
+    patient = check if "timeout" in check else f"{check[:-2]}, timeout = 60 }}"
+    recipe = verified(tmp_path, provider, f"checks = [{patient}]\nrounds = 0", answer)
     came = ask("two and two?", recipe)
     assert came.status == "done"
     [record] = records(came, "verify")
@@ -394,14 +427,38 @@ def test_sql_runs_on_a_database_that_it_can_only_read(
     assert not (tmp_path / "other").exists()
 
 
-def test_a_database_that_is_not_there_is_nobodys_fault_but_the_recipes(
-    provider: Provider, tmp_path: Path
+UNUSABLE = {
+    "no such module": ("by = 'python', function = 'not_yet:f'", "`not_yet:f` cannot be imported"),
+    "no such function": ("by = 'python', function = 'json:f'", "`json:f` cannot be imported"),
+    "no function": ("by = 'python', function = 'json:codecs'", "`json:codecs` is no function"),
+    "no database": ("by = 'sql', source = 'nowhere.sqlite'", "there is no database"),
+    "no expression": ("by = 'sympy', expected = 'import os'", "is no expression"),
+}
+
+
+@pytest.mark.parametrize(("check", "why"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_verifier_that_is_not_there_fails_the_step_and_nothing_else(
+    provider: Provider, tmp_path: Path, check: str, why: str
 ) -> None:
-    said = "checks = [{ by = 'sql', source = 'nowhere.sqlite' }]\nrounds = 1"
+    said = f"checks = [{{ {check}, timeout = 60 }}]"
     came = ask("?", verified(tmp_path, provider, said, "select 1"))
-    [found] = records(came, "verify")[0]["verdicts"]
-    assert (found["verdict"], asked(provider)) == ("broken", [])
-    assert "there is no database" in found["why"]
+    assert came.status == "failed"
+    assert str(came.error).startswith("`L1_verify` cannot verify: ")
+    assert why in str(came.error)
+    assert asked(provider) == []
+
+
+def test_once_the_verifier_is_there_it_alone_runs_again(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = "checks = [{ by = 'python', function = 'not_yet:yes', timeout = 60 }]"
+    with open_threads() as threads:
+        came = ask("?", verified(tmp_path, provider, said, "4"), thread="t", threads=threads)
+        assert came.status == "failed"
+        (tmp_path / "not_yet.py").write_text("def yes(answer): return True\n")
+        assert retry("t", threads).answer == "4"
+    assert len(provider.calls) == 3
 
 
 # Code that a model wrote.
@@ -416,8 +473,8 @@ CODE = {
         "failed",
         "AssertionError (tests.py line 1: assert add(1, 2) == 3)",
     ),
-    "it never ends": ("while True: pass", "failed", "it did not end within 2 s"),
-    "it sleeps": ("import time\ntime.sleep(600)", "failed", "it did not end within 2 s"),
+    "it never ends": ("while True: pass", "failed", "it did not end within 1 s"),
+    "it sleeps": ("import time\ntime.sleep(600)", "failed", "it did not end within 1 s"),
     "it ends the process": ("import os\nos._exit(0)", "failed", "ended before its verdict"),
     "it exits": ("import sys\nsys.exit(0)", "failed", "SystemExit"),
     "it forks": ("import os\nos.fork()", "failed", "os.fork is not allowed here"),
@@ -462,7 +519,7 @@ def test_code_is_run_apart_with_limits(
 ) -> None:
     recipe = str(tmp_path / "mix.toml")
     code = code.replace("{recipe!r}", repr(recipe)).replace("{port}", str(provider.port))
-    check = TESTS.format(seconds=2)
+    check = TESTS.format(seconds=1 if why.startswith("it did") else 60)
     assert verified(tmp_path, provider, f"checks = [{check}]\nrounds = 0", code) == recipe
     before = Path(recipe).read_text()
     came = ask("add?", recipe)
