@@ -64,7 +64,8 @@ async def retrieve(state: State, place: Place) -> dict[str, Any]:
         {"id": str(number), "text": passage.text, "source": passage.source}
         for number, passage in enumerate(came, first)
     ]
-    record: Json = {"prompt": step.prompt, "passages": told, **more}
+    where = [f"[{one['id']}] {one['source']}" for one in told]
+    record: Json = {"prompt": step.prompt, "passages": told, "found": where, **more}
     if not told:
         record.setdefault("why", _nothing(asked, record))
     elif step.split:

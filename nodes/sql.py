@@ -49,9 +49,10 @@ async def sql(state: State, place: Place) -> dict[str, Any]:
         elected, text = _elected(queries, ran)
         record |= {**elected, "text": text, "settled": True}
     elif place.layer < len(state["recipe"]["layers"]):
+        record |= {"settled": False, "why": _none_ran(told)}
         record["texts"] = {seat: _to_repair(texts[seat], one) for seat, one in told.items()}
     else:
-        record["text"] = _nothing(told)
+        record |= {"text": _nothing(told), "why": _none_ran(told)}
     update: dict[str, Any] = {"steps": {place.node: record}}
     if place.last and (ran or place.final):
         update["messages"] = [written(record["text"])]
@@ -77,9 +78,9 @@ def _elected(queries: Mapping[str, str | None], ran: Mapping[str, Rows]) -> tupl
     best = elect(results)
     query = (queries[best.seat] or "").rstrip("; \n")
     agree = f"{len(best.agree)} of {len(queries)} queries came to this"
-    tied = ", and others agreed on something else as often" if best.tie else ""
-    text = f"{table(ran[best.seat])}\n\n```sql\n{query};\n```\n\n{agree}{tied}."
-    return {"elected": best.seat, "agree": best.agree, "tie": best.tie}, text
+    why = agree + (", and others agreed on something else as often" if best.tie else "")
+    text = f"{table(ran[best.seat])}\n\n```sql\n{query};\n```\n\n{why}."
+    return {"elected": best.seat, "agree": best.agree, "tie": best.tie, "why": why}, text
 
 
 def _told(query: str | None, came: Rows | str) -> Json:
@@ -98,4 +99,8 @@ def _to_repair(text: str, told: Json) -> str:
 
 def _nothing(told: Mapping[str, Json]) -> str:
     errors = "\n".join(f"- {one['query'] or 'no query'}: {one['error']}" for one in told.values())
-    return f"There is no answer: none of {len(told)} queries could be run.\n\n{errors}"
+    return f"There is no answer: {_none_ran(told)}.\n\n{errors}"
+
+
+def _none_ran(told: Mapping[str, Json]) -> str:
+    return f"none of {len(told)} queries could be run"

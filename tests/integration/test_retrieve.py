@@ -93,9 +93,12 @@ def test_the_same_passages_go_to_every_seat_and_to_the_last_step(
     assert (
         len({sign(told(provider, model)[0]["content"]) for model in ("alpha", "beta", "agg")}) == 3
     )
-    assert step(came, "L0_retrieve")["passages"] == [
-        {"id": "1", "text": WATER, "source": "notes/water.md:1"}
-    ]
+    record = step(came, "L0_retrieve")
+    assert record["passages"] == [{"id": "1", "text": WATER, "source": "notes/water.md:1"}]
+    assert (record["found"], record["read"]) == (
+        ["[1] notes/water.md:1"],
+        "2 files, 2 passages",
+    )
 
 
 def test_a_callers_system_message_stays_the_first(provider: Provider, tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def test_where_nothing_ran_a_second_layer_reads_queries_and_errors(
     assert came.answer.endswith("\n1 of 2 queries came to this.")
     assert sorted(call.model for call in provider.calls) == ["a", "b", "c", "d", "e"]
     heard = provider.calls[-1].messages[0]["content"]
+    assert step(came, "L1_sql")["settled"] is False
     assert heard.endswith(
         f"{read('sql-repair')}\n1. {BROKEN}\nError: no such table: clients\n"
         "2. There are five.\nError: there is no query in it\n"
@@ -111,6 +112,7 @@ def test_where_still_nothing_ran_the_answer_says_so(provider: Provider, tmp_path
         f"- {FOR_EVER}: stopped after 1 s: it may never end\n- no query: there is no query in it"
     )
     assert step(came, "L2_sql")["ran"] == 0
+    assert step(came, "L2_sql")["why"] == "none of 2 queries could be run"
 
 
 def test_steps_behind_hear_the_answer_of_either_layer(provider: Provider, tmp_path: Path) -> None:
