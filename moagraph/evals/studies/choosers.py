@@ -8,6 +8,7 @@ import numpy as np
 from moagraph.evals.bootstrap import Interval, of_mean
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded import Question
+from nodes.likeness import agreement
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 
@@ -38,6 +39,12 @@ def consensus(alike: Similarity) -> Chooser:
         return max(answers, key=likeness)
 
     return choose
+
+
+def vote(question: str, answers: Mapping[str, str]) -> str:
+    """The one that the step `vote` hands on with `by = "similar"`."""
+    agreed = agreement(answers, dict.fromkeys(answers, 1.0))
+    return max(answers, key=lambda model: agreed[model])
 
 
 def study(questions: Sequence[Question], more: Mapping[str, Chooser] | None = None) -> list[Chosen]:
