@@ -11,6 +11,7 @@ from typing import Any
 from nodes.errors import UsageError
 
 Row = Mapping[str, Any]
+ROUNDED = 1e-6  # what a sum of probabilities may be off by
 TEXTS = ("instruction", "output_1", "generator_1", "output_2", "generator_2")
 
 
@@ -74,7 +75,7 @@ def _check(number: int, row: Row) -> None:
     number_like = isinstance(said, int | float) and not isinstance(said, bool)
     if said is None or (number_like and math.isnan(said)):
         return
-    if not number_like or not (said == 0 or 1 <= said <= 2):
+    if not number_like or not (said == 0 or 1 - ROUNDED <= said <= 2 + ROUNDED):
         raise UsageError(
             f"row {number}: `preference` {said!r}: from 1, `output_1` wins, to 2; 0 is a draw"
         )
@@ -117,7 +118,7 @@ def _pair(row: Row, against: str) -> Pair:
     said = row.get("preference")
     target = None
     if said is not None and not math.isnan(said):
-        target = 0.5 if said == 0 else float(said) - 1
+        target = 0.5 if said == 0 else min(max(float(said) - 1, 0.0), 1.0)
     lengths = len(row["output_2"]), len(row["output_1"])
     if _swapped(row, against):
         lengths = lengths[1], lengths[0]

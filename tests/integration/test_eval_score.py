@@ -83,10 +83,13 @@ def test_rows_that_nobody_judged_are_counted_and_told(tmp_path: Path, nobody: An
     assert told == [f"moa: 1 of the {SIZE} instructions are missing"]
 
 
-def test_zero_is_a_draw(tmp_path: Path) -> None:
+def test_zero_is_a_draw_and_rounding_is_no_error(tmp_path: Path) -> None:
     draw, _ = scored([rows()[0] | {"preference": 0}, *rows()[1:]], tmp_path)
     half, _ = scored([rows()[0] | {"preference": 1.5}, *rows()[1:]], tmp_path)
     assert draw == half
+    over, _ = scored([rows()[0] | {"preference": 2 + 1e-9}, *rows()[1:]], tmp_path)
+    two, _ = scored([rows()[0] | {"preference": 2}, *rows()[1:]], tmp_path)
+    assert over == two
 
 
 @pytest.mark.parametrize(

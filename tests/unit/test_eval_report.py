@@ -183,7 +183,13 @@ def test_the_papers_tables_stand_beside_the_runs_numbers(tmp_path: Path) -> None
     said = made(tmp_path)
     tables = {one.title: one for one in said.sections[-1].blocks if isinstance(one, Table)}
     drawn = {one.title: one for one in said.sections[-1].blocks if isinstance(one, Bars)}
-    assert {"MoA, Table 2a", "MoA, Table 2b", "MoA, Table 3", "MoA, Table 4"} <= set(tables)
+    assert {
+        "MoA, Table 2a",
+        "MoA, Table 2b",
+        "MoA, Table 3",
+        "MoA, Table 4",
+        "MoA, Figure 3",
+    } <= set(tables)
     assert {f"Self-MoA, Table {number}" for number in (2, 4, 6, 8, 10, 12)} <= set(tables)
     won = drawn["MoA, Table 2a: AlpacaEval 2.0, lengths as they are"]
     assert [(one.label, one.value) for one in won.bars if one.own] == [("mix (here)", 87.5)]

@@ -78,6 +78,8 @@ def _roles(own: Sequence[Own]) -> Iterator[Bars | Table]:
         bars = [*published, *map(_own_bar, mine)]
         yield Bars(f"MoA, Table 4: each model {way}", LC, bars, _note(mine))
     yield _plain(name, "MoA, Table 4")
+    yield _plain("moa_table8_math", "MoA, Table 8")
+    yield _plain("moa_figure3_flask", "MoA, Figure 3")
 
 
 def _selfmoa(own: Sequence[Own]) -> Iterator[Bars | Table]:
