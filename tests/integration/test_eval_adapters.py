@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langchain_core.tracers.langchain import wait_for_all_tracers
+from langsmith.utils import get_env_var
 
 from moagraph.evals.adapters.for_langsmith import evaluate, examples, target
 from moagraph.evals.evaluation import evaluate as evaluate_here
@@ -35,7 +36,10 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
         monkeypatch.setenv("LANGSMITH_API_KEY", "key")
         monkeypatch.setenv("LANGSMITH_TRACING", "true")
+        monkeypatch.setattr("langsmith.run_trees._CLIENT", None)
+        get_env_var.cache_clear()  # type: ignore[attr-defined]  # it is read only once
         yield server
+        get_env_var.cache_clear()  # type: ignore[attr-defined]
 
 
 async def test_a_recipe_is_evaluated_by_langsmith_and_nothing_is_uploaded(
