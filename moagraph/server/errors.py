@@ -11,7 +11,7 @@ from nodes.errors import (
     StepFailed,
     UsageError,
 )
-from nodes.state import Json
+from nodes.state import Json, asked
 
 log = logging.getLogger("moagraph.server")
 
@@ -77,7 +77,8 @@ def told(error: Exception) -> ApiError:
 def upstream(error: RunError, state: Mapping[str, Any]) -> Exception:
     """A run that could not finish, by how its calls failed."""
     if isinstance(error, StepFailed) and error.record:
-        return ApiError(_status([error.record]), str(error))
+        failed = [record for record in asked(dict(error.record)) if not record["ok"]]
+        return ApiError(_status(failed), str(error))
     if isinstance(error, QuorumFailed):
         seats = list(state["layers"].values())[-1]
         failed = [record for record in seats.values() if not record["ok"]]
@@ -88,7 +89,7 @@ def upstream(error: RunError, state: Mapping[str, Any]) -> Exception:
 def _status(failed: Iterable[Mapping[str, Any]]) -> int:
     """One status for calls that all failed alike; 502 where they did not."""
     records = list(failed)
-    if all(str(record["error"]).startswith(CALLERS) for record in records):
+    if records and all(str(record["error"]).startswith(CALLERS) for record in records):
         return 400
     kinds = {record["kind"] for record in records}
     return {"timeout": 504, "rate_limited": 503}.get(kinds.pop(), 502) if len(kinds) == 1 else 502

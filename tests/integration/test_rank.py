@@ -3,13 +3,15 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
-from moagraph import ask, open_threads, retry
+from moagraph import ChatMoA, ask, open_threads, retry
 from tests.faults import Always, Status
 from tests.provider import Call, Provider
+from tests.serving import save, serving
 from tests.terminal import moa, saved
 
 RECIPE = """
@@ -202,3 +204,30 @@ def test_what_pairs_cannot_be_told_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=why):
         pairwise(provider, **said)
+
+
+def test_what_a_ranker_says_is_never_streamed_as_the_answer(
+    provider: Provider, tmp_path: Path
+) -> None:
+    recipe = ranker(tmp_path, provider)
+    provider.reply("judge", "2 > 3 > 1")
+    assert "".join(piece.text for piece in ChatMoA(recipe=recipe).stream("hi")) == "five"
+    save("mix", aggregator={"step": "rank", "model": "openai:judge"})
+    provider.reply("b", "bee")
+    provider.reply("judge", "2 > 1")
+    with serving() as served:
+        chunks = served.stream()
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "bee"
+
+
+def test_a_ranking_that_cannot_be_read_is_a_bad_gateways(provider: Provider) -> None:
+    said = {"step": "rank", "model": "openai:judge", "attempts": 1}
+    save("mix", aggregator=said)
+    provider.reply("judge", "They are all fine!")
+    with serving() as served, pytest.raises(openai.APIStatusError) as failed:
+        served.ask()
+    assert failed.value.status_code == 502
+    provider.script("judge", Always(Status(429, retry_after=60)))
+    with serving() as served, pytest.raises(openai.APIStatusError) as failed:
+        served.ask()
+    assert failed.value.status_code == 503
