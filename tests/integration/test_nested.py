@@ -86,3 +86,12 @@ def test_an_estimate_looks_into_the_recipes_inside(provider: Provider, folder: P
     real = ask("Hi", recipe)
     assert came["cost_usd"] >= (real.cost_usd or 0) > 0
     assert came["tokens"] >= real.usage["input_tokens"] + real.usage["output_tokens"]
+
+
+def test_a_recipe_is_shown_with_its_gates_and_routes() -> None:
+    told = moa("recipes", "show", "cascade").out.splitlines()
+    assert "  gate (by agree)" in told
+    assert "    asks local:smollm2-135m (temperature 0.0, max_tokens 48)" in told
+    told = moa("recipes", "show", "route").out.splitlines()
+    assert told[1:3] == ["ahead of the layers", "  route (by rules, otherwise mixture)"]
+    assert "  1.03 moa:local (temperature 0.7, max_tokens 192, name mixture)" in told
