@@ -1,6 +1,7 @@
 """How often a turn asks a model at most, where nothing fails: recipes inside included."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nodes.chat.address import split
@@ -14,25 +15,39 @@ if TYPE_CHECKING:
 def asks(recipe: "Recipe", outside: tuple[str, ...] = ()) -> int:
     """All calls; of seats among which a router chooses, those of the dearest name."""
     said = recipe.resolved()
-    routed = any("otherwise" in step for step in said["before"])
-    first = said["layers"][0]["proposers"]
-    chosen = [seat for seat in first if routed and "name" in seat]
+    routed = any("otherwise" in step and "rules" in step for step in said["before"])
     named: Counter[str] = Counter()
-    for seat in chosen:
-        named[seat["name"]] += _calls(seat, outside)
-    every = sum(_calls(call, outside) for call in calls(said))
+    for seat in said["layers"][0]["proposers"]:
+        if routed and "name" in seat:
+            named[seat["name"]] += _times(seat, outside)
+    every = sum(_times(call, outside) for call in calls(said))
     return every - named.total() + max(named.values(), default=0)
 
 
-def _calls(call: Json, outside: tuple[str, ...]) -> int:
-    """The call itself, or those of the recipe that sits there; one inside itself is refused."""
+def inside(said: Json, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, "Recipe"]]:
+    """The recipes that sit in seats of this one, as often as they are asked."""
+    for call in calls(said):
+        if inner := _inner(call, outside):
+            yield from [inner] * int(call.get("asks", 1))
+
+
+def _times(call: Json, outside: tuple[str, ...]) -> int:
+    """How often the call is made, or those of the recipe that sits there."""
     times = int(call.get("asks", 1))
-    provider, name = split(call["model"])
-    if provider != "moa" or name in outside:
-        return times
+    if inner := _inner(call, outside):
+        name, recipe = inner
+        times *= asks(recipe, (*outside, name))
+    return times
+
+
+def _inner(call: Json, outside: tuple[str, ...]) -> tuple[str, "Recipe"] | None:
+    """The recipe in the seat; what is wrong with it is told when it is run."""
     from graphs.load import load_recipe
 
+    provider, name = split(call["model"])
+    if provider != "moa" or name in outside:
+        return None
     try:
-        return times * asks(load_recipe(name), (*outside, name))
-    except MoaError:  # it is told when the recipe is run
-        return times
+        return name, load_recipe(name)
+    except MoaError:
+        return None

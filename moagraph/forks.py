@@ -24,7 +24,7 @@ from moagraph.history import Thread, at_join, compiled
 from nodes.conversation import usable
 from nodes.errors import UnknownName, UsageError
 from nodes.review import PERSON, dropped, edited
-from nodes.state import Json, parts, seats
+from nodes.state import Json, parts, passed_over, seats
 
 Seat = tuple[int, str]
 
@@ -192,6 +192,8 @@ def _records(
         if seat not in proposals:
             raise UnknownName(f"there is no seat {layer}.{seat}: there are {', '.join(proposals)}")
     for _, seat in changes.again:
+        if seat in passed_over(thread.state.values, layer):  # type: ignore[arg-type]
+            raise UsageError(f"{layer}.{seat} was {proposals[seat]['error']}; nor would it be now")
         if proposals[seat]["model"] == PERSON:
             raise UsageError(f"{layer}.{seat} is a person's answer: no model can be asked again")
     records: dict[str, Json | None] = {

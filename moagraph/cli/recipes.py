@@ -3,9 +3,11 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from graphs import names
 from graphs.build import build
+from graphs.kinds import Step
 from graphs.load import load_recipe, recipe_names
 from graphs.recipe import Recipe
 from moagraph.choose import choose
@@ -14,6 +16,7 @@ from moagraph.cli.screen import out, say
 from moagraph.kept import kept_turns
 from moagraph.stages import runs
 from moagraph.threads import Threads, open_threads
+from nodes.chat.call import Sampling
 from nodes.errors import MissingExtra, RecipeError, UsageError
 from nodes.state import Json
 
@@ -37,13 +40,26 @@ def show(name: str, as_json: bool) -> None:
         out(json.dumps(recipe.resolved(), ensure_ascii=False))
         return
     out(f"{recipe.name}: {recipe.about}")
+    _steps("ahead of the layers", recipe.before)
     for number, layer in enumerate(recipe.layers, 1):
         out(f"layer {number}: {len(layer.proposers)} seats, quorum {layer.quorum}")
         for seat, _, said in names.seats(number, layer.proposers):
             out(f"  {number}.{seat} {said.model}{_settings(said.model_dump())}")
-        for step in layer.aggregate:
-            told = step.model_dump()
-            out(f"  {told['step']} {told.get('model', '')}{_settings(told)}".rstrip())
+        _steps("", layer.aggregate)
+    _steps("behind the layers", recipe.after)
+
+
+def _steps(title: str, steps: Sequence[Step]) -> None:
+    """Each step, and the judges that it asks."""
+    if steps and title:
+        out(title)
+    for step in steps:
+        told = step.model_dump()
+        unasked = set(Sampling.model_fields) if not told.get("model") else set()
+        said = {key: value for key, value in told.items() if key not in unasked}
+        out(f"  {told['step']} {told.get('model') or ''}".rstrip() + _settings(said))
+        for judge in told.get("judges", ()):
+            out(f"    asks {judge['model']}{_settings(judge)}")
 
 
 def show_runs(name: str, as_json: bool) -> None:
@@ -119,6 +135,7 @@ def _settings(said: dict[str, object]) -> str:
     shown = (
         *("temperature", "top_p", "max_tokens", "context_window", "seed", "base_url"),
         *("reasoning_effort", "fence", "anonymise", "shuffle"),
+        *("name", "by", "otherwise"),
     )
     told = [f"{key} {said[key]}" for key in shown if said.get(key) is not None]
     return f" ({', '.join(told)})" if told else ""

@@ -235,6 +235,12 @@ REFUSED = {
         LAST,
         '3: `by = "logprob"` needs log-probabilities, and `scripted:b` gives none',
     ),
+    "another provider": (
+        '["openai:b", "anthropic:c"]',
+        '{ step = "gate", by = "logprob" }',
+        LAST,
+        "`anthropic:c` gives none",
+    ),
     "a substitute": (
         '[{ model = "openai:b", fallbacks = ["moa:local"] }]',
         '{ step = "gate", by = "logprob" }',
@@ -303,3 +309,33 @@ def test_a_recipe_with_a_gate_is_read_again_from_its_state(
     recipe = load_recipe(cascade(tmp_path, provider, gate))
     again = type(recipe).model_validate(json.loads(json.dumps(recipe.resolved())))
     assert again.resolved() == recipe.resolved()
+
+
+def test_an_early_answer_is_still_checked_behind_the_layers(
+    provider: Provider, tmp_path: Path
+) -> None:
+    recipe = cascade(tmp_path, provider)
+    after = "[[after]]\nstep = 'verify'\nmodel = 'vllm:writer'\nrounds = 1\n"
+    after += "checks = [{ by = 'regex', pattern = 'indeed' }]\n"
+    Path(recipe).write_text(Path(recipe).read_text() + after)
+    provider.reply("writer", "It is four, indeed.")
+    came = ask("two and two?", recipe)
+    assert (came.status, came.answer) == ("done", "It is four, indeed.")
+    assert [call.model for call in provider.calls][3:] == ["writer"]
+    assert "It is four." in heard_by(provider, "writer")
+    drawn = build(load_recipe(recipe)).compile().get_graph()
+    assert ("L1_gate", "L2_verify") in {(e.source, e.target) for e in drawn.edges}
+
+
+@pytest.mark.registry
+def test_the_local_engine_tells_how_likely_its_words_were(gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "models").symlink_to(gguf.parent)
+    seat = '{ model = "local:smollm2-135m", max_tokens = 6, temperature = 0.0 }'
+    layers = [
+        f"[[layers]]\nproposers = [{seat}]\naggregate = {step}\n"
+        for step in ('{ step = "gate", by = "logprob", at_least = -9 }', '"vote"')
+    ]
+    came = ask("Say hello.", saved(tmp_path, "".join(layers)))
+    assert (came.status, came.usage["calls"]) == ("done", 1)
+    assert -9 < came.layers[0]["proposals"][0]["logprob"] < 0

@@ -145,6 +145,8 @@ def test_a_choice_stands_in_a_replay(provider: Provider, tmp_path: Path) -> None
         ask("Who?", recipe, thread="t", threads=threads)
         assert calls_of(provider, lambda: replay("t", threads, again=["1.01"])) == ["one"]
         assert calls_of(provider, lambda: replay("t", threads, edit={"1.1": "I"})) == []
+        with pytest.raises(UsageError, match=r"1.04 was not chosen by `L0_route`.*nor would it"):
+            replay("t", threads, again=["1.04"])
         put = {"before.1.rules": "[{ to = 'self', longer_than = 0 }]"}
         assert calls_of(provider, lambda: replay("t", threads, from_layer=0)) == ["one"]
         with pytest.raises(UsageError, match="what is ahead of the layers is not run again"):
