@@ -267,6 +267,24 @@ def test_the_command_line_edits_by_an_option(provider: Provider, tmp_path: Path)
 # Each verifier.
 
 
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("where", ["paused", "done"])
+def test_a_thread_from_elsewhere_calls_a_function_only_if_it_is_trusted(
+    provider: Provider, tmp_path: Path, where: str
+) -> None:
+    check = "checks = [{ by = 'python', function = 'mine:complains', timeout = 60 }]\nrounds = 0"
+    otherwise = "ask" if where == "paused" else "keep"
+    said = f"{check}\notherwise = '{otherwise}'"
+    with open_threads() as threads:
+        ask("?", verified(tmp_path, provider, said, "4"), thread="t", threads=threads)
+    moa("threads", "export", "t", "-o", str(tmp_path / "t.json"))
+    refused = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
+    assert refused.code == 2
+    assert "calls the Python function 'mine:complains' when it goes on" in refused.lines[-1]
+    done = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u", "--trust")
+    assert (done.code, done.out) == (0, "u\n")
+
+
 def database(folder: Path) -> str:
     file = folder / "t.sqlite"
     with sqlite3.connect(file) as connection:
