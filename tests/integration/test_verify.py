@@ -178,6 +178,20 @@ checks = [{{ by = "regex", pattern = "4" }}]
     assert [call.model for call in provider.calls] == ["a", "writer"]
 
 
+def test_an_answer_that_is_empty_is_shown_to_no_judge(provider: Provider, tmp_path: Path) -> None:
+    step = f'step = "verify"\nmodel = "vllm:writer"\n{JUDGED}'
+    text = f"[defaults]\nbase_url = '{provider.base_url}'\n[[layers]]\nproposers = ['vllm:a']\n"
+    recipe = saved(tmp_path, f"{text}[layers.aggregate]\n{step}\n")
+    provider.reply("writer", "4")
+    provider.reply("judge", "PASS")
+    with open_threads() as threads:
+        ask("two and two?", recipe, thread="t", threads=threads, pause_after=[1])
+        came = resume("t", threads, Review(edit={"01": " "}))
+    assert (came.status, came.answer) == ("done", "4")
+    assert [call.model for call in provider.calls] == ["a", "writer", "judge"]
+    assert provider.calls[1].messages[0]["content"].endswith("wrong:\n- the answer is empty")
+
+
 # A person decides.
 
 
@@ -527,6 +541,7 @@ CODE = {
         "passed",
         "",
     ),
+    "it crashes": ("import os\nos.abort()", "failed", "it was stopped by SIG"),
     "it recurses": ("def f(): f()\nf()", "failed", "RecursionError"),
 }
 
