@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from langgraph.types import Overwrite
 
 from moagraph.document import Entry, Tasks, checked, document, entries, written
 from moagraph.history import config_of
@@ -30,14 +31,38 @@ def export_thread(threads: Saver, thread_id: str) -> dict[str, Any]:
     return document(thread_id, said[::-1])
 
 
-def import_thread(threads: Saver, said: Mapping[str, Any], thread_id: str | None = None) -> str:
-    """Make a thread of an exported one, under its own name or another; whole or not at all."""
+def import_thread(
+    threads: Saver, said: Mapping[str, Any], thread_id: str | None = None, trust: bool = False
+) -> str:
+    """Make a thread of an exported one, under its own name or another; whole or not at all.
+
+    One whose recipe calls functions of this machine is taken in only if it is trusted.
+    """
     read = checked(said)
     name = read.thread_id if thread_id is None else thread_id
     kept = list(entries(read))
+    called = next((f for _, *values in kept for f in _functions(values)), None)
+    if called and not trust:
+        raise UsageError(
+            f"the thread's recipe calls the Python function {called!r} when it goes on: "
+            "take it in with `--trust` if you know whose it is"
+        )
     with held(threads, name):
         _put(threads, name, kept)
     return name
+
+
+def _functions(value: Any) -> Iterator[str]:
+    """The functions that checks anywhere in the value call."""
+    if isinstance(value, Overwrite):
+        value = value.value
+    if isinstance(value, Mapping):
+        if value.get("by") == "python" and "function" in value:
+            yield str(value["function"])
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _functions(one)
 
 
 @contextmanager

@@ -130,6 +130,8 @@ async def _record(state: State, place: Place, step: Verify, texts: dict[str, str
     asked, text = question(given(state, place)), "".join(texts.values())
     checks = [verdict(check, asked, text) for check in step.checks]
     verdicts, calls = list(await asyncio.gather(*checks)), dict[str, Json]()
+    if not text.strip() and not checks:
+        verdicts = [Verdict(by="verify", verdict="failed", why="the answer is empty")]
     if lacking := next((one["why"] for one in verdicts if one["verdict"] == "unusable"), None):
         raise StepFailed(f"`{place.node}` cannot verify: {lacking}")
     if all(one["verdict"] == "passed" for one in verdicts):

@@ -65,7 +65,7 @@ def keys() -> str:
         for name, model in KINDS.items()
     ]
     every = {*Check.model_fields, "by"}
-    checks = [_table("## The `checks` of `verify`", Check, {"by"})]
+    checks = [_table("## The `checks` of `verify` and `gate`", Check, {"by"})]
     checks += [_table(f'### `by = "{by}"`', model, every) for by, model in CHECKS.items()]
     return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps, *checks])
 

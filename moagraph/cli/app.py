@@ -291,11 +291,14 @@ def threads_import(
     name: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Another name for it.")
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also if its recipe calls Python functions.")
+    ] = False,
 ) -> None:
     """Read a thread that was exported, here or on another machine."""
     from moagraph.cli.threads import take_in
 
-    take_in(file, name)
+    take_in(file, name, trust)
 
 
 cache_app = typer.Typer(

@@ -79,11 +79,11 @@ def export(thread: str, file: str | None) -> None:
         _write(Path(file).expanduser(), told + "\n")
 
 
-def take_in(file: str, name: str | None) -> None:
+def take_in(file: str, name: str | None, trust: bool = False) -> None:
     """Read an exported thread; its name goes to standard output."""
     said = _document(file)
     with open_threads() as threads:
-        out(clean(import_thread(threads, said, name)))
+        out(clean(import_thread(threads, said, name, trust)))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

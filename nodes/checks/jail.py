@@ -59,7 +59,11 @@ def _alone() -> None:
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
-        os._exit(os.waitstatus_to_exitcode(status) % 256)
+        code = os.waitstatus_to_exitcode(status)
+        if code < 0:  # end as it ended
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.kill(os.getpid(), -code)
+        os._exit(code)
     libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 

@@ -60,7 +60,7 @@ def _why(check: Check, code: int | None) -> str:
         return f"it did not end within {check.timeout:g} s"
     if code < 0:
         name = signal.Signals(-code).name
-        return f"it was stopped ({name}): perhaps it took more than {check.memory_mb} MB"
+        return f"it was stopped by {name}; it may take {check.memory_mb} MB of memory"
     return f"it ended before its verdict (exit code {code})"
 
 

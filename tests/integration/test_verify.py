@@ -178,6 +178,20 @@ checks = [{{ by = "regex", pattern = "4" }}]
     assert [call.model for call in provider.calls] == ["a", "writer"]
 
 
+def test_an_answer_that_is_empty_is_shown_to_no_judge(provider: Provider, tmp_path: Path) -> None:
+    step = f'step = "verify"\nmodel = "vllm:writer"\n{JUDGED}'
+    text = f"[defaults]\nbase_url = '{provider.base_url}'\n[[layers]]\nproposers = ['vllm:a']\n"
+    recipe = saved(tmp_path, f"{text}[layers.aggregate]\n{step}\n")
+    provider.reply("writer", "4")
+    provider.reply("judge", "PASS")
+    with open_threads() as threads:
+        ask("two and two?", recipe, thread="t", threads=threads, pause_after=[1])
+        came = resume("t", threads, Review(edit={"01": " "}))
+    assert (came.status, came.answer) == ("done", "4")
+    assert [call.model for call in provider.calls] == ["a", "writer", "judge"]
+    assert provider.calls[1].messages[0]["content"].endswith("wrong:\n- the answer is empty")
+
+
 # A person decides.
 
 
@@ -265,6 +279,24 @@ def test_the_command_line_edits_by_an_option(provider: Provider, tmp_path: Path)
 
 
 # Each verifier.
+
+
+@pytest.mark.usefixtures("mine")
+@pytest.mark.parametrize("where", ["paused", "done"])
+def test_a_thread_from_elsewhere_calls_a_function_only_if_it_is_trusted(
+    provider: Provider, tmp_path: Path, where: str
+) -> None:
+    check = "checks = [{ by = 'python', function = 'mine:complains', timeout = 60 }]\nrounds = 0"
+    otherwise = "ask" if where == "paused" else "keep"
+    said = f"{check}\notherwise = '{otherwise}'"
+    with open_threads() as threads:
+        ask("?", verified(tmp_path, provider, said, "4"), thread="t", threads=threads)
+    moa("threads", "export", "t", "-o", str(tmp_path / "t.json"))
+    refused = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
+    assert refused.code == 2
+    assert "calls the Python function 'mine:complains' when it goes on" in refused.lines[-1]
+    done = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u", "--trust")
+    assert (done.code, done.out) == (0, "u\n")
 
 
 def database(folder: Path) -> str:
@@ -509,6 +541,7 @@ CODE = {
         "passed",
         "",
     ),
+    "it crashes": ("import os\nos.abort()", "failed", "it was stopped by SIG"),
     "it recurses": ("def f(): f()\nf()", "failed", "RecursionError"),
 }
 
