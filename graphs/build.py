@@ -16,9 +16,11 @@ from graphs.kinds import ACTS
 from graphs.nested import check_nested, nested
 from graphs.noted import noted
 from graphs.places import Row, Told, before, rows
+from graphs.private import Private
 from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
 from nodes.begin import begin
+from nodes.border import guarded, is_private
 from nodes.chat import loops
 from nodes.chat.models import offer
 from nodes.chat.recorded import check_recorded, recorded
@@ -104,7 +106,11 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         width = max(len(layer.proposers) for layer in self.recipe.layers)
         threads = width + self.SPARE_THREADS
         compiled = super().compile(*args, **kwargs)
-        return (Quiet.of(compiled) if is_quiet() else compiled).with_config(
+        if is_private(self.recipe.resolved()):
+            compiled = Private.of(compiled)
+        elif is_quiet():
+            compiled = Quiet.of(compiled)
+        return compiled.with_config(
             max_concurrency=threads,
             metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},
         )
@@ -155,7 +161,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         # A trace need not repeat the whole conversation and every answer for every node.
         policy = TracePolicy(process_inputs=omit_payload)
         unheard = self.answer_only and metadata["role"] != "answer"
-        node = Node(name, noted(act), [TAG_NOSTREAM] if unheard else None)
+        node = Node(name, guarded(noted(act)), [TAG_NOSTREAM] if unheard else None)
         self.add_node(name, node, metadata=metadata, trace_policy=policy)
 
 

@@ -14,7 +14,9 @@ from nodes.detect import Detect, detect
 from nodes.gate import Gate, gate
 from nodes.judge import Panel, judge
 from nodes.rank import Rank, rank
+from nodes.redact import Redact, redact
 from nodes.report import Report, report
+from nodes.restore import Restore, restore
 from nodes.retrieve import Retrieve, retrieve
 from nodes.revise import revise
 from nodes.route import Route, route
@@ -43,7 +45,9 @@ KINDS: dict[str, type[AnyStep]] = {
     "gate": Gate,
     "judge": Panel,
     "rank": Rank,
+    "redact": Redact,
     "report": Report,
+    "restore": Restore,
     "retrieve": Retrieve,
     "route": Route,
     "sql": Sql,
@@ -63,7 +67,9 @@ ACTS: dict[str, Act] = {
     "gate": gate,
     "judge": judge,
     "rank": rank,
+    "redact": redact,
     "report": report,
+    "restore": restore,
     "retrieve": retrieve,
     "revise": revise,
     "route": route,

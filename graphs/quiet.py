@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import RunnableConfig, ensure_config
@@ -15,7 +15,7 @@ from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.schemas import Run
 from langgraph.graph.state import CompiledStateGraph
 
-WITHHELD = "withheld: MOA_TRACE_CONTENT is off"
+WITHHELD = "withheld: MOA_TRACE_CONTENT is off, or the recipe is private"
 KEPT = {"metadata", "runtime"}
 
 
@@ -41,7 +41,7 @@ class Quiet(CompiledStateGraph[Any, Any, Any, Any]):
     """A compiled graph that puts a quiet tracer in the place of each one that would hear it."""
 
     @classmethod
-    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> "Quiet":
+    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
         """The same graph, quiet."""
         said = {key: value for key, value in vars(graph).items() if key != "__orig_class__"}
         return cls(**said)

@@ -160,6 +160,7 @@ class Recipe(BaseModel):
             _check_steps(steps, beside.proposers, room == AFTER, room)
             _check_prompts(steps, kept, room)
             object.__setattr__(self, room, steps)
+        _check_border(self)
         return self
 
     @property
@@ -291,6 +292,21 @@ def _check_rooms(steps: Sequence[Step], room: str, *path: str | int) -> None:
         if room not in step.rooms:
             rooms = " or ".join(step.rooms)
             raise Refused(f"`{step.step}` stands in `{rooms}`, not in `{room}`", *path)
+
+
+def _check_border(recipe: Recipe) -> None:
+    """What is redacted once is restored at the very end, or not at all."""
+    before = [step.step for step in recipe.before]
+    redacts = before.count("redact")
+    after = [step.step for step in recipe.after]
+    if redacts > 1:
+        raise Refused("`redact` stands once: one step finds all that is private", BEFORE)
+    if "redact" in before[1:]:
+        raise Refused("`redact` stands first: steps ahead of it would hear nothing", BEFORE)
+    if "restore" in after and not redacts:
+        raise Refused('`restore` needs a step = "redact" in `before`', AFTER)
+    if "restore" in after[:-1]:
+        raise Refused("`restore` stands last: steps behind it would read placeholders", AFTER)
 
 
 def _check_steps(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from moagraph.history import Thread, opened
 from moagraph.keep.steady import Steady
 from moagraph.prune import when
-from moagraph.reading import question_of, standing, values_of
+from moagraph.reading import question_shown, standing, values_of
 from moagraph.result import Status, bill_of, cost, usage
 from nodes.errors import MoaError, StorageError
 
@@ -49,7 +49,7 @@ async def _row(threads: Steady, thread_id: str, used: str) -> Row:
         thread_id,
         used,
         thread.recipe.name,
-        question_of(values),
+        question_shown(values),
         _status(threads, thread),
         usage(records)["calls"],
         cost(records),

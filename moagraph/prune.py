@@ -15,7 +15,9 @@ from graphs.recipe import Recipe
 from moagraph.archive import found, held, parent
 from moagraph.history import READER, compiled, config_of
 from moagraph.keep.steady import Steady
+from nodes.border import vaults_in
 from nodes.errors import StorageError, UsageError
+from nodes.vault import forget
 
 TICKS = 10_000_000  # a second, as an id counts them
 EPOCH = datetime(1582, 10, 15, tzinfo=UTC)
@@ -74,8 +76,12 @@ def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
 
 
 def _deleted(threads: Steady, thread_id: str) -> Pruned:
-    gone, size = len(found(threads, thread_id)), threads.size(thread_id)
+    tuples = found(threads, thread_id)
+    gone, size = len(tuples), threads.size(thread_id)
+    tokens = vaults_in(tuples.values())
     threads.delete_thread(thread_id)
+    for token in tokens:
+        forget(token)
     return Pruned(thread_id, gone, size)
 
 

@@ -11,6 +11,7 @@ from langgraph.types import StateSnapshot
 from graphs.places import places
 from graphs.recipe import Recipe
 from moagraph.result import Status
+from nodes.border import restored
 from nodes.hearing import PLAIN, from_kept, sent
 from nodes.state import Json, Place, State, merge_keys, merge_layers
 
@@ -38,9 +39,18 @@ def values_of(state: StateSnapshot) -> Json:
 
 
 def question_of(values: Json) -> str:
-    """What the user asked last."""
-    asked = [said for said in values["messages"] if isinstance(said, HumanMessage)]
-    return str(asked[-1].text) if asked else ""
+    """What the user asked last, as it is kept: a private one with placeholders."""
+    return str(asked.text) if (asked := _last_asked(values)) else ""
+
+
+def question_shown(values: Json) -> str:
+    """The same as the user asked it."""
+    return str(restored(asked).text) if (asked := _last_asked(values)) else ""
+
+
+def _last_asked(values: Json) -> HumanMessage | None:
+    said = [message for message in values["messages"] if isinstance(message, HumanMessage)]
+    return said[-1] if said else None
 
 
 def error_of(state: StateSnapshot) -> str | None:

@@ -8,6 +8,7 @@ from graphs import names
 from graphs.bill import bill_of as bill_of
 from graphs.bill import cost as cost
 from graphs.bill import usage as usage
+from nodes.border import restored
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
 Status = Literal["done", "paused", "failed", "stopped", "running"]
@@ -55,7 +56,7 @@ def result(
         thread_id=thread_id,
         recipe=recipe,
         status=status,
-        answer=state["messages"][-1].text if status == "done" else "",
+        answer=str(restored(state["messages"][-1]).text) if status == "done" else "",
         layers=_layers(state),
         steps=[{"node": node, **step} for node, step in state.get("steps", {}).items()],
         usage=usage(records),

@@ -9,7 +9,7 @@ from graphs.recipe import Recipe
 from moagraph.branches import Branches, Fork, Saver, branches, named
 from moagraph.history import Thread, opened
 from moagraph.keep.steady import Steady
-from moagraph.reading import error_of, question_of, seconds_of, sent_of, standing, values_of
+from moagraph.reading import error_of, question_shown, seconds_of, sent_of, standing, values_of
 from moagraph.result import Result, Status, result
 from nodes.errors import UnknownName
 from nodes.state import Json, Place
@@ -115,7 +115,7 @@ async def _read(
     values = values_of(thread.state)
     read = Shown(
         came=_came(thread, values, _status(threads, thread, newest)),
-        question=question_of(values),
+        question=question_shown(values),
         turn=number,
         turns=len(tree.turns(fork)),
         fork=fork.number,

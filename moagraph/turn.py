@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.constants import START
@@ -18,8 +18,10 @@ from moagraph.history import ASKED, compiled
 from moagraph.result import Result
 from moagraph.run import Graph, hold, run
 from moagraph.watch import Watch
+from nodes.border import vaults_in
 from nodes.chat import loops
 from nodes.errors import UsageError
+from nodes.vault import forget
 
 
 async def aask(
@@ -47,7 +49,12 @@ async def aask(
         await _settle(graph, config)
         await _check_system(graph, config, system)
         given = {"messages": messages_of(question, system)}
-        return await run(graph, chosen, given, config, watch)
+        try:
+            return await run(graph, chosen, given, config, watch)
+        finally:
+            if threads is None:
+                for token in vaults_in(saver.list(config)):
+                    forget(token)
 
 
 def ask(question: str, recipe: Recipe | str | Path | None = None, **options: Any) -> Result:
@@ -72,9 +79,15 @@ async def _settle(graph: Graph, config: Any) -> None:
     The engine would drop its answer, which is written but not yet in the conversation.
     """
     state = await graph.aget_state(config)
-    answered = (isinstance(t.result, dict) and t.result.get("messages") for t in state.tasks)
+    answered = (isinstance(t.result, dict) and _answers(t.result) for t in state.tasks)
     if state.tasks and not state.next and state.tasks[0].name != START and all(answered):
         await graph.ainvoke(None, config)
+
+
+def _answers(written: dict[str, Any]) -> bool:
+    """A step ahead of the layers may rewrite the conversation, which ends with a question."""
+    said = written.get("messages") or [None]
+    return isinstance(said[-1], AIMessage)
 
 
 async def _check_system(graph: Graph, config: Any, system: str | None) -> None:

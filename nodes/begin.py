@@ -7,6 +7,7 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
+from nodes.border import entered, everywhere
 from nodes.budget import WRITES, carried
 from nodes.budget import check as check_budget
 from nodes.chat import cache
@@ -35,8 +36,10 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
         resolved["cache"] = True
     if "budget" in recipe:
         before = carried(state)
-        await check_budget(resolved, state["messages"], before)
+        said = await asyncio.to_thread(everywhere, state["messages"])
+        await check_budget(resolved, said, before)
         resolved["spent"] = asdict(before)
+    resolved |= await asyncio.to_thread(entered, state, recipe)
     return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
 
 

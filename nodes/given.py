@@ -25,9 +25,12 @@ def given(state: State, place: Place) -> list[AnyMessage]:
 
 
 def informed(state: State, place: Place) -> list[AnyMessage]:
-    """The same for whoever is to answer: behind the passages that were found for the question."""
+    """The same for whoever is to answer: behind what is to be known of it: notices and passages."""
     messages = given(state, place)
-    found = [text for record in ahead(state, place) if (text := _found(state, place, record))]
+    records = ahead(state, place)
+    notices = [str(record["notice"]) for record in records if "notice" in record]
+    found = [text for record in records if (text := _found(state, place, record))]
+    found = [*notices, *found]
     if not found:
         return messages
     first = messages[0]

@@ -11,6 +11,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from moagraph.run import Graph, hold
 from moagraph.server.errors import ApiError
+from nodes.border import restored
 from nodes.errors import StorageError, UsageError
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -63,7 +64,7 @@ async def continued(graph: Graph, config: Any, said: Sequence[AnyMessage]) -> li
 def _whole(known: Sequence[AnyMessage], said: Sequence[AnyMessage]) -> list[AnyMessage]:
     """The client's conversation, with the thread's own messages where they say the same."""
     pairs = zip(known, said, strict=False)
-    same = [mine if _alike(mine, its) else its for mine, its in pairs]
+    same = [mine if _alike(restored(mine), its) else its for mine, its in pairs]
     return [*same, *said[len(same) :]]
 
 

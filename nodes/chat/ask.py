@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from nodes.chat.cache import keep, kept
 from nodes.chat.call import Call
 from nodes.chat.failures import Failure, failure
+from nodes.chat.guard import withheld
 from nodes.chat.heard import as_heard
 from nodes.chat.limits import paced, settle, within_limits
 from nodes.chat.models import model
@@ -86,7 +87,8 @@ async def ask_one(call: Call, heard: Hearing, slots: int = 1, sample: str | None
         told = await heard(call)
     except MoaError as error:
         return Reply(call.model, "refused", error=str(error), attempts=0)
-    reply = await _ask_once(call, told.messages, slots, sample)
+    reply = await withheld(call, told.messages)
+    reply = reply or await _ask_once(call, told.messages, slots, sample)
     return replace(reply, notes=told.notes)
 
 
