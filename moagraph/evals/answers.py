@@ -14,6 +14,8 @@ from moagraph.result import Result
 from nodes.errors import MoaError, StorageError
 from nodes.state import Json
 
+PAUSED = "it paused for a person, whom nobody can ask here"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -111,7 +113,7 @@ class Answering:
             "question": question,
             "answer": came.answer,
             "status": "done" if came.status == "done" else "failed",
-            "error": came.error,
+            "error": PAUSED if came.status == "paused" else came.error,
             "temperature": job.item.temperature,
             "layers": came.layers,
             "steps": came.steps,

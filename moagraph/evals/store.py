@@ -39,7 +39,10 @@ class Ledger:
     def add(self, rows: Sequence[Json]) -> None:
         """Write the rows; they are on the disk when this returns."""
         data = b"".join(
-            json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows
+            # Half a character stays one: it is written as JSON escapes it.
+            json.dumps(row, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
+            + b"\n"
+            for row in rows
         )
         with self._one_at_a_time:
             try:

@@ -149,13 +149,22 @@ def test_ctrl_c_keeps_what_was_answered(provider: Provider, tmp_path: Path) -> N
     assert len(rows(out)) == 1
 
 
-def test_so_many_are_asked_at_once(provider: Provider, tmp_path: Path) -> None:
-    provider.latency = 0.05
-    file, many = tmp_path / "out.jsonl", [f"{n}?" for n in range(9)]
-    words = ("batch", asked(tmp_path, many), str(file), "--recipe", "vllm:a")
-    done = moa(*words, "--concurrency", "3", VLLM_BASE_URL=provider.base_url)
-    assert done.code == 0
-    assert (len(provider.calls), provider.max_in_flight) == (9, 3)
+def test_so_many_are_asked_at_once(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_BASE_URL", provider.base_url)
+    given = asked(tmp_path, [f"{n}?" for n in range(9)])
+    words = ["batch", given, str(tmp_path / "out"), "--recipe", "vllm:a", "--concurrency", "3"]
+    assert moa(*words).code == 0
+    assert len(provider.calls) == 9
+    assert provider.max_in_flight <= 3
+    provider.reset()
+    provider.script("a", Always(Hang()))
+    words[2] = str(tmp_path / "other")
+    with subprocess.Popen([MOA, *words], env=environment(), stderr=subprocess.PIPE) as process:
+        until(lambda: provider.max_in_flight == 3)
+        process.kill()
+    assert len(provider.calls) == 3
 
 
 async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
@@ -180,6 +189,28 @@ async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_p
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
         await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=1))
     assert provider.calls == []
+
+
+def test_a_row_that_cannot_be_asked_does_not_end_the_others(
+    provider: Provider, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    given = asked(tmp_path, ["half \ud83d?", "x" * 1_000_001, "why?"])
+    done = moa("batch", given, str(out), "--recipe", recipe(tmp_path, provider))
+    assert done.code == 1
+    told = {row["id"]: row["error"] for row in rows(out)}
+    assert told["q2"] is None
+    assert "it holds half of a character" in told["q0"]
+    assert "at most 1,000,000 are sent" in told["q1"]
+    assert {call.messages[-1]["content"] for call in provider.calls} == {"why?"}
+
+
+def test_threads_that_are_kept_can_be_shown(provider: Provider, tmp_path: Path) -> None:
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    moa("batch", asked(tmp_path, ["why?"]), str(out), "--recipe", mix, "--keep-threads")
+    [row] = rows(out)
+    shown = moa("show", row["key"], MOA_HOME=str(tmp_path / "out.jsonl.partial"))
+    assert (shown.code, row["answer"] in shown.out) == (0, True)
 
 
 REFUSED = {

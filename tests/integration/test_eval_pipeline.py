@@ -11,7 +11,7 @@ import pytest
 from bench.pipeline import Came, Setting, piped
 from tests.faults import Hang
 from tests.provider import Provider
-from tests.shared import shared
+from tests.recorded import recorded
 from tests.terminal import MOA, environment, moa, until
 
 QUESTIONS = ["Why is the sky blue?", "Who wrote Faust?", "What is 7 times 8?", "Name a colour."]
@@ -116,7 +116,7 @@ def test_the_embedded_model_does_so_with_answers_that_were_really_given(
     model, short = f"local:{gguf}", "gpt-3.5-turbo-1106"
     setting = Setting(
         tmp_path,
-        shared("alpaca_replay_40.jsonl.gz"),
+        recorded("alpaca_replay_40.jsonl.gz"),
         rows=3,
         proposers=(short,),
         baseline=short,

@@ -14,7 +14,7 @@ from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
 from tests.faults import Status
 from tests.provider import Call, Provider
-from tests.shared import shared
+from tests.recorded import recorded
 from tests.terminal import Terminal, moa
 
 SYSTEM, BASELINE, JUDGE = "vllm:s", "vllm:b", "vllm:judge"
@@ -376,7 +376,7 @@ def test_what_cannot_be_run_is_refused_in_one_line(
 async def test_a_real_judges_preferences_are_those_of_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = shared("alpaca_replay_40.jsonl.gz")
+    data = recorded("alpaca_replay_40.jsonl.gz")
     monkeypatch.setenv("MOA_RECORDED", str(data))
     came = await run(
         tmp_path,

@@ -8,7 +8,7 @@ import pytest
 from moagraph.evals.item import Item
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
-from tests.shared import shared
+from tests.recorded import recorded
 
 
 def written(folder: Path, *rows: Any, name: str = "rows.jsonl") -> str:
@@ -149,8 +149,8 @@ def test_flask_rows_name_their_skills(tmp_path: Path) -> None:
 
 
 def test_the_recorded_sets_are_read() -> None:
-    alpaca = open_set(str(shared("alpaca_replay_40.jsonl.gz")))
-    questions = open_set(str(shared("mt_bench")))
+    alpaca = open_set(str(recorded("alpaca_replay_40.jsonl.gz")))
+    questions = open_set(str(recorded("mt_bench")))
     assert (alpaca.name, len(alpaca.items)) == ("alpaca_eval", 40)
     assert (questions.name, len(questions.items)) == ("mt_bench", 80)
     assert {len(item.turns) for item in questions.items} == {2}

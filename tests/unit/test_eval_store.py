@@ -37,6 +37,13 @@ def test_what_is_added_stands_when_it_is_read_again(file: Path) -> None:
     assert "a" in again
 
 
+def test_half_a_character_is_kept_as_it_is(file: Path) -> None:
+    ledger = Ledger(file)
+    ledger.add([row("a", question="so \ud83d?")])
+    ledger.close()
+    assert read(file).rows["a"]["question"] == "so \ud83d?"
+
+
 def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
     whole = lines(row("a"), row("b"))
     for cut in range(len(lines(row("a"))) + 1, len(whole) - 1):
