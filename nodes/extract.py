@@ -22,15 +22,21 @@ def extract(text: str, question: str, most: int) -> str:
     kept: set[int] = set()
     left = most - MARK
     for number in sorted(range(len(spans)), key=lambda n: (-scores[n], n)):
-        start, end = spans[number]
-        beside = {number - 1, number + 1} & kept
-        cost = end - start + (1 if beside else MARK)
+        cost = _cost(spans, number, kept)
         if cost <= left:
             kept.add(number)
             left -= cost
     if not kept:
         return cut(text, len(text) - max(most - MARK, 0))
     return _joined(text, [spans[number] for number in sorted(kept)])
+
+
+def _cost(spans: Sequence[Span], number: int, kept: set[int]) -> int:
+    """The characters that a sentence takes: its own, and the space or the mark beside it."""
+    start, end = spans[number]
+    before = start - spans[number - 1][1] if number - 1 in kept else 0
+    behind = spans[number + 1][0] - end if number + 1 in kept else 0
+    return end - start + (before + behind or MARK)
 
 
 def _scores(said: Sequence[str], question: str) -> list[float]:

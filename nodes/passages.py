@@ -1,6 +1,7 @@
 """Passages: pieces of a text that can be found, told to a model and cited."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ def _units(text: str, length: int) -> Iterator[Span]:
 
 def _back(starts: Sequence[int], begin: int, end: int, overlap: int) -> int:
     """Where the last sentences before the end begin that are not longer than the overlap."""
-    near = (start for start in starts if begin < start < end and end - start <= overlap)
-    return next(near, end)
+    first = bisect_left(starts, max(begin + 1, end - overlap))
+    return min(starts[first], end) if first < len(starts) else end
 
 
 def _is_heading(text: str, unit: Span) -> bool:

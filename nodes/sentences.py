@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_CODE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*\1[ \t]*$\n?|\Z)", re.M | re.S)
+_CODE = re.compile(r"^[ \t]*(`{3,}+|~{3,}+)[^\n]*+\n.*?(?:^[ \t]*\1[ \t]*$\n?|\Z)", re.M | re.S)
 # Behind a Western end comes a space; behind a full-width one, written by its code, need not.
 _END = re.compile(
     r"(?<=[.!?…])[\"'\u201d\u2019)\]*_]*\s+"
-    r"|(?<=[\u3002\uff01\uff1f])[\u201d\u2019\u300d\u300f\uff09]*\s*|\s*\n\s*"
+    r"|(?<=[\u3002\uff01\uff1f])[\u201d\u2019\u300d\u300f\uff09]*\s*|(?<!\s)\s*\n\s*"
 )
+_WORD, _NUMBER = re.compile(r"[^\W\d_]"), re.compile(r"\s*\d+\s*")
 # What a full stop follows without being the end of a sentence.
 _SHORT = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|ca|vs|approx|no|fig|eq|dr|mr|mrs|ms|prof|st|z\.b|d\.h)|\b[A-Z])\.$",
@@ -63,19 +64,29 @@ def sentences(text: str) -> list[Span]:
 
 
 def _prose(text: str) -> Iterator[Piece]:
-    at = 0
+    at, looked, says = 0, 0, False
     for end in _END.finditer(text):
-        so_far = text[at : end.end()]
-        line_ends = "\n" in end[0]
-        if not line_ends and (_SHORT.search(so_far.rstrip()) or not _says(so_far)):
+        says = says or _WORD.search(text, looked, end.end()) is not None
+        looked = end.end()
+        told = says or _NUMBER.fullmatch(text, at, looked)
+        if "\n" not in end[0] and (not told or _is_short(text, at, end)):
             continue
-        if so_far:
-            yield Piece(so_far, _says(so_far) and not so_far.lstrip().startswith("#"))
-            at = end.end()
+        if looked > at:
+            yield _piece(text[at:looked])
+            at, says = looked, False
     if text[at:]:
-        yield Piece(text[at:], _says(text[at:]) and not text[at:].lstrip().startswith("#"))
+        yield _piece(text[at:])
+
+
+def _piece(text: str) -> Piece:
+    return Piece(text, _says(text) and not text.lstrip().startswith("#"))
+
+
+def _is_short(text: str, at: int, end: re.Match[str]) -> bool:
+    """Whether the stop is that of a short form, all of which are shorter than what is looked at."""
+    return _SHORT.search(text[max(at, end.start() - 12) : end.end()].rstrip()) is not None
 
 
 def _says(text: str) -> bool:
     """Whether there is a word in it: the number of a list's line is none."""
-    return re.search(r"[^\W\d_]", text) is not None or re.fullmatch(r"\s*\d+\s*", text) is not None
+    return _WORD.search(text) is not None or _NUMBER.fullmatch(text) is not None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moagraph import UsageError
+from nodes.extract import extract
 from nodes.passages import Passage, passages
 from nodes.search import Index, matching, telling, words
 from nodes.sources import beside, found
@@ -72,17 +73,22 @@ def test_a_passage_begins_with_the_end_of_the_one_before() -> None:
 
 
 @given(st.text(alphabet="ab. \n#", max_size=300), st.integers(20, 80), st.integers(0, 19))
-def test_no_word_of_a_text_is_lost_and_no_passage_is_too_long(
+def test_nothing_of_a_text_is_lost_and_no_passage_is_too_long(
     text: str, length: int, overlap: int
 ) -> None:
-    came = passages(text, "a", length, overlap)
-    at = 0
-    for passage in came:
-        start = text.index(passage.text, max(0, at - overlap - length))
-        assert not text[at:start].strip() or start <= at
-        at = start + len(passage.text)
-        assert len(passage.text) <= 2 * length + overlap
-    assert not text[at:].strip()
+    apart = [one.text for one in passages(text, "a", length, 0)]
+    assert "".join("".join(apart).split()) == "".join(text.split())
+    for passage in (*apart, *(one.text for one in passages(text, "a", length, overlap))):
+        assert len(passage) <= 2 * length + overlap
+
+
+@pytest.mark.parametrize(
+    "odd", [". ", "a\n \t", " ", "e.g. ", "```\n", "`", "# x\n\n", "\u3002", "a"]
+)
+def test_an_odd_text_takes_no_longer_than_its_length(odd: str) -> None:
+    text = odd * (400_000 // len(odd))
+    passages(text, "a", 800, 100)
+    assert len(extract(text, "a", 1_000)) <= 1_000
 
 
 def test_files_are_called_by_their_names_below_the_recipe(tmp_path: Path) -> None:
