@@ -175,6 +175,12 @@ class Recipe(BaseModel):
         return any(layer.review for layer in self.layers) or any(step.pauses for step in steps)
 
     @property
+    def spares(self) -> bool:
+        """Whether a step may end a turn before its end."""
+        steps = [step for layer in self.layers for step in layer.aggregate]
+        return any(step.settles for step in (*steps, *self.after))
+
+    @property
     def models(self) -> list[str]:
         """Every model that it asks, once, in the order of the layers."""
         said = [call["model"] for call in calls(self.resolved())]

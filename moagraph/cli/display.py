@@ -127,7 +127,8 @@ class Plain(Display):
         """Name the run."""
         super().began(recipe, thread_id)
         layers = counted(len(recipe.layers), "layer")
-        say(f"moa: {recipe.name}, {layers}, {counted(recipe.calls, 'call')}, thread {thread_id}")
+        calls = f"{'at most ' if recipe.spares else ''}{counted(recipe.calls, 'call')}"
+        say(f"moa: {recipe.name}, {layers}, {calls}, thread {thread_id}")
 
     def shown(self, row: Row) -> None:
         """One line a row."""

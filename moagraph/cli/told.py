@@ -151,12 +151,14 @@ def _outcome(record: Json) -> str:
 
 def _changed(answer: Changed) -> Iterator[str]:
     one, other = answer.models
-    models = str(one or other) if one == other or None in answer.models else f"{one} -> {other}"
+    models = (
+        str(one or other or "") if one == other or None in answer.models else f"{one} -> {other}"
+    )
     if None in answer.texts:
         models += f", only in {'+' if answer.texts[0] is None else '-'}"
     elif answer.kinds[0] != answer.kinds[1]:
         models += f", {answer.kinds[0]} -> {answer.kinds[1]}"
-    yield f"\n{answer.name} {models}"
+    yield f"\n{answer.name} {models}".replace(" , only", ", only").rstrip()
     yield _indented(answer.changes, 4)
 
 

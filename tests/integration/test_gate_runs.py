@@ -146,6 +146,7 @@ def test_a_thread_that_ended_early_says_so(provider: Provider, tmp_path: Path) -
     recipe = stages(tmp_path, provider, ALIKE)
     ran = moa("ask", "--recipe", recipe, "--thread", "t", "?")
     assert ran.out == "four\n"
+    assert "moa: mix, 3 layers, at most 8 calls, thread t" in ran.lines
     assert "  1 gate: settled: 2 of 2 answers agree" in ran.lines
     assert [line for line in ran.lines if "needed" in line] == [
         "  layer 2: not needed",
@@ -247,3 +248,12 @@ def test_what_a_caller_chooses_is_for_each_stage_that_may_answer(
     assert asked == {**yes, "e": False, "judge": False}
     with pytest.raises(UsageError, match="no step of it can call tools"):
         model.bind_tools([{"name": "f", "description": "", "parameters": {}}]).invoke("?")
+
+
+def test_two_ways_of_a_thread_are_told_apart(provider: Provider, tmp_path: Path) -> None:
+    recipe = stages(tmp_path, provider, ALIKE)
+    moa("ask", "--recipe", recipe, "--thread", "t", "?")
+    moa("replay", "t", "--edit", "1.2=five")
+    told = moa("show", "t", "--diff", "1", "2").out.splitlines()
+    assert "L1_gate, only in -" in told
+    assert "difference: +6 calls" in "\n".join(told)
