@@ -123,7 +123,7 @@ def test_a_seat_can_stay_out_of_a_debate(provider: Provider, tmp_path: Path) -> 
 
 
 def test_who_agrees_at_once_does_not_debate(provider: Provider, tmp_path: Path) -> None:
-    gate = 'aggregate = { step = "gate", by = "agree", like = "number" }'
+    gate = 'aggregate = { step = "gate", by = "agree", like = "numeric" }'
     report = '[[after]]\nstep = "report"\nmodel = "vllm:clerk"'
     recipe = debating(tmp_path, provider, gate, report)
     for model in "abc":
