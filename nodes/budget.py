@@ -20,6 +20,7 @@ from nodes.state import Json, State, asked, calls, passed_over
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
 WRITES = {"synthesize"}  # what comes behind these reads one answer
+PASSAGE = 60  # tokens that stand around a passage: its number, its source, its two lines
 PROMPT = 150  # tokens of what a reader of references is told
 
 
@@ -92,6 +93,7 @@ async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     texts: list[int] = []
     seats, steps = [], []
     ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
+    question += sum(map(_found, recipe.get("before", ())))
     for layer in recipe["layers"]:
         heard = _heard(question, [] if layer.get("fresh") else texts)
         seats.append([await _one(said, heard) for said in layer["proposers"]])
@@ -104,6 +106,14 @@ async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     after = [await _step(said, question, texts) for said in recipe.get("after", ())]
     last = steps[-1] + total(after)
     return Estimate(ahead, seats, steps[:-1], last)
+
+
+def _found(said: Json) -> int:
+    """About how many tokens of passages a search ahead adds to what is asked."""
+    if said["step"] != "retrieve":
+        return 0
+    passage: int = (said["length"] + said["overlap"]) // 4 + PASSAGE
+    return PROMPT + int(said["top"]) * passage
 
 
 def spent(state: State) -> Spent:

@@ -17,6 +17,7 @@ from nodes.given import ahead, given
 from nodes.passages import Passage, passages
 from nodes.querying import Limits, QueryRefused, run
 from nodes.search import Index, matching, telling
+from nodes.shorten import cut
 from nodes.sources import Sources, found, read_texts, stamps
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
@@ -132,7 +133,10 @@ def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[P
     told = (
         "; ".join(f"{c}: {v}" for c, v in zip(came.columns, row, strict=True)) for row in came.rows
     )
-    return [Passage(text, f"{name}, row {number}") for number, text in enumerate(told, 1)]
+    return [
+        Passage(cut(text, max(0, len(text) - step.length)), f"{name}, row {number}")
+        for number, text in enumerate(told, 1)
+    ]
 
 
 def _by_graph(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:

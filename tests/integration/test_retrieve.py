@@ -1,12 +1,15 @@
+import asyncio
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from graphs.load import load_recipe
 from moagraph import RecipeError, UsageError, ask, open_threads, replay
+from nodes.budget import TYPICAL, estimate
 from prompts import read
 from tests.provider import Provider
 from tests.redteam import HOSTILE, ORDERS
@@ -390,3 +393,20 @@ def test_a_source_that_holds_nothing_is_told(
         assert provider.calls == []
     else:
         assert step(ask(ASKED, one), "L0_retrieve")["why"] == "the query came to no rows"
+
+
+def test_what_a_turn_may_cost_counts_the_passages(provider: Provider, tmp_path: Path) -> None:
+    notes(tmp_path, **{f"n{number}": "The taps drip. " * 60 for number in range(9)})
+    one = recipe(tmp_path, provider, "top = 9")
+    expected = asyncio.run(estimate(load_recipe(one).resolved(), [HumanMessage(ASKED)])).all
+    came = ask(ASKED, one)
+    assert came.usage["input_tokens"] > 3 * 9 * 150
+    assert came.usage["input_tokens"] <= expected.tokens - 3 * TYPICAL
+
+
+def test_a_long_row_is_cut_with_a_mark(provider: Provider, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"n\n{'x' * 5_000}\n")
+    more = 'by = "sql"\nquery = "SELECT n FROM a"'
+    came = ask(ASKED, recipe(tmp_path, provider, more, source='"a.csv"'))
+    [passage] = step(came, "L0_retrieve")["passages"]
+    assert "[… 4,203 characters left out …]" in passage["text"]
