@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.agreeing import overlap
 from nodes.learned import features, fitted
+from nodes.texts.agreeing import overlap
 
 SHARES = (0, 20, 40, 60, 80, 100)
 FOLDS, RESAMPLES, SEED = 5, 1000, 0

@@ -20,13 +20,13 @@ from graphs.private import Private
 from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
 from nodes.begin import begin
-from nodes.border import guarded, is_private
 from nodes.chat import loops
 from nodes.chat.models import offer
 from nodes.chat.recorded import check_recorded, recorded
 from nodes.context import Context
 from nodes.errors import StepFailed
 from nodes.join import join
+from nodes.privacy.border import guarded, is_private
 from nodes.propose import propose
 from nodes.state import Input, Output, State, settled
 

@@ -16,9 +16,9 @@ from nodes.chat.call import Call, Price
 from nodes.checks.settings import CHECKS
 from nodes.errors import RecipeError, UnknownName
 from nodes.folder import data_folder
+from nodes.knowledge.sources import beside
 from nodes.propose import Seat
 from nodes.route import Example, Rule
-from nodes.sources import beside
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
 HERE = Path(__file__).parent / "recipes"

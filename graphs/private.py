@@ -9,8 +9,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.constants import CONF
 
 from graphs.quiet import Quiet
-from nodes.border import everywhere, marked, taken_in
-from nodes.vault import forget
+from nodes.privacy.border import everywhere, marked, taken_in
+from nodes.privacy.vault import forget
 
 SAVER = "__pregel_checkpointer"  # where a graph around this one, or a server, puts its own
 

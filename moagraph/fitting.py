@@ -15,9 +15,9 @@ from graphs.recipe import Recipe
 from moagraph.reading import question_of
 from nodes.errors import UsageError
 from nodes.learned import Router, features, fitted, within
-from nodes.pieces import Vector
 from nodes.route import Route, routes
 from nodes.state import Json
+from nodes.texts.pieces import Vector
 
 LEAST_QUESTIONS, LEAST_ROWS = 20, 5
 FOLDS = 5

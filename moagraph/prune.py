@@ -15,9 +15,9 @@ from graphs.recipe import Recipe
 from moagraph.archive import found, held, parent
 from moagraph.history import READER, compiled, config_of
 from moagraph.keep.steady import Steady
-from nodes.border import vaults_in
 from nodes.errors import StorageError, UsageError
-from nodes.vault import forget
+from nodes.privacy.border import vaults_in
+from nodes.privacy.vault import forget
 
 TICKS = 10_000_000  # a second, as an id counts them
 EPOCH = datetime(1582, 10, 15, tzinfo=UTC)

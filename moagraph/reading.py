@@ -11,8 +11,8 @@ from langgraph.types import StateSnapshot
 from graphs.places import places
 from graphs.recipe import Recipe
 from moagraph.result import Status
-from nodes.border import restored
 from nodes.hearing import PLAIN, from_kept, sent
+from nodes.privacy.border import restored
 from nodes.state import Json, Place, State, merge_keys, merge_layers
 
 NOTHING: Json = {"layers": {}, "steps": {}}

@@ -8,7 +8,7 @@ from graphs import names
 from graphs.bill import bill_of as bill_of
 from graphs.bill import cost as cost
 from graphs.bill import usage as usage
-from nodes.border import restored
+from nodes.privacy.border import restored
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
 Status = Literal["done", "paused", "failed", "stopped", "running"]

@@ -18,10 +18,10 @@ from moagraph.history import ASKED, compiled
 from moagraph.result import Result
 from moagraph.run import Graph, hold, run
 from moagraph.watch import Watch
-from nodes.border import vaults_in
 from nodes.chat import loops
 from nodes.errors import UsageError
-from nodes.vault import forget
+from nodes.privacy.border import vaults_in
+from nodes.privacy.vault import forget
 
 
 async def aask(

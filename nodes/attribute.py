@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nodes.origin import Said, statements
 from nodes.state import Json, Place, State, answers, settings
 from nodes.step import AFTER, AGGREGATE, Step
+from nodes.texts.origin import Said, statements
 
 SHOWN = 200  # characters of a sentence
 

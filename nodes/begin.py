@@ -7,7 +7,6 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from nodes.border import entered, everywhere
 from nodes.budget import WRITES, carried
 from nodes.budget import check as check_budget
 from nodes.chat import cache
@@ -18,7 +17,8 @@ from nodes.context import chosen
 from nodes.conversation import question
 from nodes.errors import RecipeError, UsageError
 from nodes.fence import FENCE
-from nodes.sources import found
+from nodes.knowledge.sources import found
+from nodes.privacy.border import entered, everywhere
 from nodes.state import Json, State, calls, parts, widest
 from prompts import PromptError, read
 

@@ -15,13 +15,13 @@ from nodes.chat.reply import Reply
 from nodes.chat.sent import Hearing, Sent
 from nodes.chat.windows import answer, count, size, window
 from nodes.conversation import question
-from nodes.extract import ends, extract
 from nodes.fence import boundary, plain
 from nodes.given import given
-from nodes.search import words
-from nodes.shorten import cut
+from nodes.knowledge.search import words
 from nodes.state import Json, Place, State, answers, passed, sample, settings, widest
 from nodes.step import AGGREGATE, BEFORE, Step
+from nodes.texts.extract import ends, extract
+from nodes.texts.shorten import cut
 from prompts import fill, read
 
 SHORT = 400  # characters that no ratio is applied to

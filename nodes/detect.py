@@ -18,9 +18,9 @@ from nodes.fence import Reading
 from nodes.given import ahead
 from nodes.hearing import Telling
 from nodes.proposed import proposed
-from nodes.sentences import Piece, pieces
 from nodes.state import Json, Place, State, answers, settings
 from nodes.step import AFTER, AGGREGATE, Step
+from nodes.texts.sentences import Piece, pieces
 
 UNSUPPORTED = "[unsupported]"
 PASSAGES = "passages"  # the call that reads all of them

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from nodes.agreeing import Like, agreement
 from nodes.answer import written
 from nodes.asking import decided
 from nodes.chat.call import Call
@@ -26,6 +25,7 @@ from nodes.given import given
 from nodes.hearing import Telling
 from nodes.state import Json, Place, State, answers, passed, seats, settings
 from nodes.step import Step
+from nodes.texts.agreeing import Like, agreement
 
 BEST = 10
 LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}

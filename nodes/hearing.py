@@ -13,8 +13,8 @@ from nodes.conversation import alone, answered, told
 from nodes.errors import UsageError
 from nodes.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
 from nodes.given import given, informed
-from nodes.shorten import cut, fair, mark
 from nodes.state import Json, Place, State, answers, calls, settings
+from nodes.texts.shorten import cut, fair, mark
 from prompts import numbered, read
 
 SAFE = 0.9  # of a window, as tokens are only counted approximately

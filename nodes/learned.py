@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nodes.errors import UsageError
 from nodes.folder import data_folder
-from nodes.pieces import Vector, shape, vector
+from nodes.texts.pieces import Vector, shape, vector
 
 EPOCHS, RATE, DECAY = 12, 0.3, 1e-4
 

@@ -16,8 +16,8 @@ from nodes.choosing import Choosing, handed_on, ranking
 from nodes.errors import StepFailed
 from nodes.fence import Reading, shuffled
 from nodes.hearing import Telling, shown
-from nodes.pairing import Match, Pair, pairs, strengths, verdict
 from nodes.state import Json, Place, State, answers, passed, settings
+from nodes.texts.pairing import Match, Pair, pairs, strengths, verdict
 
 Calls = dict[str, Json]
 

@@ -8,19 +8,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
-from nodes import presidio, vault
-from nodes.at_home import listed_by, rewritten_by
-from nodes.border import STASH, covered, original
 from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.context import chosen
 from nodes.conversation import checked
 from nodes.errors import UsageError
-from nodes.finding import Found, by_form, by_pattern
-from nodes.finding import checked as checked_pattern
-from nodes.hiding import Hiding
-from nodes.placeholders import EXACT, kind_of, named, owner_of
-from nodes.spelling import TYPED, Span
+from nodes.privacy import presidio, vault
+from nodes.privacy.at_home import listed_by, rewritten_by
+from nodes.privacy.border import STASH, covered, original
+from nodes.privacy.finding import Found, by_form, by_pattern
+from nodes.privacy.finding import checked as checked_pattern
+from nodes.privacy.hiding import Hiding
+from nodes.privacy.placeholders import EXACT, kind_of, named, owner_of
+from nodes.privacy.spelling import TYPED, Span
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
 from prompts import read

@@ -6,10 +6,10 @@ What is kept still holds placeholders; the originals are put in where the answer
 import asyncio
 from typing import Any, ClassVar, Literal
 
-from nodes import vault
 from nodes.answer import written
-from nodes.border import covered
-from nodes.placeholders import made_up, named, owner_of, tidied
+from nodes.privacy import vault
+from nodes.privacy.border import covered
+from nodes.privacy.placeholders import made_up, named, owner_of, tidied
 from nodes.state import Json, Place, State, answers
 from nodes.step import AFTER, Step
 

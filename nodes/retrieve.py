@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from nodes.conversation import question
-from nodes.database import described, opened
 from nodes.errors import UsageError
 from nodes.given import ahead, given
-from nodes.passages import Passage, passages
-from nodes.querying import Limits, QueryRefused, run
-from nodes.search import Index, matching, telling
-from nodes.shorten import cut
-from nodes.sources import Sources, found, read_texts, stamps
+from nodes.knowledge.database import described, opened
+from nodes.knowledge.passages import Passage, passages
+from nodes.knowledge.querying import Limits, QueryRefused, run
+from nodes.knowledge.search import Index, matching, telling
+from nodes.knowledge.sources import Sources, found, read_texts, stamps
+from nodes.knowledge.triples import Graph, read_triples
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
-from nodes.triples import Graph, read_triples
+from nodes.texts.shorten import cut
 
 
 class Retrieve(Step):

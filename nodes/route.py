@@ -14,9 +14,9 @@ from nodes.conversation import question
 from nodes.given import given
 from nodes.hearing import Telling
 from nodes.learned import load, within
-from nodes.pieces import CODE, MATH, cosine, rarer, vector, weighed
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
+from nodes.texts.pieces import CODE, MATH, cosine, rarer, vector, weighed
 
 HAS = {"code": CODE, "math": MATH, "digits": re.compile(r"\d")}
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from nodes.answer import written
-from nodes.ballot import Result, elect
-from nodes.database import opened
-from nodes.querying import Limits, QueryRefused, Rows, ordered, run
-from nodes.sources import Sources, found
-from nodes.sql_text import query_in, table
+from nodes.knowledge.database import opened
+from nodes.knowledge.elected import Result, elect
+from nodes.knowledge.querying import Limits, QueryRefused, Rows, ordered, run
+from nodes.knowledge.sources import Sources, found
+from nodes.knowledge.sql_text import query_in, table
 from nodes.state import Json, Place, State, answers, passed, settings
 from nodes.step import Step
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from nodes.answer import written
-from nodes.ballots import concordance, favour, points, ranks
 from nodes.choosing import named, weights
 from nodes.state import Json, Place, State, answers, passed, seats, settings
 from nodes.step import Step
+from nodes.texts.ballots import concordance, favour, points, ranks
 
 Ballots = dict[str, dict[str, float]]
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from nodes.choosing import Choosing, handed_on, weights
-from nodes.likeness import agreement
 from nodes.state import Json, Place, State, answers, passed, settings
-from nodes.stated import READINGS
+from nodes.texts.likeness import agreement
+from nodes.texts.stated import READINGS
 
 
 class Vote(Choosing):

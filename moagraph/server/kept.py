@@ -11,8 +11,8 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from moagraph.run import Graph, hold
 from moagraph.server.errors import ApiError
-from nodes.border import restored
 from nodes.errors import StorageError, UsageError
+from nodes.privacy.border import restored
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage
 
 from graphs.load import load_recipe
 from moagraph import RecipeError, ask
-from nodes.shorten import mark
+from nodes.texts.shorten import mark
 from tests.faults import Status
 from tests.mixtures import graph_of
 from tests.provider import Provider

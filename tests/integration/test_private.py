@@ -596,7 +596,7 @@ def test_presidio_is_named_where_it_lacks(
 ) -> None:
     recipe = written(tmp_path, provider)
     Path(recipe).write_text(Path(recipe).read_text().replace("= false", "= true"))
-    monkeypatch.setattr("nodes.presidio.installed", lambda: False)
+    monkeypatch.setattr("nodes.privacy.presidio.installed", lambda: False)
     with pytest.raises(UsageError, match=re.escape("pip install 'moagraph[privacy]'")):
         ask("who?", recipe)
     assert provider.calls == []

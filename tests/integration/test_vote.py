@@ -5,7 +5,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from graphs.recipe import Recipe
 from moagraph import ask
-from nodes.likeness import chrf, likeness
+from nodes.texts.likeness import chrf, likeness
 from tests.faults import Always, Status
 from tests.provider import Provider
 

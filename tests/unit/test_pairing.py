@@ -3,7 +3,7 @@ from itertools import combinations
 import pytest
 
 from nodes.choosing import named, ranking
-from nodes.pairing import TIE, Match, pairs, strengths, verdict
+from nodes.texts.pairing import TIE, Match, pairs, strengths, verdict
 
 SEATS = ["01", "02", "03", "04"]
 

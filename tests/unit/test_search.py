@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moagraph import UsageError
-from nodes.extract import extract
-from nodes.passages import Passage, passages
-from nodes.search import Index, matching, telling, words
-from nodes.sources import beside, found
-from nodes.triples import Graph, read_triples
+from nodes.knowledge.passages import Passage, passages
+from nodes.knowledge.search import Index, matching, telling, words
+from nodes.knowledge.sources import beside, found
+from nodes.knowledge.triples import Graph, read_triples
+from nodes.texts.extract import extract
 
 TEXT = """# Bees
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.border import leaks
-from nodes.finding import by_form
-from nodes.hiding import Hiding
-from nodes.placeholders import EXACT, kind_of, put_back
-from nodes.spelling import TYPED, spans
-from nodes.vault import Vault
+from nodes.privacy.border import leaks
+from nodes.privacy.finding import by_form
+from nodes.privacy.hiding import Hiding
+from nodes.privacy.placeholders import EXACT, kind_of, put_back
+from nodes.privacy.spelling import TYPED, spans
+from nodes.privacy.vault import Vault
 from prompts import read
 
 ANNA = {"<PERSON_1>": "Anna Kowalska"}

@@ -1,6 +1,6 @@
 import pytest
 
-from nodes.stated import letter, number, words
+from nodes.texts.stated import letter, number, words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from moagraph.evals.bootstrap import Interval, of_mean
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded import Question
-from nodes.likeness import agreement
+from nodes.texts.likeness import agreement
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 

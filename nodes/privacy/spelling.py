@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nodes.placeholders import EXACT, kind_of, owner_of
+from nodes.privacy.placeholders import EXACT, kind_of, owner_of
 
 ANYWHERE, BEGINS = 7, 4  # signs from which a form counts inside a word, or at a word's start
 NAMES = {"PERSON"}  # the kinds whose every word tells who is meant

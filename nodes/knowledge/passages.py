@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nodes.sentences import Span, sentences
+from nodes.texts.sentences import Span, sentences
 
 _PARAGRAPH = re.compile(r"\S.*?(?=\n[ \t]*\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"#{1,6} .*")

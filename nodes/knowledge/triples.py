@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from nodes.errors import UsageError
-from nodes.passages import Passage
-from nodes.search import words
-from nodes.shorten import mark
-from nodes.sources import read_text
+from nodes.knowledge.passages import Passage
+from nodes.knowledge.search import words
+from nodes.knowledge.sources import read_text
+from nodes.texts.shorten import mark
 
 Triple = tuple[str, str, str, str]  # subject, predicate, object, and the file it is from
 HEADS = {("s", "p", "o"), ("subject", "predicate", "object")}

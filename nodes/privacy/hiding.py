@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from nodes.finding import Found
-from nodes.placeholders import owner_of
-from nodes.spelling import Span, apart, folded, spans
-from nodes.vault import Vault
+from nodes.privacy.finding import Found
+from nodes.privacy.placeholders import owner_of
+from nodes.privacy.spelling import Span, apart, folded, spans
+from nodes.privacy.vault import Vault
 
 
 class Hiding:

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from nodes.errors import UsageError
-from nodes.querying import Limits, QueryRefused, run
-from nodes.sources import read_text
+from nodes.knowledge.querying import Limits, QueryRefused, run
+from nodes.knowledge.sources import read_text
 
 MAGIC = b"SQLite format 3\0"
 LARGEST = 50_000_000  # bytes of a .sql or .csv file

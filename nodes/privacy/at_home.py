@@ -4,15 +4,15 @@ import re
 
 from langchain_core.messages import HumanMessage
 
-from nodes.border import leaks
 from nodes.budget import within
 from nodes.chat.ask import ask
 from nodes.chat.call import Call
 from nodes.chat.sent import Sent
 from nodes.errors import StepFailed
-from nodes.placeholders import named
+from nodes.privacy.border import leaks
+from nodes.privacy.placeholders import named
+from nodes.privacy.vault import Vault
 from nodes.state import Json, Place, State
-from nodes.vault import Vault
 from prompts import render
 
 LISTED = re.compile(r"^[\s*\-\d.)]*([A-Za-z_ ]{2,20})\s*[:=]\s*[\"'“`]?(.+?)[\"'”`.]?\s*$")

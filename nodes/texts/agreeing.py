@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from nodes.stated import READINGS
+from nodes.texts.stated import READINGS
 
 Like: TypeAlias = Literal["exact", "numeric", "choice", "similar"]
 

@@ -21,13 +21,13 @@ from langchain_core.messages import (
 )
 from langgraph.checkpoint.base import CheckpointTuple
 
-from nodes import vault
 from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.chat.guard import GUARD
 from nodes.errors import StorageError, UsageError
-from nodes.placeholders import kind_of, put_back
-from nodes.spelling import HIDDEN, spans
+from nodes.privacy import vault
+from nodes.privacy.placeholders import kind_of, put_back
+from nodes.privacy.spelling import HIDDEN, spans
 from nodes.state import Json, State
 from prompts import names, read
 

@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from nodes.errors import StorageError
 from nodes.folder import data_folder
-from nodes.placeholders import spelled
+from nodes.privacy.placeholders import spelled
 from nodes.seal import sealed
 
 FOLDER = "private"

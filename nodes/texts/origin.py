@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
-from nodes.sentences import pieces
+from nodes.texts.sentences import pieces
 
 MOST = 200  # sentences of a text that are looked at
 LEAST = 3  # words of a sentence, below which it says nothing of its origin

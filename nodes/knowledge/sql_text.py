@@ -2,8 +2,8 @@
 
 import re
 
-from nodes.database import shown
-from nodes.querying import Rows
+from nodes.knowledge.database import shown
+from nodes.knowledge.querying import Rows
 
 CELL = 200  # characters of a value in the answer
 

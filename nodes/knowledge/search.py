@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from threading import Lock
 
-from nodes.passages import Passage
+from nodes.knowledge.passages import Passage
 
 # What says little of what is asked; a question of nothing else is searched for as it is.
 COMMON = frozenset(

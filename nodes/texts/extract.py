@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log, sqrt
 
-from nodes.search import telling, words
-from nodes.sentences import Span, sentences
-from nodes.shorten import cut, mark
+from nodes.knowledge.search import telling, words
+from nodes.texts.sentences import Span, sentences
+from nodes.texts.shorten import cut, mark
 
 CENTRAL = 0.2  # how much it counts that others of the text say the same, beside the question
 MARK = len(mark(1_000_000)) + 2  # characters that a sentence on its own may cost

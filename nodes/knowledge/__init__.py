@@ -1,0 +1,1 @@
+"""What is known outside the models: files, databases and graphs, and how they are asked."""

@@ -1,0 +1,1 @@
+"""What must not leave this machine: found, hidden, guarded, and put back."""

@@ -1,0 +1,1 @@
+"""Texts that models wrote: in parts, made shorter, compared, counted."""
