@@ -58,6 +58,9 @@ class Panel(Reading, Choosing):
         default_factory=lambda said: "score" if said.get("reads") == "each" else "judge",
         description="A prompt's name, a path, or the text; where each is read alone, `score`.",
     )
+    otherwise: Literal["fail", "first"] = Field(
+        "fail", description="Where no verdict can be read: fail, or let the first answer stand."
+    )
     anonymise: bool | None = True
 
     def calls(self, seats: int) -> int:
@@ -86,11 +89,12 @@ async def judge(state: State, place: Place) -> dict[str, Any]:
     scores = {f"judge {number}": said for number, (said, _) in enumerate(came, 1)}
     calls = {label: call for _, made in came for label, call in made.items()}
     record = {"calls": calls, **_verdict(step, texts, scores, calls)}
-    if not record["combined"] and place.last:
+    if not record["combined"] and place.last and step.otherwise == "fail":
         first = next(iter(calls.values()))
         why = first["error"] or f"no score in {first['text'][:80]!r}"
         raise StepFailed(f"`{place.node}` got no score from any judge: {why}", record)
     if not record["combined"]:
+        record["why"] = "no score could be read: the answers stand as they sit"
         return handed_on(state, place, list(texts), len(texts), record)
     left = [seat for seat in texts if seat not in record["combined"]]
     return handed_on(state, place, [*record["combined"], *left], step.keep, record)

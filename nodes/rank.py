@@ -38,6 +38,9 @@ class Rank(Call, Reading, Choosing):
         default_factory=lambda said: "rank" if said.get("by", "list") == "list" else "compare",
         description="A prompt's name, a path, or the text; where pairs are compared, `compare`.",
     )
+    otherwise: Literal["fail", "first"] = Field(
+        "fail", description="Where no verdict can be read: fail, or let the first answer stand."
+    )
     anonymise: bool | None = True
 
     @model_validator(mode="after")
@@ -69,11 +72,12 @@ async def rank(state: State, place: Place) -> dict[str, Any]:
         return handed_on(state, place, list(texts), step.keep, {})
     ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
     ranked, record = await ways[step.by](state, place, step)
-    if ranked is None and place.last:
+    if ranked is None and place.last and step.otherwise == "fail":
         call = next(iter(record["calls"].values()))
         why = call["error"] or f"no ranking in {call['text'][:80]!r}"
         raise StepFailed(f"`{place.node}` got no ranking from `{step.model}`: {why}", record)
     if ranked is None:
+        record["why"] = "no ranking could be read: the answers stand as they sit"
         return handed_on(state, place, list(texts), len(texts), record)
     return handed_on(state, place, ranked, step.keep, {**record, "ranking": ranked})
 

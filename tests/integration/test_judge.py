@@ -91,6 +91,14 @@ def test_no_verdict_at_all_fails_with_its_bill_or_hands_all_on(provider: Provide
     assert provider.calls[-1].messages[0]["content"].endswith("\n1. apple\n2. banana\n3. cherry")
 
 
+def test_the_first_answer_may_stand_where_no_score_can_be_read(provider: Provider) -> None:
+    provider.reply("strict", "Fine!")
+    provider.reply("kind", "Fine!")
+    came = ask("hi", panel(provider, otherwise="first"))
+    assert (came.status, came.answer, came.steps[-1]["unparsed"]) == ("done", "apple", 2)
+    assert "no score could be read" in came.steps[-1]["why"]
+
+
 def test_equal_scores_go_to_the_first_seat_and_that_is_said(provider: Provider) -> None:
     provider.reply("strict", "1: 5\n2: 5\n3: 5")
     provider.reply("kind", "2: 5")

@@ -144,6 +144,16 @@ def test_a_bound_on_calls_compares_fewer_pairs(provider: Provider) -> None:
     assert (came.steps[-1]["pairs"], recipe.calls, came.usage["calls"]) == (4, 12, 12)
 
 
+@pytest.mark.parametrize("by", ["list", "pairs", "tournament"])
+def test_the_first_answer_may_stand_where_no_ranking_can_be_read(
+    provider: Provider, by: str
+) -> None:
+    provider.reply("judge", "All fine!")
+    came = ask("hi", pairwise(provider, by=by, otherwise="first"))
+    assert (came.status, came.answer) == ("done", "apple")
+    assert "no ranking could be read" in came.steps[-1]["why"]
+
+
 def test_a_tournament_asks_each_loser_once(provider: Provider) -> None:
     provider.reply("judge", by_worth)
     recipe = pairwise(provider, by="tournament")
