@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nodes.learned import features, fitted
-from nodes.texts.agreeing import overlap
+from nodes.texts.likeness import likeness
 
 SHARES = (0, 20, 40, 60, 80, 100)
 FOLDS, RESAMPLES, SEED = 5, 1000, 0
@@ -56,7 +56,10 @@ def signals(setting: Setting, said: Sequence[Mapping[str, Any]]) -> dict[str, Nu
     asked = [one["instruction"] for one in said]
     won = _won(setting, said)
     told = {
-        "agreement": [-overlap(a[:READ], b[:READ]) for a, b in zip(cheap, second, strict=True)],
+        "agreement": [
+            -likeness(a[:READ].casefold(), b[:READ].casefold())
+            for a, b in zip(cheap, second, strict=True)
+        ],
         "learned": _learned(asked, *won),
         "long question": [float(len(text)) for text in asked],
         "short answer": [-float(len(text)) for text in cheap],

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from nodes.texts.likeness import likeness
 from nodes.texts.stated import READINGS
 
 Like: TypeAlias = Literal["exact", "numeric", "choice", "similar"]
-
-LONGEST = 6  # characters of the pieces that two similar texts share
-RECALL = 2  # how much more finding the other's pieces counts than having no others: chrF2
 
 
 @dataclass(frozen=True)
@@ -35,18 +33,10 @@ def agreement(texts: Mapping[str, str], like: Like, least: float) -> Agreement:
     return Agreement(seats, seats[0])
 
 
-def overlap(one: str, other: str) -> float:
-    """How much two texts share, from 0 to 1: the F-score of their character pieces (chrF)."""
-    left, right = ("".join(text.casefold().split()) for text in (one, other))
-    scores = [_shared(_pieces(left, size), _pieces(right, size)) for size in range(1, LONGEST + 1)]
-    told = [score for score in scores if score is not None]
-    return sum(told) / len(told) if told else float(left == right)
-
-
 def _similar(texts: Mapping[str, str], least: float) -> Agreement:
     """The answer that most others resemble; it stands in the middle of those that do."""
     near = {
-        seat: {other: _both(text, said) for other, said in texts.items()}
+        seat: {other: likeness(text.casefold(), said.casefold()) for other, said in texts.items()}
         for seat, text in texts.items()
     }
     alike = {
@@ -55,22 +45,3 @@ def _similar(texts: Mapping[str, str], least: float) -> Agreement:
     }
     best = max(texts, key=lambda seat: (len(alike[seat]), sum(near[seat].values())))
     return Agreement(alike[best], best)
-
-
-def _both(one: str, other: str) -> float:
-    return (overlap(one, other) + overlap(other, one)) / 2
-
-
-def _pieces(text: str, size: int) -> Counter[str]:
-    return Counter(text[i : i + size] for i in range(len(text) - size + 1))
-
-
-def _shared(one: Counter[str], other: Counter[str]) -> float | None:
-    """The F-score of one's pieces against the other's; None where both have none."""
-    if not one and not other:
-        return None
-    both = (one & other).total()
-    if not both:
-        return 0.0
-    precision, recall = both / one.total(), both / other.total()
-    return (1 + RECALL**2) * precision * recall / (RECALL**2 * precision + recall)
