@@ -109,7 +109,7 @@ def test_weights_that_cannot_be_loaded_are_one_line(tmp_path: Path) -> None:
 def test_a_reader_who_leaves_ends_it_quietly(tmp_path: Path) -> None:
     recipe = saved(tmp_path)
     told = shell(f"moa ask --recipe {recipe} hi | head -c1; echo; moa recipes | head -c1")
-    assert told.out == f"{ANSWER[0]}\nl"
+    assert told.out == f"{ANSWER[0]}\nb"
     assert all(line.startswith(("moa: ", "  ")) for line in told.lines)
 
 
