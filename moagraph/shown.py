@@ -23,6 +23,13 @@ class Layer:
     proposals: list[Json]
     steps: list[Json]
 
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        if not self.number:
+            return "ahead of the layers"
+        return f"layer {self.number}{'' if self.proposals else ': not needed'}"
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -41,13 +48,17 @@ class Shown:
 
     @property
     def layers(self) -> list[Layer]:
-        """Each layer with its own steps; ahead of them 0, where steps are ahead of the first."""
-        numbers = [0] if any(_layer_of(step) == 0 for step in self.came.steps) else []
-        proposals: dict[int, list[Json]] = {number: [] for number in numbers}
-        proposals |= {one["layer"]: one["proposals"] for one in self.came.layers}
+        """Each layer with its own steps; ahead of them 0, where steps are ahead of the first.
+
+        A layer that was not needed has no proposals; steps may stand behind it all the same.
+        """
+        proposals = {one["layer"]: one["proposals"] for one in self.came.layers}
+        steps: dict[int, list[Json]] = {}
+        for step in self.came.steps:
+            steps.setdefault(_layer_of(step), []).append(step)
+        numbers = sorted({*proposals, *self.unneeded, *(number for number in steps if not number)})
         return [
-            Layer(number, said, [step for step in self.came.steps if _layer_of(step) == number])
-            for number, said in proposals.items()
+            Layer(number, proposals.get(number, []), steps.get(number, [])) for number in numbers
         ]
 
     @property

@@ -15,7 +15,7 @@ ELSEWHERE |= {"complaints", "passages", "report", "sentences", "unsupported", "v
 def facts(record: Json) -> Iterator[str]:
     """Each key with what it holds; of a list of notes, a line for each."""
     for key, value in record.items():
-        if key in ELSEWHERE or value in ([], {}, None):
+        if key in ELSEWHERE or value in ([], {}, None) or (key, value) == ("unparsed", 0):
             continue
         name = key.replace("_", " ")
         notes = _notes(value)
@@ -36,7 +36,8 @@ def _notes(value: Any) -> list[str] | None:
 
 def _said(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+        several = any(isinstance(one, list | tuple) for one in value.values())
+        return ("; " if several else ", ").join(f"{k} {_said(one)}" for k, one in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_said(one) for one in value)
     if isinstance(value, bool):

@@ -20,7 +20,6 @@ def page(found: Shown) -> str:
     title = " ".join(found.question.split())[:80] or found.came.thread_id
     widest = max((len(layer.proposals) for layer in found.layers), default=1)
     rows = "".join(_row(layer, found) for layer in found.layers)
-    rows += "".join(_spared(number) for number in found.unneeded)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -53,16 +52,11 @@ def _row(layer: Layer, found: Shown) -> str:
     )
     behind = [step for step in layer.steps if step is not found.answering]
     steps = "".join(_step(step, found) for step in behind)
-    title = f"Layer {layer.number}" if layer.number else "Ahead of the layers"
+    title = layer.title.capitalize()
     return (
         f'<section aria-label="{title}">\n<h2>{title}</h2>\n'
         f'<div class="seats">\n{seats}</div>\n{steps}</section>\n'
     )
-
-
-def _spared(number: int) -> str:
-    title = f"Layer {number}"
-    return f'<section aria-label="{title}">\n<h2>{title}</h2>\n<p>not needed</p>\n</section>\n'
 
 
 def _step(step: Json, found: Shown) -> str:

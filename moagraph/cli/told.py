@@ -23,14 +23,13 @@ def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
         yield f"\nquestion\n{_indented(found.question)}"
     for layer in found.layers:
         yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)
-    yield from (f"\nlayer {number}: not needed" for number in found.unneeded)
     if whole:
         yield from _end(found)
 
 
 def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
     """The answer itself is told once, below everything."""
-    yield f"\nlayer {layer.number}" if layer.number else "\nahead of the layers"
+    yield f"\n{layer.title}"
     for proposal in layer.proposals:
         yield f"  {layer.number}.{proposal['seat']} {proposal['model']} {_outcome(proposal)}"
         yield from _said(proposal, sent)
