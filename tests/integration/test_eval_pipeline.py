@@ -11,7 +11,6 @@ import pytest
 from bench.pipeline import Came, Setting, piped
 from tests.faults import Hang
 from tests.provider import Provider
-from tests.recorded import recorded
 from tests.terminal import MOA, environment, moa, until
 
 QUESTIONS = ["Why is the sky blue?", "Who wrote Faust?", "What is 7 times 8?", "Name a colour."]
@@ -106,23 +105,3 @@ def test_the_embedded_model_aggregates_and_judges_what_was_recorded(
         at_once=1,
     )
     whole(piped(setting, [("answers.jsonl", 3), ("verdicts.jsonl", 1)]), 4)
-
-
-@pytest.mark.registry
-def test_the_embedded_model_does_so_with_answers_that_were_really_given(
-    gguf: Path, tmp_path: Path
-) -> None:
-    pytest.importorskip("xllamacpp")
-    model, short = f"local:{gguf}", "gpt-3.5-turbo-1106"
-    setting = Setting(
-        tmp_path,
-        recorded("alpaca_replay_40.jsonl.gz"),
-        rows=3,
-        proposers=(short,),
-        baseline=short,
-        aggregator=model,
-        judge=model,
-        tokens=8,
-        at_once=1,
-    )
-    whole(piped(setting, [("verdicts.jsonl", 1)]), 3)
