@@ -148,9 +148,8 @@ def _params(params: Any, file: Path, alias: str, slots: int) -> Any:
     params.n_batch = params.n_ubatch = _BATCH
     params.cache_ram_mib = _CACHE_MB
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _cores()
-    params.cpuparams.poll = params.cpuparams_batch.poll = (
-        0  # waiting threads leave the cores to others
-    )
+    # Threads that wait leave the cores to others: that costs nothing here, and others much less.
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
     params.warmup = params.ui = False
     params.verbosity = 0
     return params
