@@ -30,8 +30,8 @@ def standing(state: StateSnapshot) -> Status:
 def values_of(state: StateSnapshot) -> Json:
     """The turn's own values: none of the turn before, and all that was written when it ended."""
     values: Json = {"messages": [], **NOTHING, **state.values}
-    if {"begin", "__start__"} & set(state.next):
-        return values | NOTHING
+    if {"begin", "__start__"} & {task.name for task in state.tasks}:
+        return values | NOTHING  # what `begin` may have written empties all of it
     wrote = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
     layers = merge_layers(values["layers"], [one.get("layers", {}) for one in wrote])
     steps = merge_keys(values["steps"], [one.get("steps", {}) for one in wrote])

@@ -159,7 +159,7 @@ def kept_of(run: str) -> int:
             state = loops.run(opened(threads, run)).state
         except UnknownName:
             return 0
-    written = [task.result for task in state.tasks if task.result]
+    written = [task.result for task in state.tasks if task.result and task.name != "begin"]
     return len({record["model"] for one in (state.values, *written) for record in bill_of(one)})
 
 

@@ -107,10 +107,11 @@ def test_where_still_nothing_ran_the_answer_says_so(provider: Provider, tmp_path
     said(provider, a=BROKEN, b=BROKEN, c=BROKEN, d=f"```sql\n{FOR_EVER}\n```", e="Five.")
     came = ask(ASKED, recipe(tmp_path, provider))
     assert came.status == "done"
-    assert came.answer == (
-        "There is no answer: none of 2 queries could be run.\n\n"
-        f"- {FOR_EVER}: stopped after 1 s: it may never end\n- no query: there is no query in it"
-    )
+    head, _, *told = came.answer.splitlines()
+    assert head == "There is no answer: none of 2 queries could be run."
+    # By the clock or by its steps, whichever a busy machine comes to first.
+    assert told[0].startswith(f"- {FOR_EVER}: stopped after ")
+    assert told[1:] == ["- no query: there is no query in it"]
     assert step(came, "L2_sql")["ran"] == 0
     assert step(came, "L2_sql")["why"] == "none of 2 queries could be run"
 
