@@ -146,6 +146,16 @@ async def test_a_letters_log_probability_weighs_a_pair(vllm: Provider, tmp_path:
         assert call.body["temperature"] == 1.0
 
 
+async def test_a_judge_that_says_nothing_has_no_odds_and_is_counted_as_unread(
+    vllm: Provider, tmp_path: Path
+) -> None:
+    vllm.reply("judge", {"content": "", "logprobs": []})
+    came = await run(tmp_path, f"pairwise-logprobs:{JUDGE}")
+    assert came.whole
+    assert [row["parsed"] for row in rows(tmp_path, "verdicts.jsonl")] == [False] * came.verdicts
+    assert len(asked(vllm)) == 2 * came.verdicts > 0
+
+
 async def test_a_server_without_log_probabilities_is_refused_with_the_reason(
     vllm: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,9 @@ class PairwiseLogprobs:
         return await ruled(self.call, trial.said["messages"], "A or B", read)
 
     def _tokens(self, reply: Reply) -> Sequence[Any]:
-        """The likeliest first tokens; a server that gives none cannot judge so."""
+        """The likeliest first tokens; a server that gives none beside its words cannot judge so."""
+        if not reply.text.strip():
+            return []  # it said nothing, and of nothing there are no odds
         told = reply.message.response_metadata.get("logprobs") if reply.message else None
         content = (told or {}).get("content") or []
         if not content or not content[0].get("top_logprobs"):
