@@ -23,6 +23,9 @@ PROMPT = "judge-letter"
 TOP = 5
 
 
+NOTHING = " \t\n\N{REPLACEMENT CHARACTER}"
+
+
 @dataclass(frozen=True)
 class PairwiseLogprobs:
     """A model that says which of two answers is better, and with which probability."""
@@ -62,8 +65,8 @@ class PairwiseLogprobs:
 
     def _tokens(self, reply: Reply) -> Sequence[Any]:
         """The likeliest first tokens; a server that gives none beside its words cannot judge so."""
-        if not reply.text.strip():
-            return []  # it said nothing, and of nothing there are no odds
+        if not reply.text.strip(NOTHING):
+            return []  # it said nothing, or half of a letter: of that there are no odds
         told = reply.message.response_metadata.get("logprobs") if reply.message else None
         content = (told or {}).get("content") or []
         if not content or not content[0].get("top_logprobs"):
