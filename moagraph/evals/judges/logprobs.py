@@ -21,8 +21,6 @@ from prompts import render
 
 PROMPT = "judge-letter"
 TOP = 5
-
-
 NOTHING = " \t\n\N{REPLACEMENT CHARACTER}"
 
 
