@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from moagraph.server.messages import Id, Strict
-from moagraph.server.request import AsJson, AsText, ChatRequest, Moa, Never, refusal
+from moagraph.server.request import (
+    AsJson,
+    AsText,
+    ChatRequest,
+    FunctionTold,
+    Moa,
+    Named,
+    Never,
+    refusal,
+)
 from nodes.state import Json
 
 OWN = {"model", "stream", "temperature", "top_p", "metadata", "moa"}  # the same in both forms
@@ -52,21 +61,16 @@ class FunctionCame(Strict):
     output: str
 
 
-class FunctionTool(Strict):
+class FunctionTool(FunctionTold):
     """A function that the last step may call."""
 
     type: Literal["function"]
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
 
 
-class FunctionNamed(Strict):
+class FunctionNamed(Named):
     """The function that must be called."""
 
     type: Literal["function"]
-    name: str
 
 
 class AsForm(Strict):

@@ -1,6 +1,7 @@
 """A model in the judge's seat: asked once, and once more where its verdict cannot be read."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
@@ -28,10 +29,25 @@ def call_of(model: str, max_tokens: int, **said: object) -> Call:
         raise UsageError(str(error.errors()[0]["ctx"]["error"])) from error
 
 
-def recipe_of(call: Call) -> Json:
-    """The call in the form of a recipe, by which it is priced."""
-    told = call.model_dump(mode="json", exclude_none=True)
-    return {"name": "judge", "layers": [{"proposers": [told], "aggregate": []}]}
+@dataclass(frozen=True)
+class ModelJudge:
+    """What every judge that asks a model has: its name, and how it asks."""
+
+    name: str
+    call: Call
+
+    @property
+    def recipe(self) -> Json:
+        """Its call in the form of a recipe, by which it is priced."""
+        return {"name": "judge", "layers": [{"proposers": [self._told], "aggregate": []}]}
+
+    def said(self, messages: Sequence[tuple[str, str]]) -> Json:
+        """All that its verdict hangs on: the call, and what is told."""
+        return {"call": self._told, "messages": messages}
+
+    @property
+    def _told(self) -> Json:
+        return self.call.model_dump(mode="json", exclude_none=True)
 
 
 async def ruled(call: Call, told: Sequence[tuple[str, str]], form: str, read: Read) -> Ruling:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import recipe_of, ruled
+from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import talk
 from moagraph.evals.sets.flask import SKILLS
-from nodes.chat.call import Call
 from nodes.chat.reply import Reply
-from nodes.state import Json
 from prompts import read as read_prompt
 from prompts import render
 
@@ -22,18 +20,11 @@ NOT_APPLICABLE = {"n/a", "na", "not applicable"}
 
 
 @dataclass(frozen=True)
-class Flask:
+class Flask(ModelJudge):
     """A model that grades skills."""
 
-    name: str
-    call: Call
     method: str = "flask"
     compares: bool = False
-
-    @property
-    def recipe(self) -> Json:
-        """The model that it asks."""
-        return recipe_of(self.call)
 
     def trials(self, case: Case) -> Sequence[Trial]:
         """One for all skills of the row; all twelve where it names none."""
@@ -45,8 +36,7 @@ class Flask:
             reference=case.reference or "(none is known)",
             skills="\n".join(f"- {skill}: {_defined()[skill]}" for skill in skills),
         )
-        told = self.call.model_dump(mode="json", exclude_none=True)
-        return [Trial(case, {"call": told, "messages": [("user", text)]}, PROMPT, None, skills)]
+        return [Trial(case, self.said([("user", text)]), PROMPT, None, skills)]
 
     async def rule(self, trial: Trial) -> Ruling:
         """Ask for all skills at once."""

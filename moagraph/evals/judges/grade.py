@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import recipe_of, ruled
+from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import grade
-from nodes.chat.call import Call
 from nodes.chat.reply import Reply
 from nodes.state import Json
 
@@ -19,25 +18,17 @@ LEAST, MOST = 1, 10
 
 
 @dataclass(frozen=True)
-class Grade:
+class Grade(ModelJudge):
     """A model that grades an answer by itself."""
 
-    name: str
-    call: Call
     prompts: Mapping[str, Json] = field(default_factory=dict)
     method: str = "grade"
     compares: bool = False
 
-    @property
-    def recipe(self) -> Json:
-        """The model that it asks."""
-        return recipe_of(self.call)
-
     def trials(self, case: Case) -> Sequence[Trial]:
         """One for each turn."""
         words = grade(case, self.prompts)
-        told = self.call.model_dump(mode="json", exclude_none=True)
-        return [Trial(case, {"call": told, "messages": words.messages}, words.prompt)]
+        return [Trial(case, self.said(words.messages), words.prompt)]
 
     async def rule(self, trial: Trial) -> Ruling:
         """Ask for the rating."""

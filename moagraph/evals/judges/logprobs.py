@@ -10,13 +10,11 @@ from typing import Any
 
 from moagraph.evals.item import digest
 from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import call_of, recipe_of, ruled
+from moagraph.evals.judges.asking import ModelJudge, call_of, ruled
 from moagraph.evals.judges.wording import talk
-from nodes.chat.call import Call
 from nodes.chat.providers import speaks_openai
 from nodes.chat.reply import Reply
 from nodes.errors import UsageError
-from nodes.state import Json
 from prompts import render
 
 PROMPT = "judge-letter"
@@ -25,18 +23,11 @@ NOTHING = " \t\n\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
-class PairwiseLogprobs:
+class PairwiseLogprobs(ModelJudge):
     """A model that says which of two answers is better, and with which probability."""
 
-    name: str
-    call: Call
     method: str = "pairwise-logprobs"
     compares: bool = True
-
-    @property
-    def recipe(self) -> Json:
-        """The model that it asks."""
-        return recipe_of(self.call)
 
     def trials(self, case: Case) -> Sequence[Trial]:
         """One, in the order that the instruction draws."""
@@ -47,8 +38,7 @@ class PairwiseLogprobs:
         text = render(
             PROMPT, question=talk(case.questions), answer_a=talk(first), answer_b=talk(second)
         )
-        told = self.call.model_dump(mode="json", exclude_none=True)
-        return [Trial(case, {"call": told, "messages": [("user", text)]}, PROMPT, order)]
+        return [Trial(case, self.said([("user", text)]), PROMPT, order)]
 
     async def rule(self, trial: Trial) -> Ruling:
         """Ask for the letter's probability."""

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import recipe_of, ruled
+from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import pair
-from nodes.chat.call import Call
 from nodes.chat.reply import Reply
 from nodes.state import Json
 
@@ -16,27 +15,19 @@ ORDERS: tuple[Order, ...] = ("ab", "ba")
 
 
 @dataclass(frozen=True)
-class Pairwise:
+class Pairwise(ModelJudge):
     """A model that says which of two answers is better."""
 
-    name: str
-    call: Call
     prompts: Mapping[str, Json] = field(default_factory=dict)
     method: str = "pairwise"
     compares: bool = True
 
-    @property
-    def recipe(self) -> Json:
-        """The model that it asks."""
-        return recipe_of(self.call)
-
     def trials(self, case: Case) -> Sequence[Trial]:
         """One for each order."""
-        told = self.call.model_dump(mode="json", exclude_none=True)
         found = []
         for order in ORDERS:
             words = pair(case, self.prompts, swapped=order == "ba")
-            said = {"call": told, "messages": words.messages}
+            said = self.said(words.messages)
             found.append(Trial(case, said, words.prompt, order))
         return found
 
