@@ -20,6 +20,8 @@ _MOST_SLOTS = 8
 # A stop waits for the batch at hand: larger ones are no faster here and make Ctrl-C take seconds.
 _BATCH = 64
 _CACHE_MB = 256
+# How long its threads spin for one another before they sleep; libgomp reads it as it is loaded.
+_SPIN = ("GOMP_SPINCOUNT", "1000")
 _HUB = "import sys, huggingface_hub as hub; print(hub.hf_hub_download(*sys.argv[1:]))"
 
 _engines: dict[tuple[int, Path], tuple[Any, "Endpoint"]] = {}
@@ -125,8 +127,7 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
     """Load the model; the first value keeps the engine alive."""
     api_key = secrets.token_urlsafe(32)
     try:
-        import xllamacpp
-
+        xllamacpp = _library()
         params = _params(xllamacpp.CommonParams(), file, alias, slots)
         params.api_keys = [api_key]
         server = xllamacpp.Server(params)
@@ -138,6 +139,23 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
             "of a kind llama.cpp does not know, or too large for the memory"
         ) from error
     return server, Endpoint(f"{server.listening_address}/v1", alias, api_key)
+
+
+def _library() -> Any:
+    """The engine's library, told to leave a core to others rather than to spin on it.
+
+    A thread that spins for one that has lost its core makes a busy machine several times slower.
+    """
+    name, count = _SPIN
+    ours = name not in os.environ and "OMP_WAIT_POLICY" not in os.environ
+    if ours:
+        os.environ[name] = count
+    try:
+        import xllamacpp
+    finally:
+        if ours:
+            del os.environ[name]
+    return xllamacpp
 
 
 def _params(params: Any, file: Path, alias: str, slots: int) -> Any:

@@ -1,4 +1,5 @@
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from nodes.errors import EngineError, MissingExtra, UnknownName
 pytestmark = pytest.mark.registry
 
 MODEL = "smollm2-135m"
+PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 BUSY = """
 import asyncio, sys, httpx
 from nodes.chat.local import endpoint
@@ -42,6 +44,14 @@ for model in sys.argv[1:]:
         asyncio.run(endpoint(model, 1))
     except Exception as error:
         print(error)
+"""
+LOADED = """
+import asyncio, os, sys
+from nodes.chat.local import endpoint
+
+before = dict(os.environ)
+asyncio.run(endpoint(sys.argv[1], 1))
+assert dict(os.environ) == before
 """
 
 
@@ -135,6 +145,19 @@ def test_the_engine_prints_nothing_whatever_happens(gguf: Path, cut_short: Path)
     assert done.stderr == ""
     [line] = done.stdout.splitlines()
     assert line.startswith(f"{str(cut_short)!r} cannot be loaded: cut short")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the wheels for others are built otherwise")
+@pytest.mark.parametrize(
+    ("said", "count"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), (PASSIVE, "0")]
+)
+def test_its_threads_spin_for_each_other_only_so_long(
+    gguf: Path, said: dict[str, str], count: str
+) -> None:
+    command = [sys.executable, "-c", LOADED, str(gguf)]
+    env = {**os.environ, "OMP_DISPLAY_ENV": "VERBOSE", **said}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=True)
+    assert f"GOMP_SPINCOUNT = '{count}'" in done.stderr
 
 
 def test_the_engine_is_the_one_for_the_model_by_its_name(

@@ -1,0 +1,90 @@
+"""The embedded engine beside other work: `python -m bench.busy`.
+
+Tokens a second on a quiet machine and beside one process that only counts, with as long a spin as
+libgomp's own and with ours; each in a process of its own, for libgomp reads it once.
+"""
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import openai
+
+from nodes.chat.local import endpoint
+
+THEIRS = {"GOMP_SPINCOUNT": "300000"}
+COUNT = "while True: pass"
+QUESTION = "Tell a long story about the number {number}. " + "Use many words. " * 30
+
+
+async def speed(model: str, calls: int, tokens: int) -> float:
+    """Tokens a second over so many calls at once, after one that is not counted."""
+    engine = await endpoint(model, calls)
+    client = openai.AsyncOpenAI(base_url=engine.base_url, api_key=engine.api_key, timeout=600)
+
+    async def call(number: int) -> int:
+        reply = await client.chat.completions.create(
+            model=engine.model,
+            messages=[{"role": "user", "content": QUESTION.format(number=number)}],
+            max_tokens=tokens,
+        )
+        assert reply.usage is not None
+        return reply.usage.completion_tokens
+
+    await call(0)
+    began = time.perf_counter()
+    made = await asyncio.gather(*(call(number) for number in range(1, calls + 1)))
+    return sum(made) / (time.perf_counter() - began)
+
+
+def measured(model: str, env: dict[str, str]) -> float:
+    """The speed in a fresh process."""
+    command = [sys.executable, "-m", "bench.busy", "--model", model, "--alone"]
+    done = subprocess.run(
+        command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+@contextmanager
+def beside(processes: int) -> Iterator[None]:
+    """Other work, for the time being."""
+    others = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def rows(model: str) -> Iterator[str]:
+    """A Markdown table; the last column is a ratio of one run."""
+    yield "| other processes | libgomp's spin, tokens/s | ours, tokens/s | ours to libgomp's |"
+    yield "|---|---|---|---|"
+    for processes in (0, 1):
+        with beside(processes):
+            theirs, ours = measured(model, THEIRS), measured(model, {})
+        yield f"| {processes} | {theirs:.1f} | {ours:.1f} | {ours / theirs:.1f} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.busy", description=__doc__)
+    parser.add_argument("--model", default="smollm2-135m", help="a model of the embedded engine")
+    parser.add_argument("--alone", action="store_true", help="one speed, here and now")
+    said = parser.parse_args()
+    if said.alone:
+        print(asyncio.run(speed(said.model, calls=3, tokens=40)))
+        return
+    print(f"{os.cpu_count()} cores, three calls at once\n")
+    print("\n".join(rows(said.model)))
+
+
+if __name__ == "__main__":
+    main()
