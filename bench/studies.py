@@ -28,14 +28,17 @@ def chosen(
 
 def correlated(asked: Sequence[Question]) -> Iterator[str]:
     """How likeness ranks the judged answers, target by target."""
-    yield "| likeness | to | a mixture | spearman | 95 % interval | length held | 95 % interval |"
-    yield "|---|---|---|---|---|---|---|"
+    yield (
+        "| likeness | to | a mixture | spearman | 95 % interval | kendall "
+        "| length held | 95 % interval |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
     for one in spearman.study(asked, [*MIXTURES, *NO_MIXTURES]):
         mixed = {True: "yes", False: "no"}[one.target in MIXTURES]
         mixed = "-" if one.partial is None else mixed
         yield (
             f"| {one.measure} | {one.target} | {mixed} | {number(one.value)} "
-            f"| {between(one.interval, 2)} | {number(one.partial)} "
+            f"| {between(one.interval, 2)} | {number(one.tau)} | {number(one.partial)} "
             f"| {between(one.partial_interval, 2)} |"
         )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RECORDED = ("spearman", "choosers")
 RUN = ("proposers", "roles", "depths")
-USUAL_TARGETS = ("Together-MoA", "gpt-4o-2024-05-13")
+USUAL_TARGETS = ("Together-MoA", "gpt4_1106_preview", "gpt-4o-2024-05-13")
 ODDS = "random is the expected value of a draw; one draw is off by about 1"
 
 
@@ -64,6 +64,7 @@ def _choosers(asked: "Sequence[Question]") -> Table:
 
 
 def _spearman(asked: "Sequence[Question]", targets: Sequence[str]) -> Table:
+    from moagraph.evals.studies.spearman import MEASURES
     from moagraph.evals.studies.spearman import study as spearman
 
     answered = {name for one in asked for name in one.answers}
@@ -72,20 +73,22 @@ def _spearman(asked: "Sequence[Question]", targets: Sequence[str]) -> Table:
     for name in wanted:
         if name not in answered:
             raise UsageError(f"no recorded answer is of {name!r}; there are {', '.join(unjudged)}")
-    total, done = 3 * len(wanted), iter(range(1, 1000))
-    found = spearman(asked, wanted, lambda: say(f"moa: compared {next(done)} of {total}"))
+    total, done = len(MEASURES) * len(wanted), iter(range(1, 1000))
+    found = spearman(asked, wanted, done=lambda: say(f"moa: compared {next(done)} of {total}"))
     lines = [
         (
             one.measure,
             one.target,
             f"{one.value:.2f}",
             _between(one.interval, 2),
+            f"{one.tau:.2f}",
             "" if one.partial is None else f"{one.partial:.2f}",
             _between(one.partial_interval, 2) if one.partial is not None else "",
         )
         for one in found
     ]
-    head = ("measure", "target", "spearman", "95 % interval", "length held", "95 % interval")
+    between = "95 % interval"
+    head = ("measure", "target", "spearman", between, "kendall", "length held", between)
     note = f"{found[0].questions} questions; no target saw any of the answers that are ranked"
     return [asdict(one) for one in found], [*table(head, lines), "", note]
 

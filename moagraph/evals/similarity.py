@@ -1,4 +1,4 @@
-"""How alike two texts are: BLEU, TF-IDF, and by edits; each counts a text once."""
+"""How alike two texts are: BLEU, shared words, TF-IDF, by edits; each counts a text once."""
 
 import math
 import re
@@ -24,16 +24,34 @@ class Similarity(Protocol):
 
 
 @dataclass
+class _Grams:
+    """A text's runs of up to so many words, by sacrebleu's tokenizer, and its number of words."""
+
+    order: int
+    _seen: dict[str, tuple[Counter[tuple[str, ...]], int]] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> tuple[Counter[tuple[str, ...]], int]:
+        """Count."""
+        if text not in self._seen:
+            tokens = self._tokenizer.tokenizer(text.rstrip())
+            self._seen[text] = extract_all_word_ngrams(tokens, 1, self.order)
+        return self._seen[text]
+
+    @cached_property
+    def _tokenizer(self) -> BLEU:
+        return BLEU(max_ngram_order=self.order, effective_order=True)
+
+
+@dataclass
 class Bleu:
     """sacrebleu's sentence BLEU in percent, with the other text as the reference."""
 
     order: int = 4
-    _seen: dict[str, tuple[Counter[tuple[str, ...]], int]] = field(default_factory=dict)
 
     def __call__(self, text: str, other: str) -> float:
         """Compare."""
-        said, length = self._counted(text)
-        known, reference = self._counted(other)
+        said, length = self._grams(text)
+        known, reference = self._grams(other)
         correct, total = [0] * self.order, [max(0, length - n) for n in range(self.order)]
         for gram in said.keys() & known.keys():
             correct[len(gram) - 1] += min(said[gram], known[gram])
@@ -49,14 +67,21 @@ class Bleu:
         return float(score.score)
 
     @cached_property
-    def _tokenizer(self) -> BLEU:
-        return BLEU(max_ngram_order=self.order, effective_order=True)
+    def _grams(self) -> _Grams:
+        return _Grams(self.order)
 
-    def _counted(self, text: str) -> tuple[Counter[tuple[str, ...]], int]:
-        if text not in self._seen:
-            tokens = self._tokenizer.tokenizer(text.rstrip())
-            self._seen[text] = extract_all_word_ngrams(tokens, 1, self.order)
-        return self._seen[text]
+
+@dataclass
+class Shared:
+    """The share of the other text's words that the text has too: its BLEU-1, brevity forgiven."""
+
+    _grams: _Grams = field(default_factory=lambda: _Grams(1))
+
+    def __call__(self, text: str, other: str) -> float:
+        """Compare."""
+        said, _ = self._grams(text)
+        known, words = self._grams(other)
+        return (said & known).total() / words if words else 0.0
 
 
 @dataclass

@@ -37,9 +37,11 @@ def test_choosers_are_told_as_a_table_and_as_json(data: str) -> None:
 def test_likeness_is_told_beside_length_alone(data: str) -> None:
     told = moa("eval", "study", "spearman", "--data", data)
     assert told.code == 0
-    assert told.lines == [f"moa: compared {number} of 3" for number in (1, 2, 3)]
+    assert told.lines == [f"moa: compared {number} of 4" for number in (1, 2, 3, 4)]
     names = [line.split("  ")[0] for line in told.out.splitlines()]
-    assert names[:5] == ["measure", "length alone", "BLEU", "TF-IDF", "Levenshtein"]
+    assert names[:6] == [
+        "measure", "length alone", "BLEU", "shared words", "TF-IDF", "Levenshtein",
+    ]  # fmt: skip
     said = json.loads(moa("eval", "study", "spearman", "--data", data, "--json").out)
     assert {one["target"] for one in said} == {"any", "mix"}
 

@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from graphs.load import load_recipe
 from moagraph.evals.facts import facts, source
 from moagraph.evals.results import read_results
-from moagraph.evals.similarity import Bleu, TfIdf, by_edits, vendi
+from moagraph.evals.similarity import Bleu, Shared, TfIdf, by_edits, vendi
 from moagraph.evals.studies import choosers, plans, spearman
 from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
 from moagraph.evals.studies.recorded import Question, read_questions
@@ -45,6 +45,9 @@ def test_bleu_is_sacrebleus_and_the_measures_are_what_their_names_say() -> None:
     theirs = BLEU(effective_order=True)
     for text, other in ((ONE, TWO), (TWO, ONE), (ONE, ONE), ("", ONE), ("a b", "c d")):
         assert Bleu()(text, other) == theirs.sentence_score(text, [other]).score
+    assert Shared()("a b c", "a b b d") == pytest.approx(2 / 4)
+    assert Shared()("a b b d", "a b") == 1
+    assert Shared()("a", "") == 0
     alike = TfIdf([ONE, TWO, "something else"])
     assert alike(ONE, ONE) == pytest.approx(1)
     assert 0.4 < alike(ONE, TWO) < 0.9
@@ -66,6 +69,9 @@ def test_a_rank_correlation_knows_ties_and_constants() -> None:
     assert spearman.spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
     assert spearman.spearman([1, 1, 2], [1, 2, 3]) == pytest.approx(math.sqrt(3) / 2)
     assert math.isnan(spearman.spearman([1, 1, 1], [1, 2, 3]))
+    assert spearman.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
+    assert spearman.kendall([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / math.sqrt(2 * 3))
+    assert math.isnan(spearman.kendall([1, 1, 1], [1, 2, 3]))
 
 
 def test_likeness_is_told_from_length_and_a_target_that_says_nothing_has_none() -> None:
@@ -211,3 +217,16 @@ def test_on_the_recorded_data_likeness_says_less_than_length() -> None:
         assert 0.2 < bleu.value < length
         assert bleu.partial
         assert bleu.partial < bleu.value
+
+
+def test_a_mixture_is_no_more_like_the_better_answers_than_their_length_tells() -> None:
+    """The three figures that are known of the recorded data, by Kendall's tau of shared words."""
+    asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))
+    measures = {"shared words": Shared()}
+    found = {
+        one.target: one.tau
+        for one in spearman.study(asked, ["Together-MoA", "gpt4_1106_preview"], measures)
+    }
+    assert found["Together-MoA"] == pytest.approx(0.52, abs=0.005)
+    assert found["gpt4_1106_preview"] == pytest.approx(0.50, abs=0.005)
+    assert found["any"] == pytest.approx(0.52, abs=0.005)

@@ -12,11 +12,12 @@ import numpy as np
 
 from moagraph.evals.bootstrap import Interval, interval, resamples
 from moagraph.evals.logistic import Array
-from moagraph.evals.similarity import Bleu, Similarity, TfIdf, by_edits
+from moagraph.evals.similarity import Bleu, Shared, Similarity, TfIdf, by_edits
 from moagraph.evals.studies.recorded import Question
 
 LENGTH = "length alone"
 FEWEST = 3
+MEASURES = ("BLEU", "shared words", "TF-IDF", "Levenshtein")
 
 
 @dataclass(frozen=True)
@@ -28,25 +29,30 @@ class Correlation:
     questions: int
     value: float
     interval: Interval | None
+    tau: float  # Kendall's, by pairs rather than by ranks
     partial: float | None  # with length held; None where it is length itself
     partial_interval: Interval | None
 
 
 def similarities(questions: Sequence[Question]) -> dict[str, Similarity]:
-    """The three measures of the paper."""
+    """The paper's three measures, and the plainest."""
     corpus = (text for question in questions for text in question.judged.values())
-    return {"BLEU": Bleu(), "TF-IDF": TfIdf(corpus), "Levenshtein": by_edits}
+    made = (Bleu(), Shared(), TfIdf(corpus), by_edits)
+    return dict(zip(MEASURES, made, strict=True))
 
 
 def study(
-    questions: Sequence[Question], targets: Sequence[str], done: Callable[[], None] = lambda: None
+    questions: Sequence[Question],
+    targets: Sequence[str],
+    measures: Mapping[str, Similarity] | None = None,
+    done: Callable[[], None] = lambda: None,
 ) -> list[Correlation]:
-    """Length first, then each target by each measure."""
+    """Length first, then each target by each measure; all of them unless some are named."""
     asked = [one for one in questions if len(one.judged) >= FEWEST]
     liked = [_ranks([one.preference[name] for name in one.judged]) for one in asked]
     long = [_ranks([float(len(text)) for text in one.judged.values()]) for one in asked]
     found = [_length(asked, long, liked)]
-    for name, measure in similarities(asked).items():
+    for name, measure in (measures or similarities(asked)).items():
         for target in targets:
             found.append(_one(target, name, measure, asked, long, liked))
             done()
@@ -58,10 +64,16 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float:
     return _correlation(_ranks(one), _ranks(other))
 
 
+def kendall(one: Sequence[float], other: Sequence[float]) -> float:
+    """Kendall's tau-b: the pairs in the same order less those in the opposite one."""
+    return _tau(np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64))
+
+
 def _length(asked: Sequence[Question], long: list[Array], liked: list[Array]) -> Correlation:
     values = np.array([_correlation(*pair) for pair in zip(long, liked, strict=True)])
     value, drawn = _mean(values)
-    return Correlation("any", LENGTH, len(asked), value, drawn, None, None)
+    tau, _ = _mean(np.array([_tau(*pair) for pair in zip(long, liked, strict=True)]))
+    return Correlation("any", LENGTH, len(asked), value, drawn, tau, None, None)
 
 
 def _one(
@@ -72,19 +84,20 @@ def _one(
     long: Sequence[Array],
     liked: Sequence[Array],
 ) -> Correlation:
-    ones, sums = [], []
+    ones, taus, sums = [], [], []
     for question, length, liking in zip(asked, long, liked, strict=True):
         if target in question.answers:
             likeness = _ranks(_likeness(question.judged, question.answers[target], measure))
             ones.append(_correlation(likeness, liking))
+            taus.append(_tau(likeness, liking))
             sums.append(_sums(likeness, length, liking))
     value, drawn = _mean(np.array(ones))
+    tau, _ = _mean(np.array(taus))
     whole = np.array(sums)
     counts = resamples(len(whole))
     partial = float(_partial(whole.sum(0)[None])[0])
-    return Correlation(
-        target, name, len(ones), value, drawn, partial, interval(_partial(counts @ whole))
-    )
+    held = interval(_partial(counts @ whole))
+    return Correlation(target, name, len(ones), value, drawn, tau, partial, held)
 
 
 def _likeness(answers: Mapping[str, str], target: str, measure: Similarity) -> list[float]:
@@ -120,6 +133,12 @@ def _correlation(one: Array, other: Array) -> float:
     one, other = one - one.mean(), other - other.mean()
     size = float(np.sqrt((one @ one) * (other @ other)))
     return float(one @ other) / size if size else float("nan")
+
+
+def _tau(one: Array, other: Array) -> float:
+    first, second = (np.sign(values[:, None] - values) for values in (one, other))
+    size = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    return float((first * second).sum()) / size if size else float("nan")
 
 
 def _ranks(values: Sequence[float]) -> Array:
