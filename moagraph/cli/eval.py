@@ -97,7 +97,7 @@ def study(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option("--run", metavar="FOLDER", help="Tabulate what was run with them."),
+        typer.Option("--run", metavar="FOLDER", help="What was run: tabulate it."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,6 +1,8 @@
 """`moa eval study`: the papers' studies, made again."""
 
 import json
+import math
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +14,14 @@ from nodes.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from moagraph.evals.bootstrap import Interval
-    from moagraph.evals.studies.recorded import Question
+    from moagraph.evals.results import Results
+    from moagraph.evals.studies.ran import Judged
 
-RECORDED = ("spearman", "choosers")
+CHOICES = ("spearman", "choosers")
 RUN = ("proposers", "roles", "depths")
 USUAL_TARGETS = ("Together-MoA", "gpt4_1106_preview", "gpt-4o-2024-05-13")
+HEARD = "the single models' answers are ranked; a mixture heard samples of its own"
+UNSEEN = "no target saw any of the answers that are ranked"
 ODDS = "random is the expected value of a draw; one draw is off by about 1"
 
 
@@ -31,42 +36,67 @@ def study(
     as_json: bool,
 ) -> None:
     """Print the study's table."""
-    known = (*RECORDED, "diversity", *RUN)
+    known = (*CHOICES, "diversity", *RUN)
     if name not in known:
         raise UsageError(f"there is no study {name!r}; there are {', '.join(known)}")
     needed("numpy", "sacrebleu", "rapidfuzz")
-    if name in RECORDED:
-        from moagraph.evals.studies.recorded import read_questions
-
-        if data is None:
-            raise UsageError(f"`moa eval study {name}` needs recorded answers: --data FOLDER")
-        asked = read_questions(data)
-        rows, shown = _choosers(asked) if name == "choosers" else _spearman(asked, targets)
+    planned = name == "choosers" and models and data is run is None
+    if name in CHOICES and not planned:
+        told = [
+            _choosers(one) if name == "choosers" else _spearman(one, targets)
+            for one in _questions(name, data, run)
+        ]
+        rows = [row for found, _ in told for row in found]
+        shown = [line for _, lines in told for line in ("", *lines)][1:]
     elif name == "diversity":
         rows, shown = _diversity(run)
     elif run is not None:
         rows, shown = _tabulated(run)
     else:
         rows, shown = _planned(name, models, aggregator, output)
-    out(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(shown))
+    said = [{key: _known(value) for key, value in row.items()} for row in rows]
+    out(json.dumps(said, ensure_ascii=False) if as_json else "\n".join(shown))
+
+
+def _known(value: Any) -> Any:
+    """JSON has no word for what is not a number."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 Table = tuple[list[dict[str, Any]], list[str]]
 
 
-def _choosers(asked: "Sequence[Question]") -> Table:
+def _questions(name: str, data: Path | None, run: Path | None) -> "list[Judged]":
+    """What is studied, by judge."""
+    from moagraph.evals.studies.ran import Judged, judged
+    from moagraph.evals.studies.recorded import read_questions
+
+    if data is not None:
+        return [Judged("", "win rate, %", read_questions(data))]
+    if run is None:
+        more = ", or --models A,B,C to plan a run" if name == "choosers" else ""
+        raise UsageError(
+            f"`moa eval study {name}` needs recorded answers, --data FOLDER, or a run's, "
+            f"--run FOLDER{more}"
+        )
+    return judged(_read(run))
+
+
+def _choosers(told: "Judged") -> Table:
     from moagraph.evals.studies.choosers import study as choosers
 
-    found = choosers(asked)
+    found = choosers(told.questions)
     lines = [(one.name, f"{one.win_rate:.1f}", _between(one.interval, 1)) for one in found]
-    head = ("way to choose", "win rate %", "95 % interval")
-    return [asdict(one) for one in found], [*table(head, lines), "", ODDS]
+    head = ("way to choose", told.measure, "95 % interval")
+    notes = "", f"{len(told.questions)} questions; {ODDS}"
+    return _by(told, [asdict(one) for one in found]), [*_head(told), *table(head, lines), *notes]
 
 
-def _spearman(asked: "Sequence[Question]", targets: Sequence[str]) -> Table:
+def _spearman(told: "Judged", targets: Sequence[str]) -> Table:
     from moagraph.evals.studies.spearman import MEASURES
     from moagraph.evals.studies.spearman import study as spearman
 
+    asked = told.questions
     answered = {name for one in asked for name in one.answers}
     unjudged = sorted(answered - {name for one in asked for name in one.preference})
     wanted = list(targets) or [name for name in USUAL_TARGETS if name in unjudged] or unjudged
@@ -89,8 +119,18 @@ def _spearman(asked: "Sequence[Question]", targets: Sequence[str]) -> Table:
     ]
     between = "95 % interval"
     head = ("measure", "target", "spearman", between, "kendall", "length held", between)
-    note = f"{found[0].questions} questions; no target saw any of the answers that are ranked"
-    return [asdict(one) for one in found], [*table(head, lines), "", note]
+    note = f"{found[0].questions} questions; {HEARD if told.judge else UNSEEN}"
+    rows = _by(told, [asdict(one) for one in found])
+    return rows, [*_head(told), *table(head, lines), "", note]
+
+
+def _by(told: "Judged", rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with their judge, of which a run may have several."""
+    return [{"judge": told.judge, **row} for row in rows] if told.judge else rows
+
+
+def _head(told: "Judged") -> list[str]:
+    return [f"judge {told.judge}, {told.measure}"] if told.judge else []
 
 
 def _diversity(run: Path | None) -> Table:
@@ -99,9 +139,7 @@ def _diversity(run: Path | None) -> Table:
 
     found = published(facts()["selfmoa_table4_regression"]["rows"])
     if run is not None:
-        from moagraph.evals.results import read_results
-
-        results = read_results(run)
+        results = _read(run)
         judges = list(dict.fromkeys(str(row["judge"]) for row in results.verdicts))
         found += [regression(f"{run.name}, {judge}", mixtures(results, judge)) for judge in judges]
     lines = [
@@ -119,13 +157,9 @@ def _diversity(run: Path | None) -> Table:
 
 
 def _tabulated(run: Path) -> Table:
-    from moagraph.evals.results import read_results
     from moagraph.evals.studies.tabulate import tabulate
 
-    results = read_results(run)
-    for note in results.notes:
-        say(f"moa: {one_line(note)}")
-    found = tabulate(results)
+    found = tabulate(_read(run))
     lines = [
         (
             one.system, one.judge, one.measure, str(one.n), f"{one.value:.2f}",
@@ -141,6 +175,16 @@ def _tabulated(run: Path) -> Table:
     return [asdict(one) for one in found], list(table(head, lines))
 
 
+def _read(run: Path) -> "Results":
+    """A run's results; what is wrong with them is told."""
+    from moagraph.evals.results import read_results
+
+    results = read_results(run)
+    for note in results.notes:
+        say(f"moa: {one_line(note)}")
+    return results
+
+
 def _planned(name: str, models: str, aggregator: str, output: Path | None) -> Table:
     """The recipes, written where that is wanted, and the command that runs them."""
     from moagraph.evals.studies.plans import STUDIES, alone, recipes, toml
@@ -153,7 +197,7 @@ def _planned(name: str, models: str, aggregator: str, output: Path | None) -> Ta
     if output is not None:
         _write(output, {f"{one['name']}.toml": toml(one) for one in told})
         names = [str(output / f"{one}.toml") for one in names]
-        systems = " ".join(f"--system {name}" for name in [*names, *single])
+        systems = " ".join(f"--system {shlex.quote(name)}" for name in [*names, *single])
         say(f"moa: wrote {len(told)} recipes; `moa eval run` takes them: {systems}")
     lines = [(one.name, str(one.calls), ", ".join(one.models)) for one in found]
     rows: list[dict[str, Any]] = [*told, *({"model": model} for model in single)]

@@ -14,6 +14,8 @@ Interval = tuple[float, float]
 
 def resamples(size: int, times: int = TIMES, seed: int = SEED) -> Array:
     """How often each of so many rows is in each resample; the same at every call."""
+    if not size:
+        return np.zeros((times, 0))
     dice = np.random.default_rng(seed)
     drawn: NDArray[np.int64] = dice.multinomial(size, np.full(size, 1 / size), size=times)
     return drawn.astype(np.float64)

@@ -64,9 +64,7 @@ class Bill:
 
 def measures(results: Results) -> list[Measure]:
     """Every system with every judge that ruled on it."""
-    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
-    for row in results.verdicts:
-        found[row["system"], row["judge"], _method(row)].append(row)
+    found = ruled(results)
     order = {system: number for number, system in enumerate(results.systems)}
     keys = sorted(found, key=lambda key: (key[1], key[2], order.get(key[0], len(order))))
     return [_measure(*key, found[key]) for key in keys]
@@ -113,7 +111,7 @@ class Gap:
 def gaps(one: Results, other: Results) -> list[Gap]:
     """Every pair of systems, one from each run, that a judge ruled on in the same way."""
     found = []
-    mine, yours = _verdicts(one), _verdicts(other)
+    mine, yours = ruled(one), ruled(other)
     for (system, judge, method), rows in mine.items():
         for (second, *same), others in yours.items():
             if same == [judge, method] and (system != second or one is not other):
@@ -139,7 +137,8 @@ def _gap(
     return len(gap), float(gap.mean()), drawn
 
 
-def _verdicts(results: Results) -> dict[tuple[str, str, str], list[Row]]:
+def ruled(results: Results) -> dict[tuple[str, str, str], list[Row]]:
+    """The verdicts by system, judge and method."""
     found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in results.verdicts:
         found[row["system"], row["judge"], _method(row)].append(row)

@@ -1,12 +1,14 @@
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.results import folder_of
 from tests.terminal import moa
 
-REPLAY = [
+REPLAY: list[dict[str, Any]] = [
     {
         "instruction": f"q{number}",
         "outputs": {"a": "red green", "b": "red green blue", "c": "x", "mix": "red green blue"},
@@ -46,6 +48,15 @@ def test_likeness_is_told_beside_length_alone(data: str) -> None:
     assert {one["target"] for one in said} == {"any", "mix"}
 
 
+def test_likeness_that_has_no_value_is_null_in_json(tmp_path: Path) -> None:
+    rows = [{**row, "outputs": {**row["outputs"], "mix": ""}} for row in REPLAY]
+    (tmp_path / "replay.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    out = moa("eval", "study", "spearman", "--data", str(tmp_path), "--json").out
+    found = {one["measure"]: one for one in json.loads(out, parse_constant=pytest.fail)}
+    assert found["BLEU"]["value"] is found["BLEU"]["tau"] is found["BLEU"]["partial"] is None
+    assert found["length alone"]["value"] == pytest.approx(1)
+
+
 def test_the_published_regression_is_told(tmp_path: Path) -> None:
     told = moa("eval", "study", "diversity").out
     assert "MMLU  2.558 +- 0.176  1.841 +- 0.176  0.771  Self-MoA, table 4" in told
@@ -67,15 +78,81 @@ def test_a_study_writes_recipes_and_tabulates_their_run(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def sums(tmp_path: Path) -> str:
+    """Three questions; 4 is right twice, and 5 once."""
+    rows = [{"question": f"{n} and {n}?", "answer": right} for n, right in ((2, 4), (3, 4), (4, 5))]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(tmp_path / "sums.jsonl")
+
+
+def ran(name: str, sums: str, models: str, aggregator: str) -> str:
+    """The folder in which the systems that the study names were run, as it says."""
+    words = "--models", models, "--aggregator", aggregator, "-o", f"{sums}.{name}"
+    planned = moa("eval", "study", name, *words)
+    assert planned.code == 0, planned.err
+    systems = shlex.split(planned.lines[-1].partition(" takes them: ")[2])
+    folder = f"{sums}.{name}.run"
+    done = moa("eval", "run", "--data", sums, *systems, "--judge", "numeric", "--out", folder)
+    assert done.code == 0, done.err
+    return folder
+
+
+def named(system: str) -> str:
+    """A recipe's own name, of its file."""
+    return Path(system).stem if system.endswith(".toml") else system
+
+
+def test_what_a_study_plans_is_run_and_studied(sums: str) -> None:
+    for name, systems in (
+        ("proposers", ["mixed-1", "single-1", "mixed-2", "single-2", "single-3", "single-6"]),
+        ("roles", ["aggregates-1", "proposes-1", "aggregates-2", "proposes-2"]),
+        ("depths", [f"{way}-{n}" for n in (2, 3, 4) for way in ("layers", "same-calls")]),
+    ):
+        run = ran(name, sums, "scripted:4,scripted:5", "scripted:4")
+        rows = json.loads(moa("eval", "study", name, "--run", run, "--json").out)
+        found = {named(row["system"]): row for row in rows}
+        assert [*found] == [*systems, "scripted:4", "scripted:5"]
+        assert found["scripted:4"]["value"] == pytest.approx(200 / 3)
+        assert found["scripted:5"]["value"] == pytest.approx(100 / 3)
+        assert found[systems[0]]["calls"] > found["scripted:4"]["calls"] == 1
+
+
+def test_a_choice_is_studied_beside_the_mixture_that_was_run(sums: str) -> None:
+    run = ran("choosers", sums, "scripted:4,scripted:5,scripted:not 6", "scripted:2 > 1 > 3")
+    rows = json.loads(moa("eval", "study", "choosers", "--run", run, "--json").out)
+    assert {row["judge"] for row in rows} == {"numeric"}
+    won = {named(row["name"]): round(row["win_rate"], 1) for row in rows}
+    assert won == {
+        "best single (scripted:4)": 66.7, "random": 33.3, "longest": 0.0, "BLEU consensus": 66.7,
+        "oracle": 100.0, "blends": 0.0, "ranks": 33.3,
+    }  # fmt: skip
+    told = moa("eval", "study", "choosers", "--run", run).out.splitlines()
+    assert told[0] == "judge numeric, right numbers, %"
+    like = json.loads(moa("eval", "study", "spearman", "--run", run, "--json").out)
+    found = {(named(one["target"]), one["measure"]): one["value"] for one in like}
+    assert {target for target, _ in found} == {"any", "blends", "ranks"}
+    assert found["ranks", "shared words"] == pytest.approx((1 - 0.5 - 0.5) / 3)
+
+
 def test_what_cannot_be_studied_is_refused_in_a_line(tmp_path: Path, data: str) -> None:
     run = str(folder_of(tmp_path / "run"))
     (tmp_path / "file").write_text("")
+    few = tmp_path / "few.jsonl"
+    pair = {"instruction": "q", "outputs": {"a": "x", "b": "y"}, "preference": {"a": 0, "b": 1}}
+    few.write_text(json.dumps(pair))
     models = "--models", "scripted:a"
     for words, why in (
         (("nope",), "there is no study 'nope'; there are spearman"),
-        (("choosers",), "needs recorded answers: --data FOLDER"),
+        (
+            ("choosers",),
+            "--data FOLDER, or a run's, --run FOLDER, or --models A,B,C",
+        ),
+        (("spearman",), "needs recorded answers, --data FOLDER, or a run's, --run FOLDER"),
+        (("choosers", "--run", run), "no judge ruled on two single models' answers"),
         (("choosers", "--data", str(tmp_path / "none")), "cannot read recorded answers"),
         (("spearman", "--data", data, "--target", "x"), "no recorded answer is of 'x'"),
+        (("spearman", "--data", str(few)), "no question has 3 judged answers or more"),
         (("diversity", "--run", run), "0 mixtures are too few"),
         (("proposers",), "name the models that propose"),
         (("proposers", "--models", "gpt"), "'gpt' is not `provider:model`"),

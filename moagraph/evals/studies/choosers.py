@@ -48,7 +48,7 @@ def vote(question: str, answers: Mapping[str, str]) -> str:
 
 
 def study(questions: Sequence[Question], more: Mapping[str, Chooser] | None = None) -> list[Chosen]:
-    """The best single model, each way to choose, chance, and the best that could be chosen."""
+    """The best single model, chance, each way to choose, the best choice; then what is mixed."""
     asked = [question for question in questions if question.judged]
     models = sorted({model for question in asked for model in question.judged})
     always = [_singly(model, asked) for model in models]
@@ -59,6 +59,10 @@ def study(questions: Sequence[Question], more: Mapping[str, Chooser] | None = No
         _scored("random", [float(np.mean(list(one.preference.values()))) for one in asked], {}),
         *(choose(name, way, asked) for name, way in ways.items()),
         _scored("oracle", [max(one.preference.values()) for one in asked], {}),
+        *(
+            _scored(name, [one.mixed[name] for one in asked if name in one.mixed], {})
+            for name in dict.fromkeys(name for one in asked for name in one.mixed)
+        ),
     ]
 
 

@@ -41,10 +41,17 @@ def depths(models: Sequence[str], aggregator: str) -> Iterator[Told]:
         yield _told(f"same-calls-{depth}", [[_times(models[0], samples)]], aggregator)
 
 
+def choosers(models: Sequence[str], aggregator: str) -> Iterator[Told]:
+    """The aggregator's blend, and the answer that the same model ranks first."""
+    yield _told("blends", [list(models)], aggregator)
+    yield _told("ranks", [list(models)], aggregator, step="rank")
+
+
 STUDIES: dict[str, Callable[[Sequence[str], str], Iterator[Told]]] = {
     "proposers": proposers,
     "roles": roles,
     "depths": depths,
+    "choosers": choosers,
 }
 
 
@@ -78,13 +85,20 @@ def toml(told: Told) -> str:
         lines += [f"  {_seat(seat)}," for seat in layer["proposers"]]
         lines += ["]"]
         if step := layer.get("aggregate"):
-            lines.append(f'aggregate = {{ step = "synthesize", model = {_quoted(step["model"])} }}')
+            keys = ", ".join(f"{key} = {_quoted(value)}" for key, value in step.items())
+            lines.append(f"aggregate = {{ {keys} }}")
     return "\n".join(lines) + "\n"
 
 
-def _told(name: str, layers: Sequence[Sequence[Any]], aggregator: str, about: str = "") -> Told:
+def _told(
+    name: str,
+    layers: Sequence[Sequence[Any]],
+    aggregator: str,
+    about: str = "",
+    step: str = "synthesize",
+) -> Told:
     rows: list[Told] = [{"proposers": list(seats)} for seats in layers]
-    rows[-1]["aggregate"] = {"step": "synthesize", "model": aggregator}
+    rows[-1]["aggregate"] = {"step": step, "model": aggregator}
     return {"name": name, "about": about, "defaults": dict(SETTINGS), "layers": rows}
 
 

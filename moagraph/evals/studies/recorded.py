@@ -4,7 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes.errors import UsageError
@@ -14,11 +14,15 @@ NAMES = ("alpaca_replay_805.jsonl.gz", "alpaca_replay_40.jsonl.gz", "replay.json
 
 @dataclass(frozen=True)
 class Question:
-    """One question: every system's answer, and by system the judge's preference from 0 to 1."""
+    """One question: every system's answer, and by system the judge's preference from 0 to 1.
+
+    What is mixed has a preference of its own, and is nothing to choose from.
+    """
 
     text: str
     answers: Mapping[str, str]
     preference: Mapping[str, float]
+    mixed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def judged(self) -> dict[str, str]:

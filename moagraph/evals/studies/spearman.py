@@ -14,6 +14,7 @@ from moagraph.evals.bootstrap import Interval, interval, resamples
 from moagraph.evals.logistic import Array
 from moagraph.evals.similarity import Bleu, Shared, Similarity, TfIdf, by_edits
 from moagraph.evals.studies.recorded import Question
+from nodes.errors import UsageError
 
 LENGTH = "length alone"
 FEWEST = 3
@@ -49,6 +50,10 @@ def study(
 ) -> list[Correlation]:
     """Length first, then each target by each measure; all of them unless some are named."""
     asked = [one for one in questions if len(one.judged) >= FEWEST]
+    if not asked:
+        raise UsageError(
+            f"no question has {FEWEST} judged answers or more: there is nothing to rank by likeness"
+        )
     liked = [_ranks([one.preference[name] for name in one.judged]) for one in asked]
     long = [_ranks([float(len(text)) for text in one.judged.values()]) for one in asked]
     found = [_length(asked, long, liked)]
@@ -93,7 +98,7 @@ def _one(
             sums.append(_sums(likeness, length, liking))
     value, drawn = _mean(np.array(ones))
     tau, _ = _mean(np.array(taus))
-    whole = np.array(sums)
+    whole = np.array(sums).reshape(-1, 6)
     counts = resamples(len(whole))
     partial = float(_partial(whole.sum(0)[None])[0])
     held = interval(_partial(counts @ whole))
