@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moagraph.cli.eval_study import CHOICES, RUN
 from moagraph.evals.judges.named import METHODS
 from tests.readme import ROOT, blocks
 from tests.terminal import shell
@@ -15,8 +16,7 @@ def test_the_page_on_evaluations_does_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    [lines] = blocks(TEXT, "sh")
-    done = shell(f"set -e\n{lines}")
+    done = shell("\n".join(["set -e", *blocks(TEXT, "sh")]))
     assert done.code == 0, done.err
     verdicts = [json.loads(line) for line in Path("sums/verdicts.jsonl").read_text().splitlines()]
     assert {
@@ -29,6 +29,8 @@ def test_the_page_on_evaluations_does_what_it_says(
     }
     assert len(verdicts) == 4 + 4 + 4
     assert len(Path("answers.jsonl").read_text().splitlines()) == 2
+    shown = re.findall(r"^(oracle|plan/\w+\.toml) +([\d.]+)", done.out, re.M)
+    assert shown == [("oracle", "100.0"), ("plan/blends.toml", "0.0"), ("plan/ranks.toml", "50.0")]
 
 
 def test_the_page_on_evaluations_names_every_judge() -> None:
@@ -37,3 +39,8 @@ def test_the_page_on_evaluations_names_every_judge() -> None:
     assert set(METHODS) <= set(named)
     links = re.findall(r"\]\((?!http)([^)#]+)\)", TEXT)
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_the_page_on_evaluations_names_every_study() -> None:
+    table = TEXT.partition("| study | what is compared |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.M)) == {*CHOICES, *RUN, "diversity"}
