@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphs import names
-from graphs.recipe import Layer, Recipe, leaving
+from graphs.recipe import Layer, Recipe
+from graphs.resolve import leaving
 from nodes.propose import Seat
 from nodes.state import Place
 
