@@ -36,6 +36,7 @@ from tests.provider import Call, Provider
 HELLO = [{"role": "user", "content": "hello there"}]
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
 LINES = "one two three four five six seven"
+PATIENCE = 30  # seconds, of which a good run needs a few hundredths
 both_modes = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
@@ -89,8 +90,8 @@ def outcome(provider: Provider, stream: bool, **body: Any) -> tuple[str | None, 
 
 
 def eventually(seen: Callable[[], bool]) -> bool:
-    """Whether it comes true within a second."""
-    end = time.monotonic() + 1
+    """Whether it comes true at all."""
+    end = time.monotonic() + PATIENCE
     while not seen() and time.monotonic() < end:
         time.sleep(0.002)
     return seen()
@@ -450,19 +451,17 @@ def test_an_open_connection_is_counted_until_it_closes(provider: Provider) -> No
 
 
 def test_a_provider_ends_at_once_while_a_call_hangs() -> None:
-    async def hang(provider: Provider) -> float:
-        call = asyncio.create_task(exchange(provider, False, {}, 5.0))
+    async def hang(provider: Provider) -> None:
+        call = asyncio.create_task(exchange(provider, False, {}, 600.0))
         while not provider.calls:
             await asyncio.sleep(0.002)
-        started = time.monotonic()
         await asyncio.to_thread(provider.__exit__, None, None, None)
         with suppress(openai.APIError):
-            await call
-        return time.monotonic() - started
+            await asyncio.wait_for(call, PATIENCE)
 
     provider = Provider().__enter__()
     provider.script("m", Hang())
-    assert asyncio.run(hang(provider)) < 1
+    asyncio.run(hang(provider))
 
 
 @pytest.mark.parametrize("end", ["sigterm", "eof"])
@@ -479,4 +478,4 @@ def test_a_process_serves_until_it_is_told_to_end(end: str) -> None:
             process.send_signal(signal.SIGTERM)
         else:
             process.stdin.close()
-        assert process.wait(timeout=5) == 0
+        assert process.wait(PATIENCE) == 0

