@@ -143,7 +143,7 @@ def rows(setting: Setting, came: Came) -> Iterator[str]:
     yield "|---|---|"
     yield f"| instructions | {setting.rows} |"
     yield f"| recorded layer 1 | {', '.join(setting.proposers)} |"
-    yield f"| aggregator, and judge | {setting.aggregator}, {setting.judge} |"
+    yield f"| aggregator, and judge | {named(setting.aggregator)}, {named(setting.judge)} |"
     yield f"| answers of the mixture and of the recorded baseline | {came.answers} |"
     yield f"| rows that stood at the kills | {', '.join(map(str, came.stood))} |"
     yield f"| files that lost a row by a kill | {came.lost} |"
@@ -151,6 +151,12 @@ def rows(setting: Setting, came: Came) -> Iterator[str]:
     yield f"| calls of the aggregator that are on the bill | {came.calls} |"
     yield f"| verdicts, and how many of them could be read | {came.verdicts}, {came.read} |"
     yield f"| seconds for all three runs | {came.seconds:.0f} |"
+
+
+def named(model: str) -> str:
+    """The model without the folder of its file."""
+    provider, _, name = model.partition(":")
+    return f"{provider}:{Path(name).name}"
 
 
 def main() -> None:
