@@ -1,6 +1,7 @@
 """What an evaluation's folder holds, as far as it was written: answers, verdicts, and notes."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,29 @@ def read_results(folder: Path) -> Results:
         raise UsageError(f"{folder}: there are no answers yet; `moa eval run` makes some")
     if run.get("smoke"):
         notes.insert(0, "a smoke run: too few questions to compare its numbers with others")
-    return Results(folder, run, answers, verdicts, notes)
+    named = _named([*run.get("systems", []), *(str(row["system"]) for row in answers)])
+    return Results(
+        folder,
+        {
+            **run,
+            "systems": [named.get(one, one) for one in run.get("systems", [])],
+            **_renamed(run, named, "baseline"),
+        },
+        [{**row, **_renamed(row, named, "system")} for row in answers],
+        [{**row, **_renamed(row, named, "system", "baseline")} for row in verdicts],
+        notes,
+    )
+
+
+def _named(systems: Sequence[str]) -> dict[str, str]:
+    """A recipe's file by its own name, where no other system would be called the same."""
+    short = {one: Path(one).stem if one.endswith(".toml") else one for one in systems}
+    times = Counter(short.values())
+    return {one: name for one, name in short.items() if times[name] == 1}
+
+
+def _renamed(row: Row, named: Mapping[str, str], *keys: str) -> Row:
+    return {key: named.get(row[key], row[key]) for key in keys if row.get(key) is not None}
 
 
 def _rows(file: Path, needed: Sequence[str], notes: list[str]) -> list[Row]:

@@ -98,11 +98,6 @@ def ran(name: str, sums: str, models: str, aggregator: str) -> str:
     return folder
 
 
-def named(system: str) -> str:
-    """A recipe's own name, of its file."""
-    return Path(system).stem if system.endswith(".toml") else system
-
-
 def test_what_a_study_plans_is_run_and_studied(sums: str) -> None:
     for name, systems in (
         ("proposers", ["mixed-1", "single-1", "mixed-2", "single-2", "single-3", "single-6"]),
@@ -111,7 +106,7 @@ def test_what_a_study_plans_is_run_and_studied(sums: str) -> None:
     ):
         run = ran(name, sums, "scripted:4,scripted:5", "scripted:4")
         rows = json.loads(moa("eval", "study", name, "--run", run, "--json").out)
-        found = {named(row["system"]): row for row in rows}
+        found = {row["system"]: row for row in rows}
         assert [*found] == [*systems, "scripted:4", "scripted:5"]
         assert found["scripted:4"]["value"] == pytest.approx(200 / 3)
         assert found["scripted:5"]["value"] == pytest.approx(100 / 3)
@@ -122,7 +117,7 @@ def test_a_choice_is_studied_beside_the_mixture_that_was_run(sums: str) -> None:
     run = ran("choosers", sums, "scripted:4,scripted:5,scripted:not 6", "scripted:2 > 1 > 3")
     rows = json.loads(moa("eval", "study", "choosers", "--run", run, "--json").out)
     assert {row["judge"] for row in rows} == {"numeric"}
-    won = {named(row["name"]): round(row["win_rate"], 1) for row in rows}
+    won = {row["name"]: round(row["win_rate"], 1) for row in rows}
     assert won == {
         "best single (scripted:4)": 66.7, "random": 33.3, "longest": 0.0, "BLEU consensus": 66.7,
         "oracle": 100.0, "blends": 0.0, "ranks": 33.3,
@@ -130,7 +125,7 @@ def test_a_choice_is_studied_beside_the_mixture_that_was_run(sums: str) -> None:
     told = moa("eval", "study", "choosers", "--run", run).out.splitlines()
     assert told[0] == "judge numeric, right numbers, %"
     like = json.loads(moa("eval", "study", "spearman", "--run", run, "--json").out)
-    found = {(named(one["target"]), one["measure"]): one["value"] for one in like}
+    found = {(one["target"], one["measure"]): one["value"] for one in like}
     assert {target for target, _ in found} == {"any", "blends", "ranks"}
     assert found["ranks", "shared words"] == pytest.approx((1 - 0.5 - 0.5) / 3)
 

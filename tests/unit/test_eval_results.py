@@ -39,6 +39,19 @@ def test_of_rows_with_the_same_key_the_last_stands(tmp_path: Path) -> None:
     assert found.systems == ["mix", "solo"]
 
 
+def test_a_recipes_file_is_called_by_its_own_name_where_that_is_one_systems(tmp_path: Path) -> None:
+    systems = "a/mix.toml", "a/one.toml", "b/one.toml", "solo"
+    folder = folder_of(tmp_path, systems, baseline="a/mix.toml")
+    write(
+        folder / "verdicts.jsonl",
+        [verdict("solo", 0, "pairwise", baseline="a/mix.toml", preference=2.0)],
+    )
+    results = read_results(folder)
+    assert results.systems == ["mix", "a/one.toml", "b/one.toml", "solo"]
+    assert {row["system"] for row in results.answers} == {*results.systems}
+    assert results.run["baseline"] == results.verdicts[0]["baseline"] == "mix"
+
+
 def test_what_is_no_folder_of_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the run"):
         read_results(tmp_path)
