@@ -54,6 +54,10 @@ class Retrieve(Step):
             raise ValueError(f'`query` is for by = "sql", and this is by = "{self.by}"')
         return self
 
+    def files(self, recipe: str) -> Sequence[str]:
+        """Its source."""
+        return self.source
+
 
 async def retrieve(state: State, place: Place) -> dict[str, Any]:
     """Look for the question; the passages are numbered on from those found before."""

@@ -1,6 +1,7 @@
 """Route: which of the first layer's named seats is asked: a trivial question stays cheap."""
 
 import asyncio
+import glob
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,7 +14,7 @@ from nodes.chat.call import Call
 from nodes.conversation import question
 from nodes.given import given
 from nodes.hearing import Telling
-from nodes.learned import load, within
+from nodes.learned import kept_in, load, within
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
 from nodes.texts.pieces import CODE, MATH, cosine, rarer, vector, weighed
@@ -120,6 +121,11 @@ class Route(Call, Step):
             if (self.by == way) != bool(what):
                 raise ValueError(f'`by = "{way}"` and `{names[way]}` go together')
         return self
+
+    def files(self, recipe: str) -> Sequence[str]:
+        """What was learned for the recipe."""
+        learned = kept_in(recipe) if self.by == "learned" else None
+        return [glob.escape(str(learned))] if learned and learned.is_file() else []
 
     def calls(self, seats: int) -> int:
         """One, where a model chooses."""

@@ -1,7 +1,7 @@
 """SQL: each answer's query is guarded and run, and the rows that most agree on are the answer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -32,6 +32,10 @@ class Sql(Step):
     def gives_one(self) -> bool:
         """It writes one answer: what the queries came to, or that none did."""
         return True
+
+    def files(self, recipe: str) -> Sequence[str]:
+        """Its source."""
+        return self.source
 
 
 async def sql(state: State, place: Place) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class Step(BaseModel):
         """Whether it may wait for a person."""
         return False
 
+    def files(self, recipe: str) -> Sequence[str]:
+        """The files, as patterns, that its outcome hangs on in the recipe of that name."""
+        return ()
+
     def leaves(self, seats: int) -> int:
         """How many answers are left of so many."""
         return 1 if self.gives_one else seats

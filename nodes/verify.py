@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -67,6 +68,10 @@ class Verify(Call, Reading, Step):
     def pauses(self) -> bool:
         """Where a person decides in the end."""
         return self.otherwise == "ask"
+
+    def files(self, recipe: str) -> Sequence[str]:
+        """What its checks read."""
+        return [file for check in self.checks for file in check.files]
 
     def nodes(self, seats: int) -> tuple[str, ...]:
         """Each round is drawn."""

@@ -9,7 +9,8 @@ from moagraph.evals.flops import Parameters, tflops
 from moagraph.evals.item import DataSet, Item, digest
 from moagraph.evals.purse import Purse, check_prices
 from moagraph.evals.store import Ledger
-from moagraph.evals.systems import System, expected, version
+from moagraph.evals.systems import System, expected
+from moagraph.evals.version import version
 from moagraph.result import Result
 from nodes.errors import MoaError, StorageError
 from nodes.state import Json
@@ -76,7 +77,7 @@ class Answering:
         where = (system.name, item.temperature)
         if where not in self.settled:
             as_wanted = system.at(item.temperature, self.data.max_tokens)
-            self.settled[where] = (as_wanted, version(as_wanted))
+            self.settled[where] = (as_wanted, version(as_wanted.recipe))
         return Asked(*self.settled[where], item)
 
     async def _converse(self, job: Asked) -> None:

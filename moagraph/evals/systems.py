@@ -11,7 +11,6 @@ from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
 from moagraph.evals.alone import ask_alone
-from moagraph.evals.item import digest
 from moagraph.history import Thread, compiled, config_of, opened
 from moagraph.reading import values_of
 from moagraph.result import Result, result
@@ -20,12 +19,9 @@ from nodes.budget import Spent, estimate
 from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.chat.providers import check
-from nodes.chat.recorded import fingerprint, where
-from nodes.conversation import question, usable
+from nodes.conversation import question
 from nodes.errors import UnknownName, UsageError
-from nodes.fence import FENCE
-from nodes.state import Json, calls
-from prompts import read
+from nodes.state import Json
 
 
 class System(Protocol):
@@ -176,27 +172,9 @@ def is_model(name: str) -> bool:
     return ":" in name and not name.endswith(".toml")
 
 
-def version(said: System) -> str:
-    """A hash of all that its answers hang on: seats, steps, prompts, recorded answers."""
-    asked = said.recipe
-    told = [call for call in calls(asked)]
-    prompts = {call["prompt"]: usable(call["prompt"]) for call in told if call.get("prompt")}
-    if any(call.get("fence") for call in told):
-        prompts[FENCE] = read(FENCE)
-    names = [name for provider, name in map(split, _models(told)) if provider == "recorded"]
-    recorded = sorted({fingerprint(where(name)[1]) for name in names})
-    unnamed = {key: asked[key] for key in asked if key not in ("name", "about", "budget")}
-    return digest([unnamed, prompts, recorded])
-
-
 async def expected(said: System, messages: Sequence[tuple[str, str]]) -> Spent:
     """The most that an answer is expected to take."""
     return (await estimate(said.recipe, _said(messages))).all
-
-
-def _models(told: Sequence[Json]) -> list[str]:
-    others = [other for call in told for other in call.get("fallbacks", [])]
-    return [call["model"] for call in (*told, *others)]
 
 
 def _said(messages: Sequence[tuple[str, str]]) -> list[AnyMessage]:

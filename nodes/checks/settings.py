@@ -1,8 +1,12 @@
 """What a recipe may say of each verifier; `by` names the file beside this one that does it."""
 
+import glob
 import importlib.util
 import json
 import re
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -25,6 +29,11 @@ class Check(BaseModel):
     why: str | None = Field(None, description="What the writer is told where it fails.")
     timeout: float = Field(10, gt=0, le=600, description="Seconds for its verdict.")
     memory_mb: int = Field(1024, ge=64, description="The most memory that it may take.")
+
+    @property
+    def files(self) -> list[str]:
+        """The files, as patterns, that its verdict hangs on."""
+        return []
 
     def check_usable(self) -> None:
         """Refuse a verifier that cannot run; its package may not be here."""
@@ -109,6 +118,14 @@ class ByPython(Check):
         "values, the question."
     )
 
+    @property
+    def files(self) -> list[str]:
+        """The module's, where it can be found; nothing is imported for that."""
+        *packages, module = self.function.partition(":")[0].split(".")
+        folders = [str(Path(entry, *packages)) for entry in (*sys.path, "")]
+        found = PathFinder.find_spec(module, folders)
+        return [glob.escape(found.origin)] if found and found.has_location and found.origin else []
+
 
 class ByTests(Check):
     """Tests that the answer's Python code passes."""
@@ -135,6 +152,11 @@ class BySql(Check):
     by: Literal["sql"] = "sql"
     source: str = Field(description="An SQLite file.")
     rows: bool = Field(False, description="It must find something.")
+
+    @property
+    def files(self) -> list[str]:
+        """The database."""
+        return [self.source]
 
 
 CHECKS: dict[str, type[Check]] = {

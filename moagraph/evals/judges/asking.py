@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from moagraph.evals.alone import ask_alone
 from moagraph.evals.judge import NoVerdict, Ruling, Verdict
+from moagraph.evals.version import behind
 from nodes.chat.ask import with_bill
 from nodes.chat.call import Call
 from nodes.chat.reply import Reply
@@ -43,7 +45,12 @@ class ModelJudge:
 
     def said(self, messages: Sequence[tuple[str, str]]) -> Json:
         """All that its verdict hangs on: the call, and what is told."""
-        return {"call": self._told, "messages": messages}
+        return {"call": self._told, "messages": messages, **self._behind}
+
+    @cached_property
+    def _behind(self) -> Json:
+        behind_it = behind([self._told])
+        return {"behind": behind_it} if behind_it else {}
 
     @property
     def _told(self) -> Json:

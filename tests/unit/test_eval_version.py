@@ -1,0 +1,141 @@
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphs.load import load_recipe
+from graphs.mixture import SHIPPED
+from graphs.recipe import Recipe
+from moagraph.evals.judges.asking import ModelJudge, call_of
+from moagraph.evals.version import version
+from nodes.errors import UsageError
+from nodes.learned import Router, keep
+
+SEATS = '[[layers]]\nproposers = ["scripted:a", "scripted:b"]\n'
+LAST = 'aggregate = { step = "synthesize", model = "scripted:z" }\n'
+
+
+def recipe(folder: Path, text: str, name: str = "mine") -> Path:
+    file = folder / f"{name}.toml"
+    file.write_text(f'name = "{name}"\n{text}')
+    return file
+
+
+def of(file: Path) -> str:
+    return version(load_recipe(file).resolved())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_recipe_has_a_version(name: str) -> None:
+    said = load_recipe(name).resolved()
+    assert version(said) == version(Recipe.model_validate(said).resolved())
+
+
+def notes(folder: Path) -> tuple[str, Callable[[], object]]:
+    (folder / "notes.md").write_text("one")
+    step = '[[before]]\nstep = "retrieve"\nsource = "*.md"\n'
+    return step + SEATS + LAST, lambda: (folder / "notes.md").write_text("two")
+
+
+def more_notes(folder: Path) -> tuple[str, Callable[[], object]]:
+    text, _ = notes(folder)
+    return text, lambda: (folder / "more.md").write_text("more")
+
+
+def database(folder: Path) -> tuple[str, Callable[[], object]]:
+    def said(rows: int) -> None:
+        with sqlite3.connect(folder / "all.db") as connection:
+            connection.execute("create table if not exists t (x)")
+            connection.executemany("insert into t values (?)", [(1,)] * rows)
+        connection.close()
+
+    said(1)
+    return f'{SEATS}aggregate = {{ step = "sql", source = "all.db" }}\n', lambda: said(2)
+
+
+def prompt(folder: Path) -> tuple[str, Callable[[], object]]:
+    (folder / "ask.md").write_text("Read:$references")
+    last = LAST.replace(" }", ', prompt = "ask.md" }')
+    return SEATS + last, lambda: (folder / "ask.md").write_text("Look:$references")
+
+
+def passages(folder: Path) -> tuple[str, Callable[[], object]]:
+    text, _ = notes(folder)
+    (folder / "found.md").write_text("Found:$passages")
+    told = text.replace('"*.md"', '"notes.md"\nprompt = "found.md"')
+    return told, lambda: (folder / "found.md").write_text("Came:$passages")
+
+
+def nested(folder: Path) -> tuple[str, Callable[[], object]]:
+    inner = recipe(folder, SEATS + LAST, "inner")
+    text = SEATS.replace("scripted:a", f"moa:{inner}") + LAST
+    return text, lambda: recipe(folder, SEATS + LAST.replace(":z", ":y"), "inner")
+
+
+def recorded(folder: Path) -> tuple[str, Callable[[], object]]:
+    def said(text: str) -> None:
+        row = {"instruction": "q", "outputs": {"one": text}}
+        (folder / "replay.jsonl").write_text(json.dumps(row))
+
+    said("a")
+    seat = f"recorded:one@{folder / 'replay.jsonl'}"
+    return SEATS.replace("scripted:a", seat) + LAST, lambda: said("b")
+
+
+def function(folder: Path) -> tuple[str, Callable[[], object]]:
+    (folder / "rules.py").write_text("def fine(answer): return True")
+    check = '{ by = "python", function = "rules:fine" }'
+    step = f'[[after]]\nstep = "verify"\nmodel = "scripted:c"\nchecks = [{check}]\n'
+    text = SEATS + LAST + step
+    return text, lambda: (folder / "rules.py").write_text("def fine(answer): return False")
+
+
+def learned(folder: Path) -> tuple[str, Callable[[], object]]:
+    step = '[[before]]\nstep = "route"\nby = "learned"\notherwise = "near"\n'
+    seats = '{ name = "near", model = "scripted:a" }, { name = "far", model = "scripted:b" }'
+    text = f"{step}[[layers]]\nproposers = [{seats}]\n{LAST}"
+    return text, lambda: keep("mine", Router(["near", "far"], {"near": {}, "far": {}}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [notes, more_notes, database, prompt, passages, nested, recorded, function, learned],
+)
+def test_whatever_an_answer_hangs_on_is_in_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOA_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    text, change = changes(tmp_path)
+    file = recipe(tmp_path, text)
+    before = of(file)
+    assert of(file) == before
+    change()
+    assert of(file) != before
+
+
+def test_a_name_and_what_a_recipe_is_about_change_nothing(tmp_path: Path) -> None:
+    one = of(recipe(tmp_path, SEATS + LAST))
+    assert of(recipe(tmp_path, f'about = "x"\n{SEATS}{LAST}', "other")) == one
+
+
+def test_files_that_are_not_there_are_named_before_anything_is_asked(tmp_path: Path) -> None:
+    file = recipe(tmp_path, f'[[before]]\nstep = "retrieve"\nsource = "none/*"\n{SEATS}{LAST}')
+    with pytest.raises(UsageError, match=r"no file is found by `.*none/\*`"):
+        of(file)
+
+
+def test_a_judge_that_is_a_recipe_is_another_once_that_recipe_changes(tmp_path: Path) -> None:
+    file = recipe(tmp_path, SEATS + LAST, "council")
+
+    def said() -> Any:
+        return ModelJudge("judge", call_of(f"moa:{file}", 9)).said([("user", "x")])
+
+    before = said()
+    assert said() == before
+    recipe(tmp_path, SEATS + LAST.replace(":z", ":y"), "council")
+    assert said() != before
