@@ -8,6 +8,7 @@ from moagraph.evals.crowd import Told, each
 from moagraph.evals.flops import Parameters, tflops
 from moagraph.evals.item import DataSet, Item, digest
 from moagraph.evals.purse import Purse, check_prices
+from moagraph.evals.results import answer_place
 from moagraph.evals.store import Ledger
 from moagraph.evals.systems import System, expected
 from moagraph.evals.version import version
@@ -20,16 +21,20 @@ PAUSED = "it paused for a person, whom nobody can ask here"
 
 @dataclass(frozen=True)
 class Asked:
-    """A system and a row; the keys are those of its turns as far as they are known."""
+    """A system and a row; the keys are those of its turns as far as they are known.
+
+    `version` is the system's own, `settled` that of the system as the row wants it asked.
+    """
 
     system: System
     version: str
+    settled: str
     item: Item
 
     def key(self, answers: Sequence[str]) -> str:
         """Everything that determines the answer of the turn behind these answers."""
         return digest(
-            [self.system.name, self.version, str(self.item.id), self.item.messages(answers)]
+            [self.system.name, self.settled, str(self.item.id), self.item.messages(answers)]
         )
 
 
@@ -43,6 +48,7 @@ class Answering:
     told: Told
     parameters: Parameters = field(default_factory=Parameters)
     at_once: int = 8
+    versions: dict[str, str] = field(default_factory=dict)
     # Each system as the rows of one temperature want it, and its version.
     settled: dict[tuple[str, float | None], tuple[System, str]] = field(default_factory=dict)
 
@@ -50,10 +56,12 @@ class Answering:
         """Ask for all that does not stand yet."""
         jobs = [self._asked(system, item) for item in self.data.items for system in systems]
         if self.purse.limit is not None:
-            for recipe in {job.version: job.system.recipe for job in jobs}.values():
+            for recipe in {job.settled: job.system.recipe for job in jobs}.values():
                 await check_prices(recipe)
         total = sum(len(job.item.turns) for job in jobs)
-        self.told.began("answers", total, sum(len(self.standing(job)) for job in jobs))
+        standing = [row["key"] for job in jobs for row in self.standing(job)]
+        self.ledger.renew(standing, answer_place)
+        self.told.began("answers", total, len(standing))
         await each(jobs, self._converse, self.at_once)
 
     def standing(self, job: Asked) -> list[Json]:
@@ -78,7 +86,14 @@ class Answering:
         if where not in self.settled:
             as_wanted = system.at(item.temperature, self.data.max_tokens)
             self.settled[where] = (as_wanted, version(as_wanted.recipe))
-        return Asked(*self.settled[where], item)
+        as_wanted, settled = self.settled[where]
+        return Asked(as_wanted, self.version(system), settled, item)
+
+    def version(self, system: System) -> str:
+        """The system's, whatever a row wants of it."""
+        if system.name not in self.versions:
+            self.versions[system.name] = version(system.recipe)
+        return self.versions[system.name]
 
     async def _converse(self, job: Asked) -> None:
         rows = self.standing(job)
@@ -107,6 +122,7 @@ class Answering:
             "key": key,
             "system": job.system.name,
             "kind": job.system.kind,
+            "version": job.version,
             "dataset": self.data.name,
             "id": job.item.id,
             "turn": turn,

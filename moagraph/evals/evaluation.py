@@ -13,7 +13,7 @@ from moagraph.evals.item import DataSet
 from moagraph.evals.judge import Judge
 from moagraph.evals.judges.named import judge
 from moagraph.evals.purse import Purse
-from moagraph.evals.store import Ledger
+from moagraph.evals.results import current, where
 from moagraph.evals.systems import System, system
 from moagraph.evals.verdicts import Judging, cases_of
 from nodes.errors import UsageError
@@ -73,13 +73,14 @@ async def evaluate(
     _check_baseline(jury, baseline)
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
-        folder.note(_said(data, baseline, smoke), names, judges)
+        purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
+        answering = Answering(data, folder.answers, purse, how.told, how.parameters, how.at_once)
+        versions = {one.name: answering.version(one) for one in asked}
+        folder.note({**_said(data, baseline, smoke), "versions": versions}, names, judges)
         _tell(how.told, data, folder)
         if how.ready:
             judged = [one.recipe for one in jury if one.recipe]
             await how.ready([*(one.recipe for one in asked), *judged])
-        purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
-        answering = Answering(data, folder.answers, purse, how.told, how.parameters, how.at_once)
         await answering.run(asked)
         answers: dict[str, dict[str, list[Json]]] = {name: {} for name in names}
         for job, rows in answering.rows(asked):
@@ -96,7 +97,7 @@ async def judge_again(
     jury = [judge(name, data, how.judge_max_tokens) for name in judges]
     _check_baseline(jury, baseline)
     with opened(path) as folder:
-        answers = standing(folder.answers)
+        answers = standing(folder, data)
         names = list(answers)
         folder.note(folder.run | {"baseline": baseline}, names, judges)
         _tell(how.told, data, folder)
@@ -108,13 +109,16 @@ async def judge_again(
         return _outcome(folder, data, answers, judging)
 
 
-def standing(ledger: Ledger) -> dict[str, dict[str, list[Json]]]:
-    """The answers by system and row, turn after turn; of two to the same the newer one."""
+def standing(folder: Folder, data: DataSet) -> dict[str, dict[str, list[Json]]]:
+    """The answers to these rows by system and row, turn after turn."""
     turns: dict[str, dict[str, dict[int, Json]]] = {}
-    for row in ledger.rows.values():
-        if row.get("status") == "done":
+    asked = {
+        (str(item.id), turn): text for item in data.items for turn, text in enumerate(item.turns, 1)
+    }
+    for row in current(folder.run, list(folder.answers.rows.values())):
+        if row.get("status") == "done" and asked.get(where(row)) == row["question"]:
             of = turns.setdefault(row["system"], {}).setdefault(str(row["id"]), {})
-            of[row["turn"]] = row
+            of[row["turn"]] = dict(row)
     return {
         system: {id_: _in_a_row(rows) for id_, rows in found.items()}
         for system, found in turns.items()

@@ -42,6 +42,8 @@ class Folder:
             )
         now = {
             **said,
+            "baseline": said.get("baseline") or before.get("baseline"),
+            "versions": {**before.get("versions", {}), **said.get("versions", {})},
             "systems": _more(before.get("systems", []), systems),
             "judges": _more(before.get("judges", []), judges),
             "created": before.get("created") or datetime.now(UTC).isoformat(timespec="seconds"),

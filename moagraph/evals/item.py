@@ -48,6 +48,11 @@ class DataSet:
         return self if limit is None else replace(self, items=self.items[:limit])
 
 
+def heard(answers: Sequence[str], against: Sequence[str] | None = None) -> str:
+    """By which a verdict knows the answers that it is about."""
+    return digest([list(answers), None if against is None else list(against)])
+
+
 def digest(said: Any) -> str:
     """A short hash of plain JSON, whatever the order of its keys."""
     text = json.dumps(said, sort_keys=True, ensure_ascii=True)

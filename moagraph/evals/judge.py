@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from moagraph.evals.item import Item, digest
+from moagraph.evals.item import Item, digest, heard
 from nodes.errors import RunError
 from nodes.state import Json
 
@@ -52,10 +52,16 @@ class Trial:
     order: Order | None = None
     skills: tuple[str, ...] = ()
 
+    @property
+    def heard(self) -> str:
+        """The answers up to the turn, and the baseline's where it is shown."""
+        return heard(self.case.answers, self.case.against if self.order else None)
+
     def keys(self, judge: str) -> list[str]:
         """Of its verdicts: one, or one a skill."""
         case, compared = self.case, self.case.baseline if self.order else None
         where = [judge, case.system, compared, str(case.item.id), case.turn, self.order]
+        where.append(self.heard)
         key = digest([where, self.prompt, self.said])
         return [f"{key}:{skill}" for skill in self.skills] or [key]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.files import read_json
+from moagraph.evals.item import heard
 from nodes.errors import UsageError
 
 Row = Mapping[str, Any]
@@ -44,6 +45,17 @@ def where(row: Row) -> Where:
     return str(row["id"]), int(row.get("turn") or 1)
 
 
+def answer_place(row: Row) -> tuple[Any, ...]:
+    """What the row is an answer to, and whose; the newest counts."""
+    return row["system"], where(row)
+
+
+def verdict_place(row: Row) -> tuple[Any, ...]:
+    """What the row is a verdict on, and whose; the newest counts."""
+    who = (row["judge"], row["system"], row.get("baseline"), row.get("order"), row.get("skill"))
+    return *who, where(row)
+
+
 def read_results(folder: Path) -> Results:
     """The folder's files; a line that cannot be read is left out, and said so."""
     run = read_json(folder / "run.json", "run")
@@ -56,6 +68,11 @@ def read_results(folder: Path) -> Results:
         raise UsageError(f"{folder}: there are no answers yet; `moa eval run` makes some")
     if run.get("smoke"):
         notes.insert(0, "a smoke run: too few questions to compare its numbers with others")
+    found = current(run, answers)
+    told = _about(run, found, verdicts)
+    if left := len(answers) - len(found) + len(verdicts) - len(told):
+        notes.append(f"{left} rows are of what was changed since then, and are not counted")
+    answers, verdicts = found, told
     named = _named([*run.get("systems", []), *(str(row["system"]) for row in answers)])
     return Results(
         folder,
@@ -68,6 +85,41 @@ def read_results(folder: Path) -> Results:
         [{**row, **_renamed(row, named, "system", "baseline")} for row in verdicts],
         notes,
     )
+
+
+def current(run: Row, answers: Sequence[Row]) -> list[Row]:
+    """Each question's newest answer by each system, as the system was when it was run last."""
+    known = run.get("versions", {})
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in answers:
+        if row.get("version") in (None, known.get(row["system"], row.get("version"))):
+            found[answer_place(row)] = row
+    return list(found.values())
+
+
+def _about(run: Row, answers: Sequence[Row], verdicts: Sequence[Row]) -> list[Row]:
+    """The newest verdicts on those very answers, and beside that very baseline."""
+    texts = {(row["system"], where(row)): row["answer"] for row in answers}
+    baseline = run.get("baseline")
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in verdicts:
+        compared = row.get("baseline")
+        if compared and baseline and compared != baseline:
+            continue
+        if row.get("heard") in (None, _heard(texts, row)):
+            found[verdict_place(row)] = row
+    return list(found.values())
+
+
+def _heard(texts: Mapping[tuple[str, Where], str], row: Row) -> str | None:
+    """What a verdict on the row's answers would be about today; None where one is missing."""
+    id_, turn = where(row)
+    both = [row["system"], *([row["baseline"]] if row.get("order") else [])]
+    said = [
+        [texts.get((system, (id_, number))) for number in range(1, turn + 1)] for system in both
+    ]
+    whole = [[text for text in one if text is not None] for one in said]
+    return heard(*whole) if all(len(one) == turn for one in whole) else None
 
 
 def _named(systems: Sequence[str]) -> dict[str, str]:
@@ -97,7 +149,8 @@ def _rows(file: Path, needed: Sequence[str], notes: list[str]) -> list[Row]:
         if not isinstance(row, dict) or missing:
             notes.append(f"{file.name}: line {number} is not whole and was left out")
             continue
-        found[str(row["key"])] = row
+        found.pop(key := str(row["key"]), None)  # the newest stands last
+        found[key] = row
     return list(found.values())
 
 

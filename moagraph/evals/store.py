@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -54,12 +54,19 @@ class Ledger:
             for row in rows:
                 self._take(row)
 
+    def renew(self, keys: Iterable[str], place: Callable[[Json], object]) -> None:
+        """Write again what is wanted and stands, where another row has taken its place since."""
+        newest = {place(row): key for key, row in self.rows.items()}
+        wanted = (self.rows[key] for key in keys if key in self)
+        if old := [row for row in wanted if newest[place(row)] != row["key"]]:
+            self.add([{**row, "again": True} for row in old])
+
     def close(self) -> None:
         """Let go of the file."""
         self._out.close()
 
     def _take(self, row: Json) -> None:
-        self.spent += row.get("cost_usd") or 0.0
+        self.spent += 0.0 if row.get("again") else row.get("cost_usd") or 0.0
         self.priced &= not is_unpriced(row)
         if not (row["key"] in self and row.get("status") == "failed"):
             self.rows.pop(row["key"], None)  # the newest stands last

@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, interval, means, of_mean, resamples
+from moagraph.evals.bootstrap import Interval, of_mean
 from moagraph.evals.results import Results, Row, Where, where
 
 GRADES = {"grade", "flask"}
 USAGE = ("calls", "input_tokens", "output_tokens")
+Values: TypeAlias = dict[tuple[str, str, str], dict[Where, float]]
 NAMES = {
     "pairwise-logprobs": "win rate, %",
     "pairwise": "win rate, both orders, %",
@@ -111,30 +113,32 @@ class Gap:
 def gaps(one: Results, other: Results) -> list[Gap]:
     """Every pair of systems, one from each run, that a judge ruled on in the same way."""
     found = []
-    mine, yours = ruled(one), ruled(other)
-    for (system, judge, method), rows in mine.items():
+    mine, yours = valued(one), valued(other)
+    for (system, judge, method), said in mine.items():
         for (second, *same), others in yours.items():
             if same == [judge, method] and (system != second or one is not other):
-                gap = _gap(by_question(rows), by_question(others))
+                gap = paired(said, others)
                 if gap:
                     found.append(Gap(system, second, judge, method, *gap))
     return found
 
 
-def _gap(
+def valued(results: Results) -> Values:
+    """By system, judge and method the value of each question and turn."""
+    return {key: by_question(rows) for key, rows in ruled(results).items()}
+
+
+def paired(
     mine: Mapping[Where, float], yours: Mapping[Where, float]
 ) -> tuple[int, float, Interval | None] | None:
-    questions = sorted({key[0] for key in mine.keys() & yours.keys()})
-    if not questions:
+    """Of the questions that both have how many there are, and how much better the first is."""
+    less: dict[str, list[float]] = defaultdict(list)
+    for key in sorted(mine.keys() & yours.keys()):
+        less[key[0]].append(mine[key] - yours[key])
+    if not less:
         return None
-    both = mine.keys() & yours.keys()
-    values = [
-        np.mean([mine[key] - yours[key] for key in both if key[0] == question])
-        for question in questions
-    ]
-    gap = np.array(values, dtype=np.float64)
-    drawn = interval(means(gap, resamples(len(gap)))) if len(gap) > 1 else None
-    return len(gap), float(gap.mean()), drawn
+    gap = np.array([np.mean(turns) for turns in less.values()], dtype=np.float64)
+    return len(gap), float(gap.mean()), of_mean(gap)
 
 
 def ruled(results: Results) -> dict[tuple[str, str, str], list[Row]]:

@@ -11,6 +11,7 @@ from moagraph.evals.crowd import Told, each
 from moagraph.evals.item import Item
 from moagraph.evals.judge import Case, Judge, NoVerdict, Ruling, Trial, Verdict
 from moagraph.evals.purse import Purse, check_prices
+from moagraph.evals.results import verdict_place
 from moagraph.evals.store import Ledger
 from nodes.budget import Spent, estimate
 from nodes.errors import UsageError
@@ -37,8 +38,10 @@ class Judging:
             for judge in judges:
                 if judge.recipe:
                     await check_prices(judge.recipe)
-        standing = sum(self.stands(*one) for one in trials)
-        self.told.began("verdicts", len(trials), standing)
+        standing = [one for one in trials if self.stands(*one)]
+        keys = [key for judge, trial in standing for key in trial.keys(judge.name)]
+        self.ledger.renew(keys, verdict_place)
+        self.told.began("verdicts", len(trials), len(standing))
         await each((one for one in trials if not self.stands(*one)), self._rule, self.at_once)
 
     def stands(self, judge: Judge, trial: Trial) -> bool:
@@ -119,6 +122,7 @@ def _row(judge: Judge, trial: Trial, key: str, verdict: Verdict, text: str) -> J
         "baseline": case.baseline if compared else None,
         "id": case.item.id,
         "turn": case.turn,
+        "heard": trial.heard,
         "category": case.item.category,
         "preference": verdict.preference,
         "score": verdict.score,

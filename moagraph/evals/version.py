@@ -1,7 +1,8 @@
 """What an answer hangs on beside its question, in a hash: whoever changes it is asked again."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import Any
 
 from graphs.kinds import KINDS
 from graphs.load import load_recipe
@@ -14,7 +15,9 @@ from nodes.knowledge.sources import found
 from nodes.state import Json, parts
 from prompts import read
 
-UNHEARD = {"name", "about", "budget"}  # what no answer hangs on
+# What no answer hangs on: what things are called, cost, and how much is asked at once.
+UNHEARD = {"name", "about", "one_at_a_time", "price", "limits", "api_key_env"}
+NAMED = {"name"}  # but a seat's name is what steps know it by
 
 
 def version(recipe: Json, around: frozenset[str] = frozenset()) -> str:
@@ -23,8 +26,7 @@ def version(recipe: Json, around: frozenset[str] = frozenset()) -> str:
     Recipes around it are not looked at again.
     """
     told = parts(recipe)
-    said = {key: value for key, value in recipe.items() if key not in UNHEARD}
-    return digest([said, _prompts(told), _files(recipe), behind(told, around)])
+    return digest([_heard(recipe, UNHEARD), _prompts(told), _files(recipe), behind(told, around)])
 
 
 def behind(calls: Iterable[Json], around: frozenset[str] = frozenset()) -> Json:
@@ -38,6 +40,14 @@ def behind(calls: Iterable[Json], around: frozenset[str] = frozenset()) -> Json:
             inner = load_recipe(name).resolved()
             lies[f"moa:{name}"] = version(inner, around | {name})
     return lies
+
+
+def _heard(said: Any, unheard: Set[str]) -> Any:
+    if isinstance(said, list):
+        return [_heard(one, unheard - NAMED) for one in said]
+    if not isinstance(said, dict):
+        return said
+    return {key: _heard(one, unheard - NAMED) for key, one in said.items() if key not in unheard}
 
 
 def _prompts(told: Sequence[Json]) -> dict[str, str]:

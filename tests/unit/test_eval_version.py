@@ -123,6 +123,25 @@ def test_a_name_and_what_a_recipe_is_about_change_nothing(tmp_path: Path) -> Non
     assert of(recipe(tmp_path, f'about = "x"\n{SEATS}{LAST}', "other")) == one
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "one_at_a_time = true\n",
+        "limits = { scripted = { max_concurrency = 2 } }\n",
+        "defaults = { price = { input = 1.0, output = 2.0 } }\n",
+    ],
+)
+def test_what_is_asked_at_once_and_its_price_change_nothing(tmp_path: Path, more: str) -> None:
+    assert of(recipe(tmp_path, more + SEATS + LAST)) == of(recipe(tmp_path, SEATS + LAST))
+
+
+def test_what_a_turn_may_cost_and_how_a_seat_is_called_change_it(tmp_path: Path) -> None:
+    plain = of(recipe(tmp_path, SEATS + LAST))
+    assert of(recipe(tmp_path, f"budget = {{ max_calls = 2 }}\n{SEATS}{LAST}")) != plain
+    named = SEATS.replace('"scripted:a"', '{ model = "scripted:a", name = "x" }')
+    assert of(recipe(tmp_path, named + LAST)) != plain
+
+
 def test_files_that_are_not_there_are_named_before_anything_is_asked(tmp_path: Path) -> None:
     file = recipe(tmp_path, f'[[before]]\nstep = "retrieve"\nsource = "none/*"\n{SEATS}{LAST}')
     with pytest.raises(UsageError, match=r"no file is found by `.*none/\*`"):

@@ -20,7 +20,7 @@ from moagraph.evals.report.cases import worst
 from moagraph.evals.report.papers import LC, Own, own_of, papers
 from moagraph.evals.results import Results
 from moagraph.evals.score import Score, score
-from moagraph.evals.summary import Bill, Gap, Measure, bills, gaps, measures
+from moagraph.evals.summary import Bill, Gap, Measure, Values, bills, gaps, measures, paired, valued
 from nodes.errors import UsageError
 
 FEWEST = 20  # questions, for a word on who is better
@@ -43,7 +43,7 @@ def report(runs: Sequence[Results], constants: Constants | None = None) -> Repor
         scores = _scores(run, found, constants)
         own += [*own_of(found), *_lc(scores)]
         sections.append(Section(f"Run {_name(run)}", list(_run(run, found, scores)), run.notes))
-    sections.append(_compared(runs))
+    sections.append(_compared(runs, found))
     sections += [
         Section(f"Worst cases of {_name(run)}", cases) for run in runs if (cases := worst(run))
     ]
@@ -179,39 +179,40 @@ def _lc(scores: Sequence[Score]) -> list[Own]:
     return [Own(one.model, LC, one.lc.value, one.lc.interval) for one in scores if one.lc]
 
 
-def _compared(runs: Sequence[Results]) -> Section:
-    """Of two runs every pair; of one the recipes against the best single model."""
+def _compared(runs: Sequence[Results], measured: Sequence[Measure]) -> Section:
+    """Of two runs every pair; of one, as it was measured, its recipes and the best single model."""
     if len(runs) == 2:
         found = gaps(runs[0], runs[1])
         title = f"{_name(runs[0])} less {_name(runs[1])}"
         return Section(title, list(_gaps(title, found)), [] if found else ["nothing in common"])
-    found = _over_the_best(runs[0])
+    found = _over_the_best(runs[0], measured)
     title = "Recipes less the best single model"
     notes = [_verdict(gap) for gap in found] or ["no recipe and single model share a judge here"]
     return Section(title, list(_gaps(title, found)), notes)
 
 
-def _over_the_best(run: Results) -> list[Gap]:
+def _over_the_best(run: Results, measured: Sequence[Measure]) -> list[Gap]:
     """Each recipe less the single model that the same judge liked best; the baseline counts too."""
     kinds = {row["system"]: row.get("kind") for row in run.answers}
+    said = valued(run)
     found = list[Gap]()
-    for judge, method in dict.fromkeys((one.judge, one.method) for one in measures(run)):
-        mine = [one for one in measures(run) if (one.judge, one.method) == (judge, method)]
+    for judge, method in dict.fromkeys((one.judge, one.method) for one in measured):
+        mine = [one for one in measured if (one.judge, one.method) == (judge, method)]
         all_ = [one for one in (*mine, *_even(run, mine)) if one.value is not None]
         singles = [one for one in all_ if kinds.get(one.system, "model") != "recipe"]
         if not singles:
             continue
         best = max(singles, key=lambda one: one.value or 0.0)
-        found += _less(run, [one for one in all_ if kinds.get(one.system) == "recipe"], best)
+        found += _less(said, [one for one in all_ if kinds.get(one.system) == "recipe"], best)
     return found
 
 
-def _less(run: Results, recipes: Sequence[Measure], best: Measure) -> Iterator[Gap]:
-    known = {(gap.one, gap.other, gap.judge, gap.method): gap for gap in gaps(run, run)}
+def _less(said: Values, recipes: Sequence[Measure], best: Measure) -> Iterator[Gap]:
     for one in recipes:
         key = (one.system, best.system, one.judge, one.method)
-        if key in known:
-            yield known[key]
+        how = (one.judge, one.method)
+        if gap := paired(said.get((one.system, *how), {}), said.get((best.system, *how), {})):
+            yield Gap(*key, *gap)
         elif best.interval is None and one.value is not None:  # the baseline: half, by definition
             low, high = one.interval or (one.value, one.value)
             drawn = (low - 50, high - 50) if one.interval else None
