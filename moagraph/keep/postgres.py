@@ -139,7 +139,10 @@ def opened(url: str, serde: SerializerProtocol) -> Iterator[PostgresThreads]:
             _set_up(threads, pool)
         except psycopg.Error as error:
             raise StorageError(_told(url, error)) from error
-        yield threads
+        try:
+            yield threads
+        finally:
+            threads.finished()
 
 
 def _set_up(threads: PostgresThreads, pool: ConnectionPool[Any]) -> None:

@@ -135,7 +135,9 @@ def opened(file: Path, serde: SerializerProtocol) -> Iterator[SqliteThreads]:
         _set_up(threads)
         yield threads
     finally:
-        connection.close()
+        threads.finished()
+        with threads.lock:  # closed beneath a statement, it would take the process with it
+            connection.close()
 
 
 def _set_up(threads: SqliteThreads) -> None:

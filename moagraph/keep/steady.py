@@ -4,22 +4,71 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, TypeVar
+from contextvars import copy_context
+from functools import partial
+from threading import Condition
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from nodes.errors import StorageError, UsageError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 KEY = "set MOA_ENCRYPTION_KEY to the key that they were written with"
 PATIENCE = 30.0  # seconds that a database may be away before a run gives up
+
+
+class UnderWay:
+    """Calls in other threads: whoever gave up waiting for one, it goes on to its end."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._number = 0
+        self._changed = Condition()
+
+    async def run(self, call: Callable[P, T], *args: P.args, **said: P.kwargs) -> T:
+        """The call's result; a caller that is cancelled leaves it running."""
+        work = partial(copy_context().run, call, *args, **said)
+        self._count(1)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(None, self._counted, work)
+        except BaseException:  # nobody will run it
+            self._count(-1)
+            raise
+        return await asyncio.shield(future)
+
+    def wait(self, seconds: float) -> None:
+        """Until none is left, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._number, seconds)
+
+    def _counted(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            self._count(-1)
+
+    def _count(self, by: int) -> None:
+        with self._changed:
+            self._number += by
+            self._changed.notify_all()
 
 
 class Steady(BaseCheckpointSaver[str]):
     """Put before one of the engine's sync savers; its async methods run them in threads."""
 
     failures: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def __init__(self, *args: Any, **said: Any) -> None:
+        """As the engine's saver."""
+        super().__init__(*args, **said)
+        self._under_way = UnderWay()
+
+    def finished(self) -> None:
+        """What was begun is written: the connection may go."""
+        self._under_way.wait(PATIENCE)
 
     def passes(self, error: Exception) -> bool:
         """Whether waiting can help."""
@@ -94,28 +143,28 @@ class Steady(BaseCheckpointSaver[str]):
 
     async def aget_tuple(self, config: Any) -> Any:
         """See `get_tuple`."""
-        return await asyncio.to_thread(self.get_tuple, config)
+        return await self._under_way.run(self.get_tuple, config)
 
     async def alist(self, config: Any, **options: Any) -> AsyncIterator[Any]:
         """See `list`."""
-        for item in await asyncio.to_thread(self.list, config, **options):
+        for item in await self._under_way.run(self.list, config, **options):
             yield item
 
     async def aput(self, *what: Any) -> Any:
         """See `put`."""
-        return await asyncio.to_thread(self.put, *what)
+        return await self._under_way.run(self.put, *what)
 
     async def aput_writes(self, *what: Any, **where: Any) -> None:
         """See `put_writes`."""
-        await asyncio.to_thread(self.put_writes, *what, **where)
+        await self._under_way.run(self.put_writes, *what, **where)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `delete_thread`."""
-        await asyncio.to_thread(self.delete_thread, thread_id)
+        await self._under_way.run(self.delete_thread, thread_id)
 
     async def aget_delta_channel_history(self, **what: Any) -> Any:
         """See `get_delta_channel_history`."""
-        return await asyncio.to_thread(lambda: self.get_delta_channel_history(**what))
+        return await self._under_way.run(lambda: self.get_delta_channel_history(**what))
 
 
 def busy(thread_id: str) -> UsageError:

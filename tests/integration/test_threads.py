@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
 
 from moagraph import Recipe, ask
 from moagraph.archive import export_thread
@@ -122,6 +123,28 @@ def test_the_list_is_a_table_that_no_text_breaks(threads: Threads) -> None:
     assert line.endswith("…")
     assert "\x1b" not in done.out
     assert line.index("first") == header.index("question")
+
+
+@pytest.mark.usefixtures("store")
+def test_what_was_begun_is_written_although_nobody_waits_for_it() -> None:
+    names = {f"t{number}" for number in range(40)}
+
+    async def left() -> None:
+        with open_threads() as threads:
+            tasks = [asyncio.create_task(kept(threads, name)) for name in names]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(one) for one in ended} == {asyncio.CancelledError}
+
+    async def kept(threads: Threads, name: str) -> None:
+        config = {"configurable": {"thread_id": name, "checkpoint_ns": ""}}
+        await threads.aput(config, empty_checkpoint(), {}, {})
+
+    asyncio.run(left())
+    with open_threads() as threads:
+        assert {name for name, _ in threads.names()} == names
 
 
 @pytest.mark.usefixtures("store")
