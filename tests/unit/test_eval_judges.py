@@ -185,6 +185,33 @@ async def test_recorded_preferences_are_looked_up(
     assert judge(name, EMPTY).trials(case(system="other")) == []
 
 
+@pytest.mark.parametrize(
+    ("baseline", "liked"),
+    [("b", 1.25), ("recorded:b@file", 1.25), ("recipes/c.toml", 1.75), ("d", None), (None, None)],
+)
+async def test_a_recorded_preference_holds_against_its_own_baseline_only(
+    tmp_path: Path, baseline: str | None, liked: float | None
+) -> None:
+    row = {"instruction": "2+2?", "generator_2": "s"}
+    said = [row | {"generator_1": "b", "preference": 1.25}]
+    said += [row | {"generator_1": "recorded:c@other", "preference": 1.75}]
+    (tmp_path / "kept.json").write_text(json.dumps(said))
+    one = Case(case().item, "s", ("4",), baseline, ("5",))
+    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    came = [await found.rule(trial) for trial in found.trials(one)]
+    assert [verdict.preference for ruling in came for verdict in ruling.verdicts] == (
+        [] if liked is None else [liked]
+    )
+
+
+def test_the_same_preference_against_another_baseline_is_another_verdict(tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text(json.dumps(REPLAY))
+    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    cases = [Case(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
+    one, other = (trial.keys("j") for each in cases for trial in found.trials(each))
+    assert one != other
+
+
 @pytest.mark.parametrize("odd", ["NaN", "null", "3", '"a"'])
 async def test_a_recorded_preference_that_is_none_is_kept_as_unread(
     tmp_path: Path, odd: str
