@@ -117,6 +117,7 @@ def half(said): return len(said["answer"]) / 2
 def yes(said): return said["answer"] == said["reference"]
 def nan(said): return float("nan")
 def nothing(said): return None
+def huge(said): return 1e307
 def wrong(said): return said["nowhere"]
 number = 3
 """
@@ -129,16 +130,17 @@ async def test_a_function_of_ones_own_judges(
     monkeypatch.chdir(tmp_path)
     said = {
         name: await ruled(f"python:my_judges_of_tests:{name}", case())
-        for name in ("half", "yes", "nan", "nothing", "wrong")
+        for name in ("half", "yes", "nan", "huge", "nothing", "wrong")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
         Verdict(score=0.5),
         Verdict(score=1.0),
     ]
-    unread = [said[name] for name in ("nan", "nothing", "wrong")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 3
+    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong")]
+    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 4
     assert [one.text for one in unread] == [
         "the function returned nan",
+        "the function returned 1e+307",
         "the function returned None",
         "KeyError: 'nowhere'",
     ]
@@ -155,6 +157,7 @@ REFUSED = {
     "python:json": "a function is named as `python:package.module:function`",
     "python:nowhere_at_all:f": "cannot be imported",
     "python:json:nothing": "cannot be imported",
+    "python:.json:loads": "cannot be imported: TypeError: the 'package' argument",
     "python:sys:path": "is no function",
     "recorded:/nowhere": "cannot read '/nowhere'",
 }
@@ -166,6 +169,28 @@ def test_a_judge_that_cannot_judge_is_refused_in_one_line(name: str) -> None:
         judge(name, EMPTY)
     assert REFUSED[name] in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("1 / 0", "ZeroDivisionError: division"), ("exit('a\\nb')", "SystemExit: a b"), ("(", "Synt")],
+)
+def test_a_module_that_cannot_be_run_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    (tmp_path / "broken_judges_of_tests.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName) as refused:
+        judge("python:broken_judges_of_tests:f", EMPTY)
+    assert f"cannot be imported: {told}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_record_whose_model_is_no_text_is_refused(tmp_path: Path) -> None:
+    row = {"instruction": "2+2?", "generator_2": ["s"], "preference": 1.25}
+    (tmp_path / "kept.json").write_text(json.dumps([row]))
+    with pytest.raises(UsageError, match=r"`generator_2` \['s'\] is no text"):
+        judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
 
 
 REPLAY = [{"instruction": "2+2?", "outputs": {}, "preference": {"s": 0.25}}]

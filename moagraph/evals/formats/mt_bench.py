@@ -89,7 +89,8 @@ def write_lines(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """An object a line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    file.write_text(text, encoding="utf-8")
+    # Half a character stays one: it is written as JSON escapes it.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def averages(grades: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -12,12 +12,13 @@ import sys
 from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from nodes.errors import UnknownName, UsageError
 from nodes.state import Json
+
+MOST = 1e100  # beyond it, sums and squares of scores are no longer finite
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Python:
             score = None if said is None else float(said)
         except Exception as error:  # whatever the function of a user raises
             return Ruling([Verdict(parsed=False)], f"{type(error).__name__}: {error}")
-        if score is None or not isfinite(score):
+        if score is None or not abs(score) <= MOST:
             return Ruling([Verdict(parsed=False)], f"the function returned {said!r}")
         return Ruling([Verdict(score=score)])
 
@@ -66,8 +67,9 @@ def python(name: str, path: str) -> Python:
     sys.path.insert(0, here)
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UnknownName(f"{name!r} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # a module of a user may raise whatever it likes
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UnknownName(f"{name!r} cannot be imported: {told}") from error
     finally:
         sys.path.remove(here)
     if not callable(function):

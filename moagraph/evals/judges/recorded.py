@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def recorded(name: str, path: str) -> Recorded:
     for row in _rows(file):
         named = row.get("generator_1")
         against = None if named is None else _bare(str(named))
-        for model, liked in _preferences(row):
+        for model, liked in _preferences(path, row):
             of = known.setdefault((_bare(model), str(row.get("instruction"))), {})
             of.setdefault(against, liked)
     if not known:
@@ -62,18 +61,21 @@ def recorded(name: str, path: str) -> Recorded:
     return Recorded(name, known)
 
 
-def _preferences(row: Json) -> list[tuple[str, float | None]]:
+def _preferences(path: str, row: Json) -> list[tuple[str, float | None]]:
     said = row.get("preference")
     if isinstance(said, dict):
         return [(model, _between(liked, 0, 1)) for model, liked in said.items()]
     if "generator_2" in row and "preference" in row:
-        return [(row["generator_2"], DRAW if said == 0 else _between(said, 1, 2))]
+        model = row["generator_2"]
+        if not isinstance(model, str):
+            raise UsageError(f"{path!r}: `generator_2` {model!r} is no text: it names the model")
+        return [(model, DRAW if said == 0 else _between(said, 1, 2))]
     return []
 
 
 def _between(said: Any, least: int, most: int) -> float | None:
     """The preference from 1 to 2; a record may hold NaN or nothing."""
-    if not isinstance(said, int | float) or not isfinite(said) or not least <= said <= most:
+    if not isinstance(said, int | float) or not least <= said <= most:
         return None
     return float(said) + (1 - least)
 
