@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from nodes.errors import UsageError
@@ -54,8 +55,15 @@ def _question(file: Path, number: int, line: str) -> Question:
         row = json.loads(line)
         preference = {str(name): float(said) for name, said in row["preference"].items()}
         answers = {str(name): str(said) for name, said in row["outputs"].items()}
-        return Question(str(row["instruction"]), answers, preference)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        question = Question(str(row["instruction"]), answers, preference)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"{file}:{number}: no object with `instruction`, `outputs` and `preference`"
         ) from error
+    odd = next((name for name, said in preference.items() if not isfinite(said)), None)
+    if odd is not None:
+        raise UsageError(
+            f"{file}:{number}: the preference for {odd!r} is {preference[odd]}, which ranks "
+            "nothing: leave it out"
+        )
+    return question
