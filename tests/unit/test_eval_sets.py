@@ -55,8 +55,9 @@ def test_rows_without_an_id_are_known_by_what_they_say_in_any_order(tmp_path: Pa
 
 
 def test_plain_text_is_a_question_a_line(tmp_path: Path) -> None:
-    found = open_set(written(tmp_path, "why?", "", "  who? ", name="asked.txt"))
-    assert [item.turns for item in found.items] == [("why?",), ("who?",)]
+    lines = "why?", "", "  who? ", "one\u2028question\r"
+    found = open_set(written(tmp_path, *lines, name="asked.txt"))
+    assert [item.turns for item in found.items] == [("why?",), ("who?",), ("one\u2028question",)]
 
 
 def test_a_row_that_stands_there_twice_is_asked_once_and_told(tmp_path: Path) -> None:

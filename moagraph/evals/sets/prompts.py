@@ -21,7 +21,7 @@ def is_plain(text: str) -> bool:
 
 def plain(file: Path) -> DataSet:
     """One prompt a line."""
-    lines = [line.strip() for line in text_of(file).splitlines() if line.strip()]
+    lines = [line.strip() for line in text_of(file).split("\n") if line.strip()]
     return DataSet(file.stem, _named([(None, Item("", (line,))) for line in lines]), str(file))
 
 

@@ -44,7 +44,8 @@ def read_questions(data: Path) -> list[Question]:
         raise UsageError(f"{told}; --data names their file or folder") from error
     except (EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: not a whole file of text or its gzip: {error}") from error
-    found = [_question(file, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
+    lines = enumerate(text.split("\n"), 1)
+    found = [_question(file, n, line) for n, line in lines if line.strip()]
     if not found:
         raise UsageError(f"{file}: there are no questions")
     return found
