@@ -1,4 +1,5 @@
 import json
+import sys
 from math import log
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,20 @@ def test_a_judge_that_cannot_judge_is_refused_in_one_line(name: str) -> None:
         judge(name, EMPTY)
     assert REFUSED[name] in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_function_whose_helper_is_mended_judges_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = []
+    for value in ("1", "1", "22"):
+        text = f"def judge(said): return helper()\ndef helper(): return {value}\n"
+        (tmp_path / "helped_judges_of_tests.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "helped_judges_of_tests", raising=False)
+        [trial] = judge("python:helped_judges_of_tests:judge", EMPTY).trials(case())
+        keys.append(trial.keys("j"))
+    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(
