@@ -71,6 +71,7 @@ def test_skills_are_read_from_the_last_braces() -> None:
     text = 'Fine {x}. {"Factuality": 4, "Logical_Correctness": "N/A", "Readability": 9}'
     assert scores(text) == {"factuality": 4.0, "logical correctness": None}
     assert scores("{'Factuality': 3.5}") == {"factuality": 3.5}
+    assert scores('{"Factuality": "4", "Readability": "nine"}') == {"factuality": 4.0}
     for odd in ("", "no braces", "{Factuality 3}", "{[1]: 2}", '{"Factuality": nan}', "{1, 2}"):
         assert scores(odd) == {}
 
@@ -97,9 +98,14 @@ def test_a_row_without_skills_is_graded_in_all_twelve() -> None:
 
 def test_texts_and_numbers_match_but_for_their_dress() -> None:
     assert same_text(' "Paris." ', "paris")
+    assert same_text('"Paris".', "Paris")
     assert not same_text("Paris, France", "Paris")
+    assert same_text("**.5**", ".5")
+    assert not same_text(".5", "5")
     assert same_number("So it is $1,250.00.", "#### 1250")
     assert same_number("-3", "-3.0")
+    assert same_number("x is \N{MINUS SIGN}5", "-5")
+    assert not same_number("x is \N{MINUS SIGN}5", "5")
     assert not same_number("between 3 and 4", "3")
     assert not same_number("none", "3")
 
