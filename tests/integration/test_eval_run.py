@@ -232,6 +232,24 @@ async def test_mt_bench_holds_two_turns_at_its_temperatures_and_judges_by_its_ow
     }
 
 
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        ("exact", "row 81 has none: give the row a `reference`"),
+        (f"grade:{JUDGE}", "row 111 is judged beside a reference answer, and there is none"),
+        (f"pairwise:{JUDGE}", "the data set's judge prompts lack 'pair-v2'"),
+    ],
+)
+async def test_a_judge_that_lacks_something_is_refused_before_anybody_is_asked(
+    vllm: Provider, tmp_path: Path, judge: str, told: str
+) -> None:
+    place = mt_bench(tmp_path)
+    (place / "reference_answer_gpt-4.jsonl").unlink()
+    with pytest.raises(UsageError, match=told):
+        await run(tmp_path, judge, data=place)
+    assert vllm.calls == []
+
+
 async def test_a_recipe_is_asked_at_a_data_sets_temperature_in_every_seat(
     vllm: Provider, tmp_path: Path
 ) -> None:
