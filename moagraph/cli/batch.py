@@ -26,9 +26,9 @@ def batch(
 ) -> None:
     """Answer every question of a file that another file has no answer to yet."""
     file = Path(out).expanduser()
-    if file.exists() and file.samefile(Path(given).expanduser()):
-        raise UsageError(f"{out!r} holds the questions: name another file for the answers")
     data = open_set(given, limit)
+    if file.exists() and file.samefile(data.source):
+        raise UsageError(f"{out!r} holds the questions: name another file for the answers")
     name, progress = pick(recipe), Progress()
     how = How(
         at_once=concurrency,

@@ -15,7 +15,7 @@ from moagraph.cli.screen import out, say
 from moagraph.cli.stock import stock
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
-from moagraph.evals.folder import told
+from moagraph.evals.folder import RUN, told
 from moagraph.evals.purse import Spent
 from moagraph.evals.sets.open import open_set
 from nodes.chat.recorded import VARIABLE
@@ -79,6 +79,11 @@ def judge(
     said = told(path)
     if not said:
         raise UsageError(f"{folder!r} holds no evaluation: `moa eval run` makes one")
+    if not isinstance(said.get("data"), str):
+        raise UsageError(
+            f"{str(path / RUN)!r} does not say its `data`: `moa eval run` with the same data "
+            "and --out writes it anew"
+        )
     data = open_set(said["data"], said.get("limit"))
     progress = Progress()
     how = How(

@@ -36,12 +36,12 @@ def score(
     from moagraph.evals.score import score as scored
 
     known = constants_of(constants)
-    baseline = baseline or (known.baseline if known else None)
-    pairs = _pairs(file, baseline, model)
+    expected = known.baseline if known else None
+    pairs = _pairs(file, expected, model, baseline)
     found = scored(pairs, known)
-    for note in found.notes:
+    other = _pairs(against, expected, None, baseline) if against else None
+    for note in (*found.notes, *(_notes(pairs, other, f"{against}") if other else ())):
         say(f"moa: {one_line(note)}")
-    other = _pairs(against, baseline, None) if against else None
     gap = difference(pairs, other, known) if other else None
     if as_json:
         if found.lc is None:
@@ -52,13 +52,24 @@ def score(
     out("\n".join([*_told(found), *(_told_gap(gap) if gap else ())]))
 
 
-def _pairs(file: Path, baseline: str | None, model: str | None) -> "Pairs":
+def _notes(pairs: "Pairs", other: "Pairs", file: str) -> Iterator[str]:
+    """What has to be said of the other file's rows, and of how they differ from the first's."""
+    for note in other.notes:
+        yield f"{file}: {note}"
+    if other.baseline != pairs.baseline:
+        yield f"{file}: compared with {other.baseline!r}, not with {pairs.baseline!r}"
+    if other.judges != pairs.judges:
+        mine, yours = (", ".join(side.judges) or "nobody named" for side in (pairs, other))
+        yield f"{file}: judged by {yours}, not by {mine}"
+
+
+def _pairs(file: Path, expected: str | None, model: str | None, baseline: str | None) -> "Pairs":
     from moagraph.evals.files import read_rows
     from moagraph.evals.pairs import pairs_of
     from nodes.errors import UsageError
 
     try:
-        return pairs_of(read_rows(file, "annotations"), baseline, model)
+        return pairs_of(read_rows(file, "annotations"), expected, model, baseline)
     except UsageError as error:
         told = str(error)
         raise UsageError(told if str(file) in told else f"{file}: {told}") from error

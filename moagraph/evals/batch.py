@@ -9,10 +9,13 @@ from moagraph.evals.purse import Purse
 from moagraph.evals.room import room
 from moagraph.evals.store import Ledger
 from moagraph.evals.systems import system
+from nodes.errors import UsageError
 
 
 async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
     """Ask for all answers that the file does not hold yet; how many it holds in the end."""
+    if out.is_dir():
+        raise UsageError(f"{str(out)!r} is a folder: name a file for the answers")
     with room(out.with_name(f"{out.name}.partial"), out) as threads:
         asked = system(
             name,

@@ -49,8 +49,10 @@ class Folder:
             "created": before.get("created") or datetime.now(UTC).isoformat(timespec="seconds"),
         }
         new = self.path / f"{RUN}.new"
+        text = json.dumps(now, ensure_ascii=False, indent=1) + "\n"
         try:
-            new.write_text(json.dumps(now, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            # A file's name may hold bytes that are no character: written as JSON escapes them.
+            new.write_text(text, encoding="utf-8", errors="backslashreplace")
             os.replace(new, self.path / RUN)
         except OSError as error:
             raise StorageError(f"cannot write {str(new)!r}: {error.strerror}") from error

@@ -41,12 +41,14 @@ def mark(instruction: str) -> str:
     return hashlib.sha256(" ".join(instruction.split()).encode()).hexdigest()[:10]
 
 
-def pairs_of(rows: Sequence[Row], baseline: str | None, model: str | None = None) -> Pairs:
-    """The pairs in the rows; `baseline` is the one that is expected, and may be another's."""
+def pairs_of(
+    rows: Sequence[Row], baseline: str | None, model: str | None = None, named: str | None = None
+) -> Pairs:
+    """The pairs in the rows; `baseline` is expected, and may be another's; `named` is there."""
     for number, row in enumerate(rows, 1):
         _check(number, row)
     notes: list[str] = []
-    against = _baseline(rows, baseline)
+    against = _baseline(rows, baseline) if named is None else _present(rows, named)
     mine = [row for row in rows if against in (row["generator_1"], row["generator_2"])]
     if len(mine) < len(rows):
         count = _counted(len(rows) - len(mine), "row")
@@ -62,8 +64,8 @@ def pairs_of(rows: Sequence[Row], baseline: str | None, model: str | None = None
     judges = {row.get("annotator") for row in mine}
     if None in judges:
         notes.append("rows that do not name their judge: taken as the others, or as the expected")
-    named = sorted(str(judge) for judge in judges if judge is not None)
-    return Pairs(name, against, tuple(named), tuple(pairs), tuple(notes))
+    told = sorted(str(judge) for judge in judges if judge is not None)
+    return Pairs(name, against, tuple(told), tuple(pairs), tuple(notes))
 
 
 def _check(number: int, row: Row) -> None:
@@ -81,16 +83,27 @@ def _check(number: int, row: Row) -> None:
         )
 
 
+def _present(rows: Sequence[Row], named: str) -> str:
+    names = _generators(rows)
+    if named not in names:
+        told = ", ".join(repr(name) for name in sorted(names)[:5])
+        raise UsageError(f"no row is against the baseline {named!r}; there are {told}")
+    return named
+
+
 def _baseline(rows: Sequence[Row], expected: str | None) -> str:
     """The expected one where a row has it, else the one that `generator_1` names by custom."""
-    names = {name for row in rows for name in (row["generator_1"], row["generator_2"])}
-    if expected in names:
+    if expected in _generators(rows):
         return str(expected)
     first = Counter(row["generator_1"] for row in rows)
     if len(first) > 1:
         told = ", ".join(repr(name) for name in sorted(first)[:5])
         raise UsageError(f"`generator_1` names several ({told}): say which with --baseline NAME")
     return str(next(iter(first)))
+
+
+def _generators(rows: Sequence[Row]) -> set[str]:
+    return {name for row in rows for name in (row["generator_1"], row["generator_2"])}
 
 
 def _model(rows: Sequence[Row], against: str, wanted: str | None) -> str:

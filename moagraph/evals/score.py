@@ -10,7 +10,7 @@ from moagraph.evals.constants import Constants
 from moagraph.evals.join import joined, same_baseline
 from moagraph.evals.lc import Judged, length_controlled, refitted
 from moagraph.evals.logistic import Array
-from moagraph.evals.pairs import Pairs
+from moagraph.evals.pairs import Pairs, mark
 from nodes.errors import UsageError
 
 FEWEST = 0.5  # of the instructions: with fewer it is another set
@@ -128,7 +128,7 @@ class Difference:
 
 def difference(one: Pairs, other: Pairs, constants: Constants | None) -> Difference:
     """Paired: each resample has the same instructions for both."""
-    mine, yours = ({pair.instruction: pair for pair in pairs.pairs} for pairs in (one, other))
+    mine, yours = ({mark(pair.instruction): pair for pair in side.pairs} for side in (one, other))
     both = [
         name
         for name in mine

@@ -215,6 +215,8 @@ def test_threads_that_are_kept_can_be_shown(provider: Provider, tmp_path: Path) 
 
 REFUSED = {
     "unknown file": (["nowhere.jsonl", "out"], "there is no data set 'nowhere.jsonl'"),
+    "unknown file, known answers": (["nowhere.jsonl", "in.jsonl"], "no data set 'nowhere.jsonl'"),
+    "a folder": (["in.jsonl", "."], "'.' is a folder: name a file for the answers"),
     "the same file": (["in.jsonl", "in.jsonl"], "holds the questions: name another file"),
     "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
     "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),

@@ -16,6 +16,7 @@ from moagraph.evals.evaluation import evaluate as evaluate_here
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
 from tests.langsmith import Traces, langsmith
+from tests.provider import Provider
 from tests.terminal import MIX, environment, saved
 
 ROWS = [
@@ -82,6 +83,45 @@ async def test_traces_of_single_models_and_judges_are_without_content_where_that
     wait_for_all_tracers()
     everything = b"".join(body for _, body in traces.bodies)
     assert (b"2+2?" in everything) is (said == "on")
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> str:
+    """Two rows of MT-Bench, each of which has a temperature of its own."""
+    rows = [
+        {"question_id": 1, "category": "writing", "turns": ["a", "b"]},
+        {"question_id": 2, "category": "math", "turns": ["c"]},
+    ]
+    (tmp_path / "question.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(tmp_path)
+
+
+def asked_at(provider: Provider) -> dict[str, tuple[float, int]]:
+    """By question, the temperature and the length that were asked for."""
+    return {
+        call.messages[-1]["content"]: (call.body["temperature"], call.body["max_tokens"])
+        for call in provider.calls
+    }
+
+
+SAMPLING = {"a": (0.7, 1024), "b": (0.7, 1024), "c": (0.0, 1024)}
+
+
+async def test_langsmith_asks_a_row_at_its_data_sets_temperature(
+    provider: Provider, questions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_BASE_URL", provider.base_url)
+    came = await evaluate("vllm:a", open_set(questions))
+    assert len([row async for row in came]) == 2
+    assert asked_at(provider) == SAMPLING
+
+
+def test_inspect_asks_a_row_at_its_data_sets_temperature(
+    provider: Provider, questions: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_BASE_URL", provider.base_url)
+    inspected(tmp_path, questions, "vllm:a", "grade:scripted:[[4]]")
+    assert asked_at(provider) == SAMPLING
 
 
 def test_a_row_is_the_same_example_each_time(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
 
-from tests.results import folder_of
+import pytest
+
+from tests.results import answer, folder_of, write
 from tests.terminal import moa
 
 
@@ -30,6 +32,21 @@ def test_grades_are_exported_as_fastchat_keeps_them(tmp_path: Path) -> None:
         "model_answer/mix.jsonl", "model_answer/solo.jsonl",
         "model_judgment/judge_of_grade_single.jsonl",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("form", "file"),
+    [("alpaca", "mix/model_outputs.json"), ("mt-bench", "model_answer/mix.jsonl")],
+)
+def test_half_a_character_is_exported_as_json_escapes_it(
+    tmp_path: Path, form: str, file: str
+) -> None:
+    folder = folder_of(tmp_path / "run", systems=("mix",))
+    write(folder / "answers.jsonl", [answer("mix", 1, answer="\ud800", category="\ud800")])
+    out = tmp_path / "out"
+    done = moa("eval", "export", str(folder), "--format", form, "-o", str(out))
+    assert done.code == 0
+    assert "\\ud800" in (out / file).read_text()
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from collections import Counter
 from math import log
 from pathlib import Path
@@ -231,6 +232,24 @@ async def test_mt_bench_holds_two_turns_at_its_temperatures_and_judges_by_its_ow
     }
 
 
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        ("exact", "row 81 has none: give the row a `reference`"),
+        (f"grade:{JUDGE}", "row 111 is judged beside a reference answer, and there is none"),
+        (f"pairwise:{JUDGE}", "the data set's judge prompts lack 'pair-v2'"),
+    ],
+)
+async def test_a_judge_that_lacks_something_is_refused_before_anybody_is_asked(
+    vllm: Provider, tmp_path: Path, judge: str, told: str
+) -> None:
+    place = mt_bench(tmp_path)
+    (place / "reference_answer_gpt-4.jsonl").unlink()
+    with pytest.raises(UsageError, match=told):
+        await run(tmp_path, judge, data=place)
+    assert vllm.calls == []
+
+
 async def test_a_recipe_is_asked_at_a_data_sets_temperature_in_every_seat(
     vllm: Provider, tmp_path: Path
 ) -> None:
@@ -331,6 +350,22 @@ async def test_the_folder_says_what_was_run_in_it(tmp_path: Path) -> None:
         "run.json",
         "verdicts.jsonl",
     ]
+
+
+def test_a_data_sets_name_may_be_any_bytes(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xff.jsonl"
+    os.rename(prompts(tmp_path), name)
+    out = "--out", str(tmp_path / "ev")
+    assert moa("eval", "run", "--data", name, "--system", "scripted:a", *out).code == 0
+    judged = moa("eval", "judge", str(tmp_path / "ev"), "--judge", "grade:scripted:[[4]]")
+    assert (judged.code, len(rows(tmp_path, "verdicts.jsonl"))) == (0, 3)
+
+
+def test_a_folder_that_does_not_say_its_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"dataset": "in"}')
+    done = moa("eval", "judge", str(tmp_path), "--judge", "exact")
+    assert (done.code, len(done.lines)) == (2, 1)
+    assert "does not say its `data`: `moa eval run` with the same data" in done.err
 
 
 async def test_answers_that_are_there_can_be_judged_again(vllm: Provider, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from moagraph.evals.constants import read_constants
 from moagraph.evals.pairs import pairs_of
 from moagraph.evals.score import difference, judged_of, score
 from nodes.errors import UsageError
-from tests.judged import BASELINE, SIZE, Rows, constants_file, rows, turned
+from tests.judged import BASELINE, JUDGE, SIZE, Rows, constants_file, rows, turned
 from tests.recorded import annotations, constants_said, recorded
 from tests.terminal import moa
 
@@ -237,6 +237,40 @@ def test_the_command_tells_how_much_more_one_wins(tmp_path: Path) -> None:
     assert list(found) == [*KEYS, "difference"]
     assert found["difference"]["n"] == SIZE
     assert found["difference"]["win_rate"] > 10
+
+
+def test_a_difference_of_unlike_files_is_told(tmp_path: Path) -> None:
+    said = [row | {"generator_1": "weak", "annotator": "other"} for row in rows("b")]
+    (tmp_path / "other.json").write_text(json.dumps([*said, said[0]]))
+    against = str(tmp_path / "other.json")
+    _, notes = scored(rows("a"), tmp_path, "--against", against)
+    assert notes == [
+        f"moa: {against}: 1 row there twice, counted once",
+        f"moa: {against}: compared with 'weak', not with '{BASELINE}'",
+        f"moa: {against}: judged by other, not by {JUDGE}",
+    ]
+
+
+def test_a_difference_knows_an_instruction_whatever_its_spaces(tmp_path: Path) -> None:
+    spaced = [row | {"instruction": f" {row['instruction']}\r\n"} for row in rows("b")]
+    gap = difference(pairs_of(rows("a"), BASELINE), pairs_of(spaced, BASELINE), None)
+    assert gap.n == SIZE
+
+
+@pytest.mark.parametrize(
+    ("baseline", "why"),
+    [
+        ("typo", f"annotations.json: no row is against the baseline 'typo'; there are '{BASELINE}"),
+        (BASELINE, f"other.json: no row is against the baseline '{BASELINE}'; there are 'b', 'w'"),
+    ],
+)
+def test_a_named_baseline_that_no_row_has_is_refused(
+    tmp_path: Path, baseline: str, why: str
+) -> None:
+    weak = [row | {"generator_1": "w"} for row in rows("b")]
+    (tmp_path / "other.json").write_text(json.dumps(weak))
+    other = "--against", str(tmp_path / "other.json")
+    assert why in refused(json.dumps(rows()), tmp_path, "--baseline", baseline, *other)
 
 
 def test_intervals_are_those_of_the_resamples_and_always_the_same() -> None:

@@ -147,6 +147,7 @@ def test_what_cannot_be_studied_is_refused_in_a_line(tmp_path: Path, data: str) 
         (("choosers", "--run", run), "no judge ruled on two single models' answers"),
         (("choosers", "--data", str(tmp_path / "none")), "cannot read recorded answers"),
         (("spearman", "--data", data, "--target", "x"), "no recorded answer is of 'x'"),
+        (("spearman", "--data", data, "--target", "a"), "answers of 'a' are among those that are"),
         (("spearman", "--data", str(few)), "no question has 3 judged answers or more"),
         (("diversity", "--run", run), "0 mixtures are too few"),
         (("proposers",), "name the models that propose"),

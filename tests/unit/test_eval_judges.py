@@ -1,4 +1,5 @@
 import json
+import sys
 from math import log
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def test_skills_are_read_from_the_last_braces() -> None:
     text = 'Fine {x}. {"Factuality": 4, "Logical_Correctness": "N/A", "Readability": 9}'
     assert scores(text) == {"factuality": 4.0, "logical correctness": None}
     assert scores("{'Factuality': 3.5}") == {"factuality": 3.5}
+    assert scores('{"Factuality": "4", "Readability": "nine"}') == {"factuality": 4.0}
     for odd in ("", "no braces", "{Factuality 3}", "{[1]: 2}", '{"Factuality": nan}', "{1, 2}"):
         assert scores(odd) == {}
 
@@ -96,9 +98,14 @@ def test_a_row_without_skills_is_graded_in_all_twelve() -> None:
 
 def test_texts_and_numbers_match_but_for_their_dress() -> None:
     assert same_text(' "Paris." ', "paris")
+    assert same_text('"Paris".', "Paris")
     assert not same_text("Paris, France", "Paris")
+    assert same_text("**.5**", ".5")
+    assert not same_text(".5", "5")
     assert same_number("So it is $1,250.00.", "#### 1250")
     assert same_number("-3", "-3.0")
+    assert same_number("x is \N{MINUS SIGN}5", "-5")
+    assert not same_number("x is \N{MINUS SIGN}5", "5")
     assert not same_number("between 3 and 4", "3")
     assert not same_number("none", "3")
 
@@ -117,6 +124,7 @@ def half(said): return len(said["answer"]) / 2
 def yes(said): return said["answer"] == said["reference"]
 def nan(said): return float("nan")
 def nothing(said): return None
+def huge(said): return 1e307
 def wrong(said): return said["nowhere"]
 number = 3
 """
@@ -129,16 +137,17 @@ async def test_a_function_of_ones_own_judges(
     monkeypatch.chdir(tmp_path)
     said = {
         name: await ruled(f"python:my_judges_of_tests:{name}", case())
-        for name in ("half", "yes", "nan", "nothing", "wrong")
+        for name in ("half", "yes", "nan", "huge", "nothing", "wrong")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
         Verdict(score=0.5),
         Verdict(score=1.0),
     ]
-    unread = [said[name] for name in ("nan", "nothing", "wrong")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 3
+    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong")]
+    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 4
     assert [one.text for one in unread] == [
         "the function returned nan",
+        "the function returned 1e+307",
         "the function returned None",
         "KeyError: 'nowhere'",
     ]
@@ -155,6 +164,7 @@ REFUSED = {
     "python:json": "a function is named as `python:package.module:function`",
     "python:nowhere_at_all:f": "cannot be imported",
     "python:json:nothing": "cannot be imported",
+    "python:.json:loads": "cannot be imported: TypeError: the 'package' argument",
     "python:sys:path": "is no function",
     "recorded:/nowhere": "cannot read '/nowhere'",
 }
@@ -166,6 +176,42 @@ def test_a_judge_that_cannot_judge_is_refused_in_one_line(name: str) -> None:
         judge(name, EMPTY)
     assert REFUSED[name] in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_function_whose_helper_is_mended_judges_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = []
+    for value in ("1", "1", "22"):
+        text = f"def judge(said): return helper()\ndef helper(): return {value}\n"
+        (tmp_path / "helped_judges_of_tests.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "helped_judges_of_tests", raising=False)
+        [trial] = judge("python:helped_judges_of_tests:judge", EMPTY).trials(case())
+        keys.append(trial.keys("j"))
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("1 / 0", "ZeroDivisionError: division"), ("exit('a\\nb')", "SystemExit: a b"), ("(", "Synt")],
+)
+def test_a_module_that_cannot_be_run_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    (tmp_path / "broken_judges_of_tests.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName) as refused:
+        judge("python:broken_judges_of_tests:f", EMPTY)
+    assert f"cannot be imported: {told}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_record_whose_model_is_no_text_is_refused(tmp_path: Path) -> None:
+    row = {"instruction": "2+2?", "generator_2": ["s"], "preference": 1.25}
+    (tmp_path / "kept.json").write_text(json.dumps([row]))
+    with pytest.raises(UsageError, match=r"`generator_2` \['s'\] is no text"):
+        judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
 
 
 REPLAY = [{"instruction": "2+2?", "outputs": {}, "preference": {"s": 0.25}}]
@@ -183,6 +229,33 @@ async def test_recorded_preferences_are_looked_up(
     name = f"recorded:{tmp_path / 'kept.json'}"
     assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [Verdict(liked)]
     assert judge(name, EMPTY).trials(case(system="other")) == []
+
+
+@pytest.mark.parametrize(
+    ("baseline", "liked"),
+    [("b", 1.25), ("recorded:b@file", 1.25), ("recipes/c.toml", 1.75), ("d", None), (None, None)],
+)
+async def test_a_recorded_preference_holds_against_its_own_baseline_only(
+    tmp_path: Path, baseline: str | None, liked: float | None
+) -> None:
+    row = {"instruction": "2+2?", "generator_2": "s"}
+    said = [row | {"generator_1": "b", "preference": 1.25}]
+    said += [row | {"generator_1": "recorded:c@other", "preference": 1.75}]
+    (tmp_path / "kept.json").write_text(json.dumps(said))
+    one = Case(case().item, "s", ("4",), baseline, ("5",))
+    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    came = [await found.rule(trial) for trial in found.trials(one)]
+    assert [verdict.preference for ruling in came for verdict in ruling.verdicts] == (
+        [] if liked is None else [liked]
+    )
+
+
+def test_the_same_preference_against_another_baseline_is_another_verdict(tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text(json.dumps(REPLAY))
+    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    cases = [Case(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
+    one, other = (trial.keys("j") for each in cases for trial in found.trials(each))
+    assert one != other
 
 
 @pytest.mark.parametrize("odd", ["NaN", "null", "3", '"a"'])

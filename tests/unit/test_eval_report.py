@@ -79,7 +79,7 @@ def test_what_models_say_is_only_text_on_the_page_and_in_markdown(tmp_path: Path
     name = f"mix{HOSTILE}"
     both = [answer(name, 1, answer=HOSTILE, question=HOSTILE), answer("solo", 1)]
     write(folder / "answers.jsonl", both)
-    write(folder / "verdicts.jsonl", [verdict(name, 1, "grade", score=2.0, text="```\n# out")])
+    write(folder / "verdicts.jsonl", [verdict(name, 1, "grade", score=2.0, text="``\x1b`\n# out")])
     said = report([read_results(folder)])
     seen = Seen(page(said))
     assert not {"script", "img"} & set(seen.tags)
@@ -88,8 +88,9 @@ def test_what_models_say_is_only_text_on_the_page_and_in_markdown(tmp_path: Path
     outside = [part for number, part in enumerate(text.split("\n```")) if number % 2 == 0]
     assert not any("<script" in part for part in outside)
     assert "````text\n```\n# out\n````" in text
-    assert "\x1b" not in page(said)
-    assert "\u202e" not in page(said)
+    for shown in (page(said), text):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
 
 
 def test_every_plot_is_drawn_and_well_formed(tmp_path: Path) -> None:

@@ -118,10 +118,13 @@ def test_outputs_and_annotations_are_what_alpaca_eval_reads(tmp_path: Path) -> N
 
 
 def test_answers_and_grades_are_what_fastchat_reads(tmp_path: Path) -> None:
-    results = read_results(folder_of(tmp_path / "run"))
+    folder = folder_of(tmp_path / "run")
+    with (folder / "answers.jsonl").open("a") as more:
+        more.write(json.dumps(answer("mix", 2, 2, answer="mix\u2028answers")) + "\n")
+    results = read_results(folder)
     mt_bench.write_lines(tmp_path / "mix.jsonl", mt_bench.answers_of(results, "mix"))
     answers = mt_bench.read_answers(tmp_path / "mix.jsonl")
-    assert answers[2] == ["mix answers 2, turn 1", "mix answers 2, turn 2"]
+    assert answers[2] == ["mix answers 2, turn 1", "mix\u2028answers"]
     mt_bench.write_lines(tmp_path / "g.jsonl", mt_bench.grades_of(results, "judge of grade"))
     grades = mt_bench.read_grades(tmp_path / "g.jsonl")
     assert len(grades) == 16
@@ -132,7 +135,7 @@ def test_answers_and_grades_are_what_fastchat_reads(tmp_path: Path) -> None:
     told = mt_bench.averages(grades)
     assert told["solo"]["turn 1"] == pytest.approx(4.75)
     assert told["solo"]["average"] == pytest.approx(4.25)
-    for text in ("{", '{"question_id": 1, "model_id": 2, "choices": []}', "[]"):
+    for text in ("{", '{"question_id": 1, "model_id": 2, "choices": []}', "[1]"):
         (tmp_path / "bad.jsonl").write_text(text)
         with pytest.raises(UsageError, match=r"bad\.jsonl"):
             mt_bench.read_answers(tmp_path / "bad.jsonl")

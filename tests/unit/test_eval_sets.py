@@ -55,8 +55,9 @@ def test_rows_without_an_id_are_known_by_what_they_say_in_any_order(tmp_path: Pa
 
 
 def test_plain_text_is_a_question_a_line(tmp_path: Path) -> None:
-    found = open_set(written(tmp_path, "why?", "", "  who? ", name="asked.txt"))
-    assert [item.turns for item in found.items] == [("why?",), ("who?",)]
+    lines = "why?", "", "  who? ", "one\u2028question\r"
+    found = open_set(written(tmp_path, *lines, name="asked.txt"))
+    assert [item.turns for item in found.items] == [("why?",), ("who?",), ("one\u2028question",)]
 
 
 def test_a_row_that_stands_there_twice_is_asked_once_and_told(tmp_path: Path) -> None:
@@ -86,6 +87,19 @@ BAD: dict[str, tuple[list[Any], str]] = {
         [{"question_id": 1, "text": "a", "metrics": ["Beauty"]}],
         "FLASK has no skill 'Beauty'",
     ),
+    "skill that is a number": (
+        [{"question_id": 1, "text": "a", "metrics": [1]}],
+        "FLASK has no skill 1",
+    ),
+    "no turns": (
+        [{"question_id": 1, "turns": ["a"]}, {"question_id": 2}],
+        "rows.jsonl:2: `turns` is a list of texts",
+    ),
+    "odd id": ([{"question_id": [], "turns": ["a"]}], "`question_id` is a number or a text"),
+    "odd required temperature": (
+        [{"question_id": 1, "turns": ["a"], "required_temperature": 3}],
+        "rows.jsonl:1: `required_temperature` 3: it is a number from 0 to 2",
+    ),
     "odd turns": ([{"question_id": 1, "turns": "a"}], "rows.jsonl:1: `turns` is a list of texts"),
 }
 
@@ -97,6 +111,25 @@ def test_what_is_wrong_with_a_data_set_is_one_line(tmp_path: Path, name: str) ->
         open_set(written(tmp_path, *rows))
     assert told in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "told"),
+    [
+        ("reference_answer_gpt-4.jsonl", {"question_id": 81, "choices": []}, ":1: `choices`"),
+        ("reference_answer_gpt-4.jsonl", {"choices": []}, ":1: `question_id` is a number"),
+        ("judge_prompts.jsonl", {"system_prompt": "s"}, ":1: `name` is missing"),
+        ("judge_prompts.jsonl", {"name": "n", "system_prompt": 1}, ":1: `system_prompt` is"),
+    ],
+)
+def test_what_is_wrong_beside_mt_benchs_questions_is_one_line(
+    tmp_path: Path, name: str, row: Any, told: str
+) -> None:
+    folder = mt_bench(tmp_path)
+    written(tmp_path, row, name=name)
+    with pytest.raises(UsageError) as refused:
+        open_set(folder)
+    assert f"{name}{told}" in str(refused.value)
 
 
 def test_a_path_that_is_no_data_set_is_one_line(tmp_path: Path) -> None:

@@ -187,6 +187,21 @@ def test_recorded_answers_that_cannot_be_read_are_named(tmp_path: Path, text: st
         read_questions(tmp_path)
 
 
+def test_only_a_line_end_ends_a_recorded_question(tmp_path: Path) -> None:
+    row = {"instruction": "one\u2028question", "outputs": {"a": "x"}, "preference": {"a": 1}}
+    line = json.dumps(row, ensure_ascii=False)
+    (tmp_path / "replay.jsonl").write_text(f"{line}\n\n{line}\n", encoding="utf-8")
+    assert [one.text for one in read_questions(tmp_path)] == ["one\u2028question"] * 2
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-1e999"])
+def test_a_recorded_preference_that_ranks_nothing_is_refused(tmp_path: Path, odd: str) -> None:
+    row = '{"instruction": "q", "outputs": {"a": "x"}, "preference": {"a": ODD}}'
+    (tmp_path / "replay.jsonl").write_text(row.replace("ODD", odd))
+    with pytest.raises(UsageError, match=r"jsonl:1: the preference for 'a' is (nan|-?inf), which"):
+        read_questions(tmp_path)
+
+
 def test_facts_carry_their_sources() -> None:
     for name in facts():
         if name != "sources":

@@ -7,7 +7,7 @@ A file of two lines is a task for `inspect eval`:
 
 from typing import Any
 
-from moagraph.evals.adapters.talk import Bench, mean_of, talker
+from moagraph.evals.adapters.talk import Bench, mean_of, sampling, talker
 from moagraph.evals.item import DataSet, Item
 from moagraph.evals.sets.open import open_set
 from nodes.errors import MissingExtra
@@ -41,11 +41,11 @@ def mixture(recipe: str) -> Solver:
     asked = talker(recipe)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        runs = []
+        runs, wanted = [], asked.at(state.metadata)
         for question in (None, *state.metadata.get("turns", ())):
             if question is not None:
                 state.messages.append(ChatMessageUser(content=question))
-            came = await asked.answer([(m.role, m.text) for m in state.messages])
+            came = await wanted.answer([(m.role, m.text) for m in state.messages])
             state.messages.append(ChatMessageAssistant(content=came.answer, source="generate"))
             runs.append(came.as_json())
         state.output = ModelOutput.from_content(recipe, runs[-1]["answer"])
@@ -88,17 +88,21 @@ def mixture_task(data: str, recipe: str = "local", judge: str = "exact") -> Task
 
 def samples(data: DataSet) -> list[Sample]:
     """The rows as inspect's samples."""
-    return [_sample(item) for item in data.items]
+    return [_sample(data, item) for item in data.items]
 
 
-def _sample(item: Item) -> Sample:
+def _sample(data: DataSet, item: Item) -> Sample:
     first = [*item.before, ("user", item.turns[0])]
     messages: list[ChatMessage] = [KINDS[role](content=text) for role, text in first]
     return Sample(
         id=item.id,
         input=messages,
         target=list(item.references) or "",
-        metadata={"category": item.category, "turns": list(item.turns[1:])},
+        metadata={
+            "category": item.category,
+            "turns": list(item.turns[1:]),
+            **sampling(data, item),
+        },
     )
 
 

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from langsmith import Client, aevaluate, tracing_context
 from langsmith.schemas import Example
 
-from moagraph.evals.adapters.talk import Bench, mean_of, talker
+from moagraph.evals.adapters.talk import Bench, mean_of, sampling, talker
 from moagraph.evals.item import DataSet, Item
 from nodes.errors import UsageError
 from nodes.state import Json
@@ -34,11 +34,11 @@ def target(recipe: str, upload: bool = False) -> Target:
 
     async def answer(inputs: Json) -> Json:
         item = Item("", tuple(inputs["turns"]), tuple(map(tuple, inputs["before"])))
-        answers: list[str] = []
+        wanted, answers = asked.at(inputs), list[str]()
         took: list[Json] = []
         with tracing_context(enabled=upload):  # else LangSmith's own switch would not hold
             for _ in item.turns:
-                came = await asked.answer(item.messages(answers))
+                came = await wanted.answer(item.messages(answers))
                 answers.append(came.answer)
                 took.append(came.as_json())
         return {"answer": answers[-1], "answers": answers, "runs": took}
@@ -101,6 +101,7 @@ async def evaluate(
 def _example(data: DataSet, item: Item) -> Example:
     before = [list(one) for one in item.before]
     inputs = {"id": item.id, "turns": list(item.turns), "before": before}
+    inputs |= sampling(data, item)
     outputs: Mapping[str, Any] = {"references": list(item.references)} if item.references else {}
     return Example(
         id=uuid5(NAMESPACE_URL, f"{data.name}/{item.id}"),

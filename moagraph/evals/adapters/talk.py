@@ -12,6 +12,7 @@ from moagraph.evals.judges.named import judge
 from moagraph.evals.systems import System, system
 from moagraph.result import Result
 from nodes.errors import RunError, UsageError
+from nodes.state import Json
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Talker:
     """A system that is asked without keeping anything."""
 
     system: System
+
+    def at(self, row: Json) -> "Talker":
+        """The same as a row's `sampling` wants it asked."""
+        said = row.get("sampling", {})
+        return Talker(self.system.at(said.get("temperature"), said.get("max_tokens")))
 
     async def answer(self, messages: Sequence[tuple[str, str]]) -> Result:
         """The answer to the conversation's last turn."""
@@ -28,6 +34,13 @@ class Talker:
         if came.status != "done":
             raise RunError(came.error or f"`{self.system.name}` gave no answer")
         return came
+
+
+def sampling(data: DataSet, item: Item) -> Json:
+    """How a row wants to be asked, under `sampling`, as far as its data set says it."""
+    said = {"temperature": item.temperature, "max_tokens": data.max_tokens}
+    known = {key: value for key, value in said.items() if value is not None}
+    return {"sampling": known} if known else {}
 
 
 def talker(recipe: str) -> Talker:

@@ -66,7 +66,9 @@ def annotations_of(results: Results, system: str, judge: str) -> list[dict[str, 
 def write_rows(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """A JSON array, as both files are."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n"
+    # Half a character stays one: it is written as JSON escapes it.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _dataset(row: Row, results: Results) -> str:

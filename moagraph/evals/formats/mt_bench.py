@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.results import Results, Row, where
+from moagraph.evals.sets.reading import rows_of
 from nodes.errors import UsageError
 
 UNREAD = -1  # the score of a judgement without a grade
@@ -16,23 +17,12 @@ UNREAD = -1  # the score of a judgement without a grade
 
 def read_lines(file: Path, *needed: str) -> list[dict[str, Any]]:
     """The objects of a JSONL file, each with the keys that are needed."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {str(file)!r}: {error}") from error
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UsageError(f"{file}:{number}: not JSON: {error}") from error
+    rows = rows_of(file)
+    for number, row in rows:
         for key in needed:
-            if not isinstance(row, dict) or key not in row:
+            if key not in row:
                 raise UsageError(f"{file}:{number}: `{key}` is missing")
-        rows.append(row)
-    return rows
+    return [row for _, row in rows]
 
 
 def read_answers(file: Path) -> dict[int | str, list[str]]:
@@ -89,7 +79,8 @@ def write_lines(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """An object a line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    file.write_text(text, encoding="utf-8")
+    # Half a character stays one: it is written as JSON escapes it.
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def averages(grades: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

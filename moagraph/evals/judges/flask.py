@@ -62,9 +62,17 @@ def scores(text: str) -> Mapping[str, float | None]:
     for skill, score in said.items() if isinstance(said, dict) else ():
         if isinstance(score, str) and score.strip().lower() in NOT_APPLICABLE:
             found[str(skill).strip().lower()] = None
-        elif isinstance(score, int | float) and 1 <= score <= 5:
-            found[str(skill).strip().lower()] = float(score)
+        elif (grade := _number(score)) is not None and 1 <= grade <= 5:
+            found[str(skill).strip().lower()] = grade
     return found
+
+
+def _number(said: object) -> float | None:
+    """A grade may stand in quotes."""
+    try:
+        return float(said) if isinstance(said, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _verdict(skill: str, found: Mapping[str, float | None]) -> Verdict:

@@ -10,7 +10,8 @@ from nodes.errors import UsageError
 from nodes.state import Json
 
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|-?\.\d+")
-QUOTES = "\"'`*. \t\n"
+QUOTES = "\"'`* \t\n"
+MINUS = "\N{MINUS SIGN}"  # as models typeset it
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Match:
 
 
 def same_text(answer: str, reference: str) -> bool:
-    """The same but for case, white space, and quotes or a full stop around it."""
+    """The same but for case, white space, quotes around it, and a full stop behind it."""
     return _bare(answer) == _bare(reference)
 
 
@@ -53,9 +54,9 @@ def same_number(answer: str, reference: str) -> bool:
 
 def number(text: str) -> float | None:
     """The last number in the text."""
-    found = NUMBER.findall(text)
+    found = NUMBER.findall(text.replace(MINUS, "-"))
     return float(found[-1].replace(",", "")) if found else None
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.strip(QUOTES).casefold().split())
+    return " ".join(text.lstrip(QUOTES).rstrip(f"{QUOTES}.").casefold().split())

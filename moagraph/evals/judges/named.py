@@ -2,8 +2,8 @@
 
 from difflib import get_close_matches
 
-from moagraph.evals.item import DataSet
-from moagraph.evals.judge import Judge
+from moagraph.evals.item import DataSet, Item
+from moagraph.evals.judge import Case, Judge
 from moagraph.evals.judges import flask, grade, pairwise
 from moagraph.evals.judges.asking import call_of
 from moagraph.evals.judges.flask import Flask
@@ -23,7 +23,20 @@ METHODS = (*ALONE, *ASKING, "python", "recorded")
 
 
 def judge(said: str, data: DataSet, max_tokens: int | None = None) -> Judge:
-    """The judge of that name for the data set, refused where it cannot judge."""
+    """The judge of that name for the data set, refused where it cannot judge one of its rows."""
+    found = _named(said, data, max_tokens)
+    for item in data.items:
+        for turn in range(1, len(item.turns) + 1):
+            found.trials(_unanswered(item, turn))
+    return found
+
+
+def _unanswered(item: Item, turn: int) -> Case:
+    """What a judge would be given: what it lacks of a row shows before answers are paid for."""
+    return Case(item, "", ("",) * turn, "", ("",) * turn)
+
+
+def _named(said: str, data: DataSet, max_tokens: int | None) -> Judge:
     method, _, who = said.partition(":")
     if method not in METHODS:
         raise UnknownName(_unknown(method))

@@ -6,18 +6,19 @@ It is given one mapping with `id`, `turn`, `category`, `question`, `answer`, `re
 
 import hashlib
 import importlib
-import inspect
 import os
 import sys
 from asyncio import to_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from nodes.errors import UnknownName, UsageError
 from nodes.state import Json
+
+MOST = 1e100  # beyond it, sums and squares of scores are no longer finite
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Python:
 
     name: str
     function: Callable[[Json], Any]
+    source: str  # a hash of the files that it stands in
     compares: bool = False
     method: str = "python"
     recipe: Json | None = None
 
     def trials(self, case: Case) -> Sequence[Trial]:
-        """One; a changed function judges anew."""
+        """One; what is changed in the function's file judges anew."""
         told = {
             "id": case.item.id,
             "turn": case.turn,
@@ -43,7 +45,7 @@ class Python:
             "system": case.system,
             "baseline": case.against[-1] if case.against else None,
         }
-        return [Trial(case, told, _source(self.function))]
+        return [Trial(case, told, self.source)]
 
     async def rule(self, trial: Trial) -> Ruling:
         """Call it, away from the loop."""
@@ -52,7 +54,7 @@ class Python:
             score = None if said is None else float(said)
         except Exception as error:  # whatever the function of a user raises
             return Ruling([Verdict(parsed=False)], f"{type(error).__name__}: {error}")
-        if score is None or not isfinite(score):
+        if score is None or not abs(score) <= MOST:
             return Ruling([Verdict(parsed=False)], f"the function returned {said!r}")
         return Ruling([Verdict(score=score)])
 
@@ -66,17 +68,18 @@ def python(name: str, path: str) -> Python:
     sys.path.insert(0, here)
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, SyntaxError) as error:
-        raise UnknownName(f"{name!r} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # a module of a user may raise whatever it likes
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UnknownName(f"{name!r} cannot be imported: {told}") from error
     finally:
         sys.path.remove(here)
     if not callable(function):
         raise UsageError(f"{name!r} is no function")
-    return Python(name, function)
+    return Python(name, function, _source({module, getattr(function, "__module__", module)}))
 
 
-def _source(function: Callable[[Json], Any]) -> str:
-    try:
-        return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
-    except (OSError, TypeError):
-        return ""
+def _source(modules: Iterable[str]) -> str:
+    """A hash of their files, so that a function whose helper is mended is another one."""
+    files = {getattr(sys.modules.get(module), "__file__", None) for module in modules}
+    said = [Path(file).read_bytes() for file in sorted(filter(None, files)) if Path(file).is_file()]
+    return hashlib.sha256(b"\0".join(said)).hexdigest()[:12] if said else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from moagraph.cli.screen import one_line
+from moagraph.cli.screen import clean, one_line
 from moagraph.evals.report.blocks import (
     Bars,
     Case,
@@ -72,10 +72,11 @@ def _case(case: Case) -> Iterator[str]:
 
 def _text(one: Said) -> Iterator[str]:
     """Fenced by more ticks than the text has, so that it cannot leave its fence."""
-    longest = max((len(run) for run in _ticks(one.text)), default=0)
+    text = clean(one.text)
+    longest = max((len(run) for run in _ticks(text)), default=0)
     fence = FENCE * max(3, longest + 1)
     yield from ("", f"*{_cell(one.who)}*{' (failed)' if one.failed else ''}", "", f"{fence}text")
-    yield one.text.replace("\r", "")
+    yield text
     yield fence
 
 

@@ -52,8 +52,9 @@ def _item(file: Path, number: int, row: Json) -> Item:
         raise UsageError(f"{file}:{number}: {error}") from error
 
 
-def _skill(name: str) -> str:
+def _skill(name: object) -> str:
     known = {skill.lower(): skill for skill in SKILLS}
-    if name.strip().lower() not in known:
+    found = known.get(str(name).strip().lower())
+    if found is None:
         raise ValueError(f"`metrics`: FLASK has no skill {name!r}; there are {', '.join(SKILLS)}")
-    return known[name.strip().lower()]
+    return found

@@ -21,7 +21,7 @@ def is_plain(text: str) -> bool:
 
 def plain(file: Path) -> DataSet:
     """One prompt a line."""
-    lines = [line.strip() for line in text_of(file).splitlines() if line.strip()]
+    lines = [line.strip() for line in text_of(file).split("\n") if line.strip()]
     return DataSet(file.stem, _named([(None, Item("", (line,))) for line in lines]), str(file))
 
 
@@ -54,16 +54,17 @@ def _item(where: str, row: Json) -> Item:
         turns=asked,
         before=before,
         category=None if category is None else str(category),
-        temperature=_temperature(where, row.get("temperature")),
+        temperature=temperature(where, row.get("temperature")),
         references=() if reference is None else (str(reference),),
         row=row,
     )
 
 
-def _temperature(where: str, said: Any) -> float | None:
+def temperature(where: str, said: Any, key: str = "temperature") -> float | None:
+    """A row's temperature, where it says one."""
     if said is None or (isinstance(said, int | float) and 0 <= said <= 2):
         return None if said is None else float(said)
-    raise UsageError(f"{where}: `temperature` {said!r}: it is a number from 0 to 2")
+    raise UsageError(f"{where}: `{key}` {said!r}: it is a number from 0 to 2")
 
 
 def _asked(where: str, row: Json) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

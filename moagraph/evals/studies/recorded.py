@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 from nodes.errors import UsageError
@@ -43,7 +44,8 @@ def read_questions(data: Path) -> list[Question]:
         raise UsageError(f"{told}; --data names their file or folder") from error
     except (EOFError, zlib.error, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: not a whole file of text or its gzip: {error}") from error
-    found = [_question(file, n, line) for n, line in enumerate(text.splitlines(), 1) if line]
+    lines = enumerate(text.split("\n"), 1)
+    found = [_question(file, n, line) for n, line in lines if line.strip()]
     if not found:
         raise UsageError(f"{file}: there are no questions")
     return found
@@ -54,8 +56,15 @@ def _question(file: Path, number: int, line: str) -> Question:
         row = json.loads(line)
         preference = {str(name): float(said) for name, said in row["preference"].items()}
         answers = {str(name): str(said) for name, said in row["outputs"].items()}
-        return Question(str(row["instruction"]), answers, preference)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        question = Question(str(row["instruction"]), answers, preference)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"{file}:{number}: no object with `instruction`, `outputs` and `preference`"
         ) from error
+    odd = next((name for name, said in preference.items() if not isfinite(said)), None)
+    if odd is not None:
+        raise UsageError(
+            f"{file}:{number}: the preference for {odd!r} is {preference[odd]}, which ranks "
+            "nothing: leave it out"
+        )
+    return question

@@ -54,6 +54,12 @@ def study(
         raise UsageError(
             f"no question has {FEWEST} judged answers or more: there is nothing to rank by likeness"
         )
+    ranked = next((name for name in targets if any(name in one.judged for one in asked)), None)
+    if ranked is not None:
+        raise UsageError(
+            f"the answers of {ranked!r} are among those that are ranked, and most like "
+            "themselves: name a target that nobody judged"
+        )
     liked = [_ranks([one.preference[name] for name in one.judged]) for one in asked]
     long = [_ranks([float(len(text)) for text in one.judged.values()]) for one in asked]
     found = [_length(asked, long, liked)]
