@@ -102,9 +102,10 @@ def study(
     as_json: JsonOption = False,
 ) -> None:
     """Make one of the papers' studies again, on recorded answers or on a run."""
+    from moagraph.cli.eval_study import Asked
     from moagraph.cli.eval_study import study as command
 
-    command(name, data, target, models, aggregator, output, run, as_json)
+    command(name, Asked(data, target, models, aggregator, output, run), as_json)
 
 
 @evals.command()

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,40 +22,65 @@ RUN = ("proposers", "roles", "depths")
 USUAL_TARGETS = ("Together-MoA", "gpt4_1106_preview", "gpt-4o-2024-05-13")
 HEARD = "the single models' answers are ranked; a mixture heard samples of its own"
 UNSEEN = "no target saw any of the answers that are ranked"
-ODDS = "random is the expected value of a draw; one draw is off by about 1"
+PLAN = ("--models", "--aggregator", "--out")
+WAYS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "spearman": (("--data", "--target"), ("--run", "--target")),
+    "choosers": (("--data",), ("--run",), PLAN),
+    "diversity": (("--run",),),
+    **{name: (PLAN, ("--run",)) for name in RUN},
+}
 
 
-def study(
-    name: str,
-    data: Path | None,
-    targets: Sequence[str],
-    models: str,
-    aggregator: str,
-    output: Path | None,
-    run: Path | None,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a study."""
+
+    data: Path | None = None
+    targets: Sequence[str] = ()
+    models: str = ""
+    aggregator: str = ""
+    output: Path | None = None
+    run: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """Those that were given."""
+        said = {
+            "--data": self.data, "--target": self.targets, "--models": self.models,
+            "--aggregator": self.aggregator, "--out": self.output, "--run": self.run,
+        }  # fmt: skip
+        return [option for option, value in said.items() if value]
+
+
+def study(name: str, asked: Asked, as_json: bool) -> None:
     """Print the study's table."""
-    known = (*CHOICES, "diversity", *RUN)
-    if name not in known:
-        raise UsageError(f"there is no study {name!r}; there are {', '.join(known)}")
+    _check(name, asked)
     needed("numpy", "sacrebleu", "rapidfuzz")
-    planned = name == "choosers" and models and data is run is None
-    if name in CHOICES and not planned:
+    if name in CHOICES and not asked.models:
         told = [
-            _choosers(one) if name == "choosers" else _spearman(one, targets)
-            for one in _questions(name, data, run)
+            _choosers(one) if name == "choosers" else _spearman(one, asked.targets)
+            for one in _questions(name, asked)
         ]
         rows = [row for found, _ in told for row in found]
         shown = [line for _, lines in told for line in ("", *lines)][1:]
     elif name == "diversity":
-        rows, shown = _diversity(run)
-    elif run is not None:
-        rows, shown = _tabulated(run)
+        rows, shown = _diversity(asked.run)
+    elif asked.run is not None:
+        rows, shown = _tabulated(asked.run)
     else:
-        rows, shown = _planned(name, models, aggregator, output)
+        rows, shown = _planned(name, asked)
     said = [{key: _known(value) for key, value in row.items()} for row in rows]
     out(json.dumps(said, ensure_ascii=False) if as_json else "\n".join(shown))
+
+
+def _check(name: str, asked: Asked) -> None:
+    """Nothing that is said is passed over in silence."""
+    if name not in WAYS:
+        raise UsageError(f"there is no study {name!r}; there are {', '.join(WAYS)}")
+    given = asked.options
+    if not any(set(given) <= set(way) for way in WAYS[name]):
+        ways = ", or ".join(" ".join(way) for way in WAYS[name])
+        raise UsageError(f"`moa eval study {name}` takes {ways}: not {' '.join(given)}")
 
 
 def _known(value: Any) -> Any:
@@ -66,29 +91,31 @@ def _known(value: Any) -> Any:
 Table = tuple[list[dict[str, Any]], list[str]]
 
 
-def _questions(name: str, data: Path | None, run: Path | None) -> "list[Judged]":
+def _questions(name: str, asked: Asked) -> "list[Judged]":
     """What is studied, by judge."""
     from moagraph.evals.studies.ran import Judged, judged
     from moagraph.evals.studies.recorded import read_questions
 
-    if data is not None:
-        return [Judged("", "win rate, %", read_questions(data))]
-    if run is None:
+    if asked.data is not None:
+        return [Judged("", "win rate, %", read_questions(asked.data))]
+    if asked.run is None:
         more = ", or --models A,B,C to plan a run" if name == "choosers" else ""
         raise UsageError(
             f"`moa eval study {name}` needs recorded answers, --data FOLDER, or a run's, "
             f"--run FOLDER{more}"
         )
-    return judged(_read(run))
+    return judged(_read(asked.run))
 
 
 def _choosers(told: "Judged") -> Table:
+    from moagraph.evals.studies.choosers import odds
     from moagraph.evals.studies.choosers import study as choosers
 
     found = choosers(told.questions)
     lines = [(one.name, f"{one.win_rate:.1f}", _between(one.interval, 1)) for one in found]
     head = ("way to choose", told.measure, "95 % interval")
-    notes = "", f"{len(told.questions)} questions; {ODDS}"
+    n, off = found[0].n, odds(told.questions)
+    notes = "", f"{n} questions; random is what a draw is worth on average, give or take {off:.1f}"
     return _by(told, [asdict(one) for one in found]), [*_head(told), *table(head, lines), *notes]
 
 
@@ -185,12 +212,13 @@ def _read(run: Path) -> "Results":
     return results
 
 
-def _planned(name: str, models: str, aggregator: str, output: Path | None) -> Table:
+def _planned(name: str, asked: Asked) -> Table:
     """The recipes, written where that is wanted, and the command that runs them."""
     from moagraph.evals.studies.plans import STUDIES, alone, recipes, toml
 
-    said = [model.strip() for model in models.split(",") if model.strip()]
-    by = aggregator or (said[0] if said else "")
+    said = [model.strip() for model in asked.models.split(",") if model.strip()]
+    output = asked.output
+    by = asked.aggregator or (said[0] if said else "")
     found, single = recipes(name, said, by), alone(name, said, by)
     told = list(STUDIES[name](said, by))
     names = [one.name for one in found]

@@ -1,7 +1,7 @@
 """A model's win rate, and its length-controlled one where that is what it may be called."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +50,8 @@ class Score:
 
 
 def score(pairs: Pairs, constants: Constants | None) -> Score:
-    """Both rates with their intervals, or why there is only one."""
+    """Both rates with their intervals, or why there is only one; the rows' order is no matter."""
+    pairs = replace(pairs, pairs=tuple(sorted(pairs.pairs, key=lambda one: mark(one.instruction))))
     targets = np.array([np.nan if one.target is None else one.target for one in pairs.pairs])
     known = targets[~np.isnan(targets)]
     win = Rate(float(100 * known.mean()), of_mean(100 * known))
@@ -131,7 +132,7 @@ def difference(one: Pairs, other: Pairs, constants: Constants | None) -> Differe
     mine, yours = ({mark(pair.instruction): pair for pair in side.pairs} for side in (one, other))
     both = [
         name
-        for name in mine
+        for name in sorted(mine)
         if name in yours and None not in (mine[name].target, yours[name].target)
     ]
     if not both:

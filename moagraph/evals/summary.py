@@ -160,7 +160,7 @@ def _measure(system: str, judge: str, method: str, rows: Sequence[Row]) -> Measu
     values = by_question(rows)
     # Turns of a question hang together, so questions are what is drawn.
     questions: dict[str, list[float]] = defaultdict(list)
-    for (question, _), value in values.items():
+    for (question, _), value in sorted(values.items()):  # so that no order of rows matters
         questions[question].append(value)
     each = np.array([np.mean(one) for one in questions.values()], dtype=np.float64)
     return Measure(

@@ -134,6 +134,8 @@ def test_what_cannot_be_studied_is_refused_in_a_line(tmp_path: Path, data: str) 
     run = str(folder_of(tmp_path / "run"))
     (tmp_path / "file").write_text("")
     few = tmp_path / "few.jsonl"
+    none = tmp_path / "none.jsonl"
+    none.write_text(json.dumps({"instruction": "q", "outputs": {"a": "x"}, "preference": {}}))
     pair = {"instruction": "q", "outputs": {"a": "x", "b": "y"}, "preference": {"a": 0, "b": 1}}
     few.write_text(json.dumps(pair))
     models = "--models", "scripted:a"
@@ -150,6 +152,10 @@ def test_what_cannot_be_studied_is_refused_in_a_line(tmp_path: Path, data: str) 
         (("spearman", "--data", data, "--target", "a"), "answers of 'a' are among those that are"),
         (("spearman", "--data", str(few)), "no question has 3 judged answers or more"),
         (("diversity", "--run", run), "0 mixtures are too few"),
+        (("choosers", "--data", data, "--models", "a,b"), "takes --data, or --run, or --models"),
+        (("choosers", "--data", data, "--target", "mix"), "--out: not --data --target"),
+        (("diversity", "--data", data), "`moa eval study diversity` takes --run: not --data"),
+        (("choosers", "--data", str(none)), "no question has a judged answer of every model"),
         (("proposers",), "name the models that propose"),
         (("proposers", "--models", "gpt"), "'gpt' is not `provider:model`"),
         (("depths", *models, "-o", str(tmp_path / "file")), "cannot write to"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moagraph.cli.eval_study import CHOICES, RUN
+from moagraph.cli.eval_study import WAYS
 from moagraph.evals.judges.named import METHODS
 from tests.readme import ROOT, blocks
 from tests.terminal import shell
@@ -44,4 +44,4 @@ def test_the_page_on_evaluations_names_every_judge() -> None:
 
 def test_the_page_on_evaluations_names_every_study() -> None:
     table = TEXT.partition("| study | what is compared |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)`", table, re.M)) == {*CHOICES, *RUN, "diversity"}
+    assert set(re.findall(r"^\| `(\w+)`", table, re.M)) == {*WAYS}

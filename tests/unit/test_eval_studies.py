@@ -106,6 +106,19 @@ def test_each_way_to_choose_is_scored_beside_the_best_chance_and_the_oracle() ->
     assert same("q", {"x": "aaaa", "y": "aaab", "z": "zzzz"}) in {"x", "y"}
 
 
+def test_questions_that_not_all_models_answered_are_no_choice() -> None:
+    answers = {"a": "x", "b": "y"}
+    asked = [
+        Question("1", answers, {"a": 0.2, "b": 0.6}),
+        Question("2", {"a": "x"}, {"a": 1.0, "b": 1.0}),
+        Question("3", answers, {"a": 1.0}),
+    ]
+    found = {one.name: one for one in choosers.study(asked)}
+    assert found["best single (b)"].win_rate == found["oracle"].win_rate == pytest.approx(60)
+    assert {one.n for one in found.values()} == {1}
+    assert choosers.odds(asked) == pytest.approx(20)
+
+
 def test_a_regression_finds_the_slopes_it_was_given() -> None:
     dice = np.random.default_rng(2)
     quality, diversity = dice.normal(0, 1, 60), dice.normal(0, 1, 60)

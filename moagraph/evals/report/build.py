@@ -63,8 +63,10 @@ def _about(runs: Sequence[Results]) -> str:
         questions = len({str(row["id"]) for row in run.answers})
         against = f", baseline {run.run['baseline']}" if run.run.get("baseline") else ""
         when = str(run.run.get("created") or "")[:16].replace("T", " ")
+        rows = run.run.get("rows") or questions
+        of = f" of {rows}" if isinstance(rows, int) and rows > questions else ""
         told.append(
-            f"{run.run.get('dataset')}: {questions} questions{against}, {when}".rstrip(", ")
+            f"{run.run.get('dataset')}: {questions}{of} questions{against}, {when}".rstrip(", ")
         )
     return "; ".join(told)
 
