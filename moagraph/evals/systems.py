@@ -12,7 +12,7 @@ from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
 from moagraph.evals.alone import ask_alone
-from moagraph.history import Thread, compiled, config_of, opened
+from moagraph.history import NotBegun, Thread, compiled, config_of, opened
 from moagraph.prune import erase
 from moagraph.reading import values_of
 from moagraph.result import Result, result
@@ -103,7 +103,7 @@ class Mixture:
             return await opened(self.threads, key)
         except UnknownName:
             return None
-        except UsageError:  # cut off before its first node: nothing was asked
+        except NotBegun:
             await self._erase(key)
             return None
 
