@@ -12,7 +12,7 @@ from moagraph.evals.batch import batch
 from moagraph.evals.evaluation import How
 from moagraph.evals.purse import Spent
 from moagraph.evals.sets.open import open_set
-from nodes.errors import OverBudget
+from nodes.errors import MoaError, OverBudget
 from tests.faults import Always, Hang, Status
 from tests.provider import Provider
 from tests.terminal import MOA, Terminal, environment, moa, until
@@ -188,6 +188,28 @@ async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_p
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
         await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=1))
+    assert provider.calls == []
+
+
+SUBSTITUTED = PRICED.replace(
+    '"vllm:a"',
+    '{{ model = "vllm:a", fallbacks = [{{ model = "vllm:sub", base_url = "{url}"PRICE }}] }}',
+)
+
+
+@pytest.mark.parametrize(
+    ("price", "refused"),
+    [
+        ("", "the price of `vllm:sub` is not known"),
+        (", price = {{ input = 0, output = 9000 }}", r"the next answer may cost \$1.0000"),
+    ],
+)
+async def test_a_limit_is_held_for_substitutes_too(
+    provider: Provider, tmp_path: Path, price: str, refused: str
+) -> None:
+    mix = recipe(tmp_path, provider, SUBSTITUTED.replace("PRICE", price))
+    with pytest.raises(MoaError, match=refused):
+        await batch(open_set(asked(tmp_path)), mix, tmp_path / "out.jsonl", How(max_cost_usd=0.5))
     assert provider.calls == []
 
 
