@@ -95,8 +95,7 @@ class Answering:
         async with self.purse.open(most):
             came = await _tried(job.system, messages, key)
             row = self._row(job, key, messages[-1][1], len(before) + 1, came)
-            await asyncio.to_thread(self.ledger.add, [row])
-            self.purse.pay(row["cost_usd"])
+            self.purse.pay(await asyncio.to_thread(self.ledger.add, [row]))
         if row["status"] == "done":
             await job.system.forget(key)
         self.told.done(row)

@@ -8,7 +8,7 @@ from threading import Lock
 
 from moagraph.evals.sets.reading import strict
 from nodes.errors import StorageError
-from nodes.state import Json
+from nodes.state import Json, asked
 
 
 class Ledger:
@@ -36,8 +36,8 @@ class Ledger:
         """Whether the row stands and has not failed."""
         return key in self.rows and self.rows[key].get("status") != "failed"
 
-    def add(self, rows: Sequence[Json]) -> None:
-        """Write the rows; they are on the disk when this returns."""
+    def add(self, rows: Sequence[Json]) -> float:
+        """Write the rows, which are on the disk when this returns; the dollars that are new."""
         data = b"".join(
             # Half a character stays one: it is written as JSON escapes it.
             json.dumps(row, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
@@ -51,19 +51,20 @@ class Ledger:
                 os.fsync(self._out.fileno())
             except OSError as error:
                 raise self._unusable(error) from error
-            for row in rows:
-                self._take(row)
+            return sum([self._take(row) for row in rows])
 
     def close(self) -> None:
         """Let go of the file."""
         self._out.close()
 
-    def _take(self, row: Json) -> None:
-        self.spent += row.get("cost_usd") or 0.0
+    def _take(self, row: Json) -> float:
+        new = _new(row, self.rows.get(row["key"]))
+        self.spent += new
         self.priced &= not is_unpriced(row)
         if not (row["key"] in self and row.get("status") == "failed"):
             self.rows.pop(row["key"], None)  # the newest stands last
             self.rows[row["key"]] = row
+        return new
 
     def _read(self) -> None:
         if not self.file.exists():
@@ -108,6 +109,22 @@ def is_unpriced(row: Json) -> bool:
     """Whether somebody was asked whose price is not known."""
     asked = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
     return asked and row.get("cost_usd") is None
+
+
+def _new(row: Json, before: Json | None) -> float:
+    """What the row has cost, without the calls of a failed try that stood."""
+    whole = float(row.get("cost_usd") or 0.0)
+    if before is None or before.get("status") != "failed" or row.get("kind") != "recipe":
+        return whole
+    stood = {call for call, _ in _bill(before)}
+    return max(0.0, whole - sum(price for call, price in _bill(row) if call in stood))
+
+
+def _bill(row: Json) -> list[tuple[str, float]]:
+    """Each call of a recipe's row, by all that is known of it, and what it has cost."""
+    seats = [one for layer in row.get("layers", ()) for one in layer["proposals"]]
+    steps = [call | {"node": step["node"]} for step in row.get("steps", ()) for call in asked(step)]
+    return [(json.dumps(one, sort_keys=True), one["cost_usd"] or 0.0) for one in (*seats, *steps)]
 
 
 def _row(line: bytes) -> Json | None:

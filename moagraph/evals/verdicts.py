@@ -65,8 +65,7 @@ class Judging:
             async with self.purse.open(most):
                 ruling = await judge.rule(trial)
                 rows = _rows(judge, trial, ruling)
-                await asyncio.to_thread(self.ledger.add, rows)
-                self.purse.pay(ruling.cost_usd)
+                self.purse.pay(await asyncio.to_thread(self.ledger.add, rows))
         except NoVerdict as error:
             self.failures.append(str(error))
             self.told.failed(str(error))

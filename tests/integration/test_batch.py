@@ -3,6 +3,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from moagraph.evals.batch import batch
 from moagraph.evals.evaluation import How
 from moagraph.evals.purse import Spent
 from moagraph.evals.sets.open import open_set
+from moagraph.evals.store import Ledger
 from nodes.errors import MoaError, OverBudget
 from tests.faults import Always, Hang, Status
 from tests.provider import Provider
@@ -182,6 +184,19 @@ async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
     assert provider.max_in_flight == 1
     assert await batch(data, mix, out, How(max_cost_usd=1)) == 4
     assert len(provider.calls) == 8
+
+
+async def test_seats_that_stood_are_paid_once(provider: Provider, tmp_path: Path) -> None:
+    """Each answer costs a cent: of the seat, and of the aggregator that fails twice."""
+    provider.reply("a", " ".join(["w"] * 10))
+    provider.reply("agg", " ".join(["w"] * 10))
+    provider.script("agg", Status(400), Status(400))
+    data = open_set(asked(tmp_path, ["why?"]))
+    mix, out = recipe(tmp_path, provider, PRICED), tmp_path / "out.jsonl"
+    assert [await batch(data, mix, out, How()) for _ in range(3)] == [0, 0, 1]
+    assert [row["cost_usd"] for row in rows(out)] == pytest.approx([0.01, 0.01, 0.02])
+    with closing(Ledger(out)) as ledger:
+        assert ledger.spent == pytest.approx(0.02)
 
 
 async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def test_a_failed_row_is_asked_again_and_never_hides_an_answer(file: Path) -> No
     assert ledger.spent == 2.0
     file.write_text(lines(row("a", status="failed")))
     assert "a" not in read(file)
+
+
+def test_of_a_retried_row_only_what_is_new_is_spent(file: Path) -> None:
+    def tried(status: str, *prices: float) -> dict[str, Any]:
+        seats = [
+            {"seat": f"{n}", "model": "m", "cost_usd": price} for n, price in enumerate(prices)
+        ]
+        layers = [{"layer": 1, "proposals": seats}]
+        return row("a", kind="recipe", status=status, layers=layers, cost_usd=sum(prices))
+
+    with closing(Ledger(file)) as ledger:
+        assert ledger.add([tried("failed", 0.5, 0.25)]) == 0.75
+        assert ledger.add([tried("failed", 0.5, 0.125)]) == 0.125
+        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.0
+        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.5
+    assert ledger.spent == read(file).spent == 3.375
 
 
 def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
