@@ -55,7 +55,8 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._out.close()
+        with self._one_at_a_time:
+            self._out.close()
 
     def _take(self, row: Json) -> float:
         new = _new(row, self.rows.get(row["key"]))

@@ -1,6 +1,7 @@
 import json
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -114,6 +115,23 @@ def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="the same command goes on"):
         Ledger(tmp_path)
+
+
+def test_a_file_is_not_closed_while_a_row_is_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(file)
+    closed = Thread(target=ledger.close)
+
+    def sync(number: int) -> None:
+        closed.start()
+        closed.join(0.2)
+        assert closed.is_alive()
+
+    monkeypatch.setattr("os.fsync", sync)
+    ledger.add([row("a")])
+    closed.join()
+    assert "a" in read(file)
 
 
 def test_two_on_one_room_are_refused(tmp_path: Path) -> None:
