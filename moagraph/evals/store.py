@@ -46,8 +46,7 @@ class Ledger:
         )
         with self._one_at_a_time:
             try:
-                while data:
-                    data = data[self._out.write(data) :]
+                self._write(data)
                 os.fsync(self._out.fileno())
             except OSError as error:
                 raise self._unusable(error) from error
@@ -57,6 +56,16 @@ class Ledger:
         """Let go of the file."""
         with self._one_at_a_time:
             self._out.close()
+
+    def _write(self, data: bytes) -> None:
+        """All of it or nothing: half a line would spoil the next."""
+        begins = self._out.seek(0, os.SEEK_END)
+        try:
+            while data:
+                data = data[self._out.write(data) :]
+        except OSError:
+            self._out.truncate(begins)
+            raise
 
     def _take(self, row: Json) -> float:
         new = _new(row, self.rows.get(row["key"]))

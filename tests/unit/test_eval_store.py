@@ -1,4 +1,5 @@
 import json
+import resource
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -115,6 +116,20 @@ def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="the same command goes on"):
         Ledger(tmp_path)
+
+
+def test_a_write_that_fails_in_mid_line_does_not_spoil_the_next(file: Path) -> None:
+    with closing(Ledger(file)) as ledger:
+        ledger.add([row("a")])
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))
+        try:
+            with pytest.raises(StorageError, match="the same command goes on"):
+                ledger.add([row("b")])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        ledger.add([row("c")])
+    assert file.read_text() == lines(row("a"), row("c"))
 
 
 def test_a_file_is_not_closed_while_a_row_is_written(
