@@ -7,8 +7,10 @@ from pathlib import Path
 from threading import Lock
 
 from moagraph.evals.sets.reading import strict
-from nodes.errors import StorageError
+from nodes.errors import StorageError, UsageError
 from nodes.state import Json, asked
+
+BEGINS = b'{"key": "'  # what a row begins with, by which one that was cut is known
 
 
 class Ledger:
@@ -26,8 +28,8 @@ class Ledger:
         self.notes: list[str] = []
         self._one_at_a_time = Lock()
         try:
-            self._mend()
-            self._read()
+            if file.exists():
+                self._open()
             self._out = file.open("ab", buffering=0)
         except OSError as error:
             raise self._unusable(error) from error
@@ -76,33 +78,44 @@ class Ledger:
             self.rows[row["key"]] = row
         return new
 
-    def _read(self) -> None:
-        if not self.file.exists():
-            return
+    def _open(self) -> None:
+        last = self._read()
+        self._check(last)
+        if last:
+            self._mend(last)
+
+    def _read(self) -> bytes:
+        """Take every row; the last line comes back where it has no end."""
+        line = b"\n"
         with self.file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 row = _row(line)
                 if row is not None:
                     self._take(row)
-                elif line.strip():
+                elif line.strip() and line.endswith(b"\n"):
                     where = f"{self.file.name}:{number}"
                     self.notes.append(f"{where}: not a result, left out; what it was is asked anew")
+        return b"" if line.endswith(b"\n") else line
 
-    def _mend(self) -> None:
+    def _check(self, last: bytes) -> None:
+        """Refuse a file of something else, before a byte of it is touched."""
+        begun = bool(last) and last[: len(BEGINS)] == BEGINS[: len(last)]
+        if not self.rows and not begun and (self.notes or last.strip()):
+            raise UsageError(
+                f"{str(self.file)!r} holds no results: write elsewhere, or move it away"
+            )
+
+    def _mend(self, last: bytes) -> None:
         """A line without its end: kept where it is whole, else moved out of the way."""
-        if not self.file.exists():
-            return
         with self.file.open("rb+") as opened:
-            data = opened.read()
-            if not data or data.endswith(b"\n"):
-                return
-            begins = data.rfind(b"\n") + 1
-            if _row(data[begins:]) is not None:
+            begins = opened.seek(-len(last), os.SEEK_END)
+            if _row(last) is not None:
+                opened.seek(0, os.SEEK_END)
                 opened.write(b"\n")
                 return
             cut = self.file.with_name(f"{self.file.name}.cut")
             with cut.open("ab") as aside:
-                aside.write(data[begins:] + b"\n")
+                aside.write(last + b"\n")
             opened.truncate(begins)
         self.notes.append(
             f"{self.file.name} ended in the middle of a line: moved to {cut.name}, and asked anew"
@@ -117,8 +130,8 @@ class Ledger:
 
 def is_unpriced(row: Json) -> bool:
     """Whether somebody was asked whose price is not known."""
-    asked = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
-    return asked and row.get("cost_usd") is None
+    called = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
+    return called and row.get("cost_usd") is None
 
 
 def _new(row: Json, before: Json | None) -> float:

@@ -256,6 +256,7 @@ REFUSED = {
     "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
     "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),
     "no key": (["in.jsonl", "out", "--recipe", "openai:x"], "OPENAI_API_KEY is not set"),
+    "no results": (["in.jsonl", "pauses.toml", "--recipe", "scripted:x"], "holds no results"),
     "a pause": (["in.jsonl", "out", "--recipe", "pauses.toml"], "pauses for a person"),
 }
 

@@ -1,5 +1,6 @@
 import json
 import resource
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -58,6 +59,43 @@ def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
         assert "ended in the middle of a line" in ledger.notes[0]
         assert file.read_text() == lines(row("a"), row("c"))
     assert file.with_name("answers.jsonl.cut").read_text().endswith(whole[-3:-2] + "\n")
+
+
+def test_the_only_line_is_set_aside_wherever_it_was_cut(file: Path) -> None:
+    whole = lines(row("a"))
+    for cut in range(1, len(whole) - 1):
+        file.write_text(whole[:cut])
+        assert "ended in the middle of a line" in read(file).notes[0]
+        assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("text", ["my notes", "my\nnotes", "my notes\n", '[1]\n{"key": 1}', "\nx"])
+def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"answers.jsonl' holds no results: write elsewhere"):
+        Ledger(file)
+    assert file.read_text() == text
+    assert [*file.parent.iterdir()] == [file]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_file_is_written_to(file: Path, text: str) -> None:
+    file.write_text(text)
+    with closing(Ledger(file)) as ledger:
+        ledger.add([row("a")])
+    assert file.read_text() == text + lines(row("a"))
+
+
+def test_of_a_long_file_no_more_than_a_line_is_held(file: Path) -> None:
+    line = " " * 1_000_000 + "\n"
+    file.write_text(lines(row("a")) + 16 * line + '{"key": "b')
+    tracemalloc.start()
+    try:
+        assert list(read(file).rows) == ["a"]
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(line)
+    finally:
+        tracemalloc.stop()
+    assert file.read_text().endswith(line)
 
 
 def test_a_whole_last_line_without_its_end_is_kept(file: Path) -> None:
