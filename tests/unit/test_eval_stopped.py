@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.answers import Answering
-from moagraph.evals.crowd import Untold
+from moagraph.evals.crowd import Untold, each
 from moagraph.evals.item import DataSet, Item
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from moagraph.evals.purse import Purse
@@ -81,3 +81,36 @@ async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(ledger: 
     case, quick = Case(ITEM, "system", ("because",)), Quick()
     await stopped(Judging(ledger, Purse(None, 0), Untold()).run([quick], [case]), quick.spoke)
     assert [row["score"] for row in ledger.rows.values()] == [1.0]
+
+
+async def test_after_a_mistake_nothing_is_begun_and_what_is_under_way_ends() -> None:
+    begun, ended = list[int](), list[int]()
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        await asyncio.sleep(0)
+        if number == 0:
+            raise ZeroDivisionError
+        await asyncio.sleep(0)
+        ended.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        await each(range(9), work, at_once=3)
+    assert (begun, ended) == ([0, 1, 2], [1, 2])
+
+
+async def test_a_mistake_in_what_is_to_be_done_lets_the_others_end() -> None:
+    ended = list[int]()
+
+    def jobs() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    async def work(number: int) -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        ended.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        await each(jobs(), work, at_once=2)
+    assert ended == [1]
