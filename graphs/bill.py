@@ -23,7 +23,7 @@ def usage(records: list[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def cost(records: list[Mapping[str, Any]]) -> float | None:
-    """What the records cost together; unknown as soon as one price is."""
-    prices = [record["cost_usd"] for record in records if record["ok"]]
-    known = [price for price in prices if price is not None]
-    return sum(known) if known and len(known) == len(prices) else None
+    """What the records cost together, unusable answers too; unknown as soon as a good one's is."""
+    known = [record["cost_usd"] for record in records if record["cost_usd"] is not None]
+    lacking = any(record["ok"] and record["cost_usd"] is None for record in records)
+    return sum(known) if known and not lacking else None

@@ -28,6 +28,10 @@ READER = {
 }
 
 
+class NotBegun(UsageError):
+    """A thread was cut off before its first node: nobody was asked."""
+
+
 @dataclass(frozen=True)
 class Thread:
     """A thread as it stands, and the graph that its recipe compiles to."""
@@ -106,4 +110,4 @@ def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
         return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):
         return from_state(state.values["recipe"])
-    raise UsageError(f"thread {thread_id!r} had not begun: ask its question again")
+    raise NotBegun(f"thread {thread_id!r} had not begun: ask its question again")

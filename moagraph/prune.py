@@ -1,7 +1,7 @@
 """Let go of what is old: whole threads, or all but the turn that a thread can be replayed in."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from langgraph.checkpoint.base.id import UUID
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from graphs.recipe import Recipe
-from moagraph.archive import found, held, parent
+from moagraph.archive import Saver, found, held, parent
 from moagraph.history import READER, compiled, config_of
 from moagraph.keep.steady import Steady
 from nodes.errors import StorageError, UsageError
@@ -69,6 +69,14 @@ def sweep(threads: Steady, age: timedelta, keep_latest: bool = False) -> Iterato
         yield swept
 
 
+def erase(threads: Saver, thread_id: str, tuples: Iterable[CheckpointTuple]) -> None:
+    """Delete the thread of these checkpoints, and what its placeholders stand for."""
+    tokens = vaults_in(tuples)
+    threads.delete_thread(thread_id)
+    for token in tokens:
+        forget(token)
+
+
 def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
     """It may have been used, or deleted, while others were pruned."""
     newest = threads.get_tuple(config_of(thread_id))
@@ -78,10 +86,7 @@ def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
 def _deleted(threads: Steady, thread_id: str) -> Pruned:
     tuples = found(threads, thread_id)
     gone, size = len(tuples), threads.size(thread_id)
-    tokens = vaults_in(tuples.values())
-    threads.delete_thread(thread_id)
-    for token in tokens:
-        forget(token)
+    erase(threads, thread_id, tuples.values())
     return Pruned(thread_id, gone, size)
 
 

@@ -194,9 +194,13 @@ def closing(state: State, made: Sequence[Json]) -> bool:
 
 
 async def unpriced(recipe: Json) -> list[str]:
-    """The models whose price is not known."""
-    asked = {call.model: call for call in map(_call, calls(recipe))}
-    return [m for m, call in asked.items() if await cost_usd(call, _usage(1, 1), None) is None]
+    """The models whose price is not known, substitutes among them."""
+    everyone = [one for said in calls(recipe) for one in _who(said)]
+    asked = {(one.model, one.base_url, one.price): one for one in everyone}
+    lacking = [
+        one.model for one in asked.values() if await cost_usd(one, _usage(1, 1), None) is None
+    ]
+    return list(dict.fromkeys(lacking))
 
 
 async def _check_prices(recipe: Json) -> None:
@@ -225,12 +229,14 @@ def _slowest(state: State) -> float:
 
 
 def _longest(said: Json) -> int:
-    return int(said.get("max_tokens") or TYPICAL)
+    return max(one.max_tokens or TYPICAL for one in _who(said))
 
 
 async def _one(said: Json, heard: int) -> Spent:
-    out = _longest(said)
-    return Spent(await cost_usd(_call(said), _usage(heard, out), None) or 0.0, heard + out, 1)
+    """The call at its dearest: its model's, or that of a substitute."""
+    usages = [(one, _usage(heard, one.max_tokens or TYPICAL)) for one in _who(said)]
+    dearest = max([await cost_usd(one, usage, None) or 0.0 for one, usage in usages])
+    return Spent(dearest, heard + _longest(said), 1)
 
 
 def _heard(question: int, texts: Sequence[int]) -> int:
@@ -254,8 +260,10 @@ async def _step(said: Json, question: int, texts: Sequence[int]) -> Spent:
     return total([one for one, times in each for _ in range(times)])
 
 
-def _call(said: Json) -> Call:
-    return Call.model_validate({key: said[key] for key in said if key in Call.model_fields})
+def _who(said: Json) -> list[Call]:
+    """The call, and each that may stand in for it."""
+    call = Call.model_validate({key: said[key] for key in said if key in Call.model_fields})
+    return [call, *call.substitutes]
 
 
 def _usage(told: int, said: int) -> UsageMetadata:

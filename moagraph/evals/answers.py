@@ -1,6 +1,5 @@
 """Answers of systems to a data set: each is asked once, and stands when it has come."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -110,8 +109,8 @@ class Answering:
         async with self.purse.open(most):
             came = await _tried(job.system, messages, key)
             row = self._row(job, key, messages[-1][1], len(before) + 1, came)
-            await asyncio.to_thread(self.ledger.add, [row])
-            self.purse.pay(row["cost_usd"])
+            # Not in a thread: of a run that is stopped, a job that waits for one would be dropped.
+            self.purse.pay(self.ledger.add([row]))
         if row["status"] == "done":
             await job.system.forget(key)
         self.told.done(row)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
-from nodes.errors import MoaError
 from nodes.state import Json
 
 T = TypeVar("T")
@@ -45,16 +44,16 @@ class Untold:
 async def each(jobs: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:
     """Do the work, so many at once; after a failure none is begun, and those under way end."""
     waiting = iter(jobs)
-    broken: list[MoaError] = []
+    broken: list[Exception] = []
 
     async def worker() -> None:
-        for job in waiting:
-            if broken:
-                return
-            try:
+        try:
+            for job in waiting:
+                if broken:
+                    return
                 await work(job)
-            except MoaError as error:
-                broken.append(error)
+        except Exception as error:  # a mistake of ours too: the others still write what they have
+            broken.append(error)
 
     await asyncio.gather(*(worker() for _ in range(at_once)))
     if broken:

@@ -43,9 +43,9 @@ class Purse:
                 self.reserved = max(0.0, self.reserved - most)
                 self._changed.notify_all()
 
-    def pay(self, dollars: float | None) -> None:
+    def pay(self, dollars: float) -> None:
         """Take what an answer has cost."""
-        self.spent += dollars or 0.0
+        self.spent += dollars
 
     def _told(self, most: float) -> str:
         return (

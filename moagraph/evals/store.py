@@ -7,8 +7,10 @@ from pathlib import Path
 from threading import Lock
 
 from moagraph.evals.sets.reading import strict
-from nodes.errors import StorageError
-from nodes.state import Json
+from nodes.errors import StorageError, UsageError
+from nodes.state import Json, asked
+
+BEGINS = b'{"key": "'  # what a row begins with, by which one that was cut is known
 
 
 class Ledger:
@@ -26,8 +28,8 @@ class Ledger:
         self.notes: list[str] = []
         self._one_at_a_time = Lock()
         try:
-            self._mend()
-            self._read()
+            if file.exists():
+                self._open()
             self._out = file.open("ab", buffering=0)
         except OSError as error:
             raise self._unusable(error) from error
@@ -36,8 +38,8 @@ class Ledger:
         """Whether the row stands and has not failed."""
         return key in self.rows and self.rows[key].get("status") != "failed"
 
-    def add(self, rows: Sequence[Json]) -> None:
-        """Write the rows; they are on the disk when this returns."""
+    def add(self, rows: Sequence[Json]) -> float:
+        """Write the rows, which are on the disk when this returns; the dollars that are new."""
         data = b"".join(
             # Half a character stays one: it is written as JSON escapes it.
             json.dumps(row, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
@@ -46,13 +48,11 @@ class Ledger:
         )
         with self._one_at_a_time:
             try:
-                while data:
-                    data = data[self._out.write(data) :]
+                self._write(data)
                 os.fsync(self._out.fileno())
             except OSError as error:
                 raise self._unusable(error) from error
-            for row in rows:
-                self._take(row)
+            return sum([self._take(row) for row in rows])
 
     def renew(self, keys: Iterable[str], place: Callable[[Json], object]) -> None:
         """Write again what is wanted and stands, where another row has taken its place since."""
@@ -63,42 +63,66 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._out.close()
+        with self._one_at_a_time:
+            self._out.close()
 
-    def _take(self, row: Json) -> None:
-        self.spent += 0.0 if row.get("again") else row.get("cost_usd") or 0.0
+    def _write(self, data: bytes) -> None:
+        """All of it or nothing: half a line would spoil the next."""
+        begins = self._out.seek(0, os.SEEK_END)
+        try:
+            while data:
+                data = data[self._out.write(data) :]
+        except OSError:
+            self._out.truncate(begins)
+            raise
+
+    def _take(self, row: Json) -> float:
+        new = 0.0 if row.get("again") else _new(row, self.rows.get(row["key"]))
+        self.spent += new
         self.priced &= not is_unpriced(row)
         if not (row["key"] in self and row.get("status") == "failed"):
             self.rows.pop(row["key"], None)  # the newest stands last
             self.rows[row["key"]] = row
+        return new
 
-    def _read(self) -> None:
-        if not self.file.exists():
-            return
+    def _open(self) -> None:
+        last = self._read()
+        self._check(last)
+        if last:
+            self._mend(last)
+
+    def _read(self) -> bytes:
+        """Take every row; the last line comes back where it has no end."""
+        line = b"\n"
         with self.file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 row = _row(line)
                 if row is not None:
                     self._take(row)
-                elif line.strip():
+                elif line.strip() and line.endswith(b"\n"):
                     where = f"{self.file.name}:{number}"
                     self.notes.append(f"{where}: not a result, left out; what it was is asked anew")
+        return b"" if line.endswith(b"\n") else line
 
-    def _mend(self) -> None:
+    def _check(self, last: bytes) -> None:
+        """Refuse a file of something else, before a byte of it is touched."""
+        begun = bool(last) and last[: len(BEGINS)] == BEGINS[: len(last)]
+        if not self.rows and not begun and (self.notes or last.strip()):
+            raise UsageError(
+                f"{str(self.file)!r} holds no results: write elsewhere, or move it away"
+            )
+
+    def _mend(self, last: bytes) -> None:
         """A line without its end: kept where it is whole, else moved out of the way."""
-        if not self.file.exists():
-            return
         with self.file.open("rb+") as opened:
-            data = opened.read()
-            if not data or data.endswith(b"\n"):
-                return
-            begins = data.rfind(b"\n") + 1
-            if _row(data[begins:]) is not None:
+            begins = opened.seek(-len(last), os.SEEK_END)
+            if _row(last) is not None:
+                opened.seek(0, os.SEEK_END)
                 opened.write(b"\n")
                 return
             cut = self.file.with_name(f"{self.file.name}.cut")
             with cut.open("ab") as aside:
-                aside.write(data[begins:] + b"\n")
+                aside.write(last + b"\n")
             opened.truncate(begins)
         self.notes.append(
             f"{self.file.name} ended in the middle of a line: moved to {cut.name}, and asked anew"
@@ -113,8 +137,24 @@ class Ledger:
 
 def is_unpriced(row: Json) -> bool:
     """Whether somebody was asked whose price is not known."""
-    asked = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
-    return asked and row.get("cost_usd") is None
+    called = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
+    return called and row.get("cost_usd") is None
+
+
+def _new(row: Json, before: Json | None) -> float:
+    """What the row has cost, without the calls of a failed try that stood."""
+    whole = float(row.get("cost_usd") or 0.0)
+    if before is None or before.get("status") != "failed" or row.get("kind") != "recipe":
+        return whole
+    stood = {call for call, _ in _bill(before)}
+    return max(0.0, whole - sum(price for call, price in _bill(row) if call in stood))
+
+
+def _bill(row: Json) -> list[tuple[str, float]]:
+    """Each call of a recipe's row, by all that is known of it, and what it has cost."""
+    seats = [one for layer in row.get("layers", ()) for one in layer["proposals"]]
+    steps = [call | {"node": step["node"]} for step in row.get("steps", ()) for call in asked(step)]
+    return [(json.dumps(one, sort_keys=True), one["cost_usd"] or 0.0) for one in (*seats, *steps)]
 
 
 def _row(line: bytes) -> Json | None:

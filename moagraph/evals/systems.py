@@ -1,5 +1,6 @@
 """What is evaluated: a recipe or a single model, and the one way to get an answer out of either."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -11,7 +12,8 @@ from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
 from moagraph.evals.alone import ask_alone
-from moagraph.history import Thread, compiled, config_of, opened
+from moagraph.history import NotBegun, Thread, compiled, config_of, opened
+from moagraph.prune import erase
 from moagraph.reading import values_of
 from moagraph.result import Result, result
 from moagraph.run import run
@@ -90,15 +92,19 @@ class Mixture:
     async def forget(self, key: str) -> None:
         """Its thread has served."""
         if not self.keep:
-            await self.threads.adelete_thread(key)
+            await self._erase(key)
+
+    async def _erase(self, key: str) -> None:
+        tuples = [one async for one in self.threads.alist(config_of(key))]
+        await asyncio.to_thread(erase, self.threads, key, tuples)
 
     async def _standing(self, key: str) -> Thread | None:
         try:
             return await opened(self.threads, key)
         except UnknownName:
             return None
-        except UsageError:  # cut off before its first node: nothing was asked
-            await self.threads.adelete_thread(key)
+        except NotBegun:
+            await self._erase(key)
             return None
 
 

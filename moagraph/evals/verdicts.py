@@ -1,6 +1,5 @@
 """Verdicts of judges on answers: each is asked for once, and stands when it has come."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,8 +67,7 @@ class Judging:
             async with self.purse.open(most):
                 ruling = await judge.rule(trial)
                 rows = _rows(judge, trial, ruling)
-                await asyncio.to_thread(self.ledger.add, rows)
-                self.purse.pay(ruling.cost_usd)
+                self.purse.pay(self.ledger.add(rows))  # at once, as answers are
         except NoVerdict as error:
             self.failures.append(str(error))
             self.told.failed(str(error))

@@ -3,6 +3,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from moagraph.evals.batch import batch
 from moagraph.evals.evaluation import How
 from moagraph.evals.purse import Spent
 from moagraph.evals.sets.open import open_set
-from nodes.errors import OverBudget
+from moagraph.evals.store import Ledger
+from nodes.errors import MoaError, OverBudget
 from tests.faults import Always, Hang, Status
 from tests.provider import Provider
 from tests.terminal import MOA, Terminal, environment, moa, until
@@ -184,10 +186,45 @@ async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
     assert len(provider.calls) == 8
 
 
+async def test_seats_that_stood_are_paid_once(provider: Provider, tmp_path: Path) -> None:
+    """Each answer costs a cent: of the seat, and of the aggregator that fails twice."""
+    provider.reply("a", " ".join(["w"] * 10))
+    provider.reply("agg", " ".join(["w"] * 10))
+    provider.script("agg", Status(400), Status(400))
+    data = open_set(asked(tmp_path, ["why?"]))
+    mix, out = recipe(tmp_path, provider, PRICED), tmp_path / "out.jsonl"
+    assert [await batch(data, mix, out, How()) for _ in range(3)] == [0, 0, 1]
+    assert [row["cost_usd"] for row in rows(out)] == pytest.approx([0.01, 0.01, 0.02])
+    with closing(Ledger(out)) as ledger:
+        assert ledger.spent == pytest.approx(0.02)
+
+
 async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
         await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=1))
+    assert provider.calls == []
+
+
+SUBSTITUTED = PRICED.replace(
+    '"vllm:a"',
+    '{{ model = "vllm:a", fallbacks = [{{ model = "vllm:sub", base_url = "{url}"PRICE }}] }}',
+)
+
+
+@pytest.mark.parametrize(
+    ("price", "refused"),
+    [
+        ("", "the price of `vllm:sub` is not known"),
+        (", price = {{ input = 0, output = 9000 }}", r"the next answer may cost \$1.0000"),
+    ],
+)
+async def test_a_limit_is_held_for_substitutes_too(
+    provider: Provider, tmp_path: Path, price: str, refused: str
+) -> None:
+    mix = recipe(tmp_path, provider, SUBSTITUTED.replace("PRICE", price))
+    with pytest.raises(MoaError, match=refused):
+        await batch(open_set(asked(tmp_path)), mix, tmp_path / "out.jsonl", How(max_cost_usd=0.5))
     assert provider.calls == []
 
 
@@ -221,6 +258,7 @@ REFUSED = {
     "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
     "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),
     "no key": (["in.jsonl", "out", "--recipe", "openai:x"], "OPENAI_API_KEY is not set"),
+    "no results": (["in.jsonl", "pauses.toml", "--recipe", "scripted:x"], "holds no results"),
     "a pause": (["in.jsonl", "out", "--recipe", "pauses.toml"], "pauses for a person"),
 }
 

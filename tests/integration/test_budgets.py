@@ -103,6 +103,41 @@ def test_a_budget_in_dollars_wants_to_know_every_price(provider: Provider) -> No
     assert provider.calls == []
 
 
+def test_a_budget_in_dollars_wants_to_know_the_price_of_a_substitute(provider: Provider) -> None:
+    seat = {"model": "openai:a", "fallbacks": ["openai:no-such-model"], **PRICED}
+    recipe = mixture(
+        [seat], aggregator={"model": "openai:agg", **PRICED}, budget={"max_cost_usd": 1.0}
+    )
+    with pytest.raises(OverBudget, match="the price of `openai:no-such-model` is not known"):
+        turn(recipe, ("user", "hi"))
+    assert provider.calls == []
+    assert asyncio.run(estimated("hi", recipe))["unpriced"] == ["openai:no-such-model"]
+
+
+def test_one_model_at_two_addresses_has_two_prices(provider: Provider) -> None:
+    elsewhere = {"model": "openai:a", "base_url": provider.base_url}
+    recipe = mixture(
+        [elsewhere, {"model": "openai:a", **PRICED}],
+        aggregator={"model": "openai:agg", **PRICED},
+    )
+    assert asyncio.run(estimated("hi", recipe))["unpriced"] == ["openai:a"]
+
+
+def test_a_call_is_expected_to_cost_what_its_dearest_substitute_does() -> None:
+    dear = {"model": "openai:dear", "price": {"input": 0, "output": 10}, "max_tokens": 300}
+    cheap = {"model": "openai:cheap", "price": {"input": 0, "output": 1}}
+    told = []
+    for others in ([], [dear, cheap]):
+        seat = {"model": "openai:a", "fallbacks": others, **PRICED}
+        recipe = mixture([seat], aggregator={"model": "openai:agg", **PRICED})
+        told.append(asyncio.run(estimated("hi", recipe)))
+    assert [one["calls"] for one in told] == [2, 2]
+    # 300 tokens of the dear one in place of 100, and the aggregator reads as many more.
+    assert told[1]["tokens"] - told[0]["tokens"] == 2 * 200
+    more = told[1]["cost_usd"] - told[0]["cost_usd"]
+    assert more == pytest.approx((10 * 300 - 2 * 100 + 200) / 1e6, rel=0.02)
+
+
 def test_a_thread_has_a_budget_of_its_own(provider: Provider) -> None:
     recipe = three_layers({"thread": {"max_calls": 12}})
     graph = graph_of(recipe, checkpointer=InMemorySaver())

@@ -1,3 +1,4 @@
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -8,10 +9,14 @@ import psycopg
 import pytest
 
 from moagraph import Review, StorageError, UsageError, ask, replay, resume
+from moagraph.evals.batch import batch
+from moagraph.evals.evaluation import How
+from moagraph.evals.sets.open import open_set
 from moagraph.threads import open_threads
 from nodes.folder import data_folder
+from tests.faults import Status
 from tests.provider import Provider
-from tests.runs import latest, said, two_layers
+from tests.runs import latest, recipe_file, said, two_layers
 
 KEY, OTHER = "k" * 32, "o" * 32
 QUESTION, EDITED = "the question of the marmot", "an edit of the marmot"
@@ -114,3 +119,25 @@ def test_what_was_written_before_the_key_stays_readable(
     with open_threads() as threads:
         ask("two", two_layers(), thread="t", threads=threads)
         assert said(latest(threads, "t"))[::2] == ["one", "two"]
+
+
+@pytest.mark.parametrize("other", [None, OTHER])
+async def test_a_batch_without_its_key_is_told_so_and_loses_nothing_that_was_paid(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str | None
+) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps({"prompt": QUESTION}))
+    given, out = open_set(str(tmp_path / "in.jsonl")), tmp_path / "out.jsonl"
+    mix = recipe_file(tmp_path, provider.base_url)
+    provider.script("agg", Status(400))
+    monkeypatch.setenv("MOA_ENCRYPTION_KEY", KEY)
+    assert await batch(given, mix, out, How()) == 0
+    before = len(provider.calls)
+    if other:
+        monkeypatch.setenv("MOA_ENCRYPTION_KEY", other)
+    else:
+        monkeypatch.delenv("MOA_ENCRYPTION_KEY")
+    with pytest.raises(StorageError, match="the threads are encrypted"):
+        await batch(given, mix, out, How())
+    monkeypatch.setenv("MOA_ENCRYPTION_KEY", KEY)
+    assert await batch(given, mix, out, How()) == 1
+    assert [call.model for call in provider.calls[before:]] == ["agg"]

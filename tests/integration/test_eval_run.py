@@ -13,7 +13,7 @@ from moagraph.evals.item import digest
 from moagraph.evals.room import room
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
-from tests.faults import Status
+from tests.faults import Always, ContentFilter, Status
 from tests.provider import Call, Provider
 from tests.recorded import recorded
 from tests.terminal import Terminal, moa
@@ -126,6 +126,34 @@ async def test_a_judge_that_fails_is_told_and_asked_again_the_next_time(
     came = await run(tmp_path, f"grade:{JUDGE}")
     assert (came.verdicts, came.verdicts_failed, came.whole) == (6, 0, True)
     assert len(asked(vllm)) == 7
+
+
+async def test_a_reply_that_was_paid_is_kept_as_unread_where_the_second_try_fails(
+    vllm: Provider, tmp_path: Path
+) -> None:
+    data, how = prompts(tmp_path, "why?"), How(at_once=1)
+    vllm.reply("judge", "it is fine")
+    vllm.script("judge", None, Always(Status(400)))
+    said: Any = {"data": data, "systems": ["scripted:a"], "baseline": None, "how": how}
+    came = await run(tmp_path, f"grade:{JUDGE}", **said)
+    assert (came.verdicts_failed, came.unparsed) == (0, 1)
+    [verdict] = rows(tmp_path, "verdicts.jsonl")
+    assert (verdict["text"], verdict["usage"]["output_tokens"]) == ("it is fine", 3)
+    assert verdict["usage"]["calls"] == 2
+    assert (await run(tmp_path, f"grade:{JUDGE}", **said)).verdicts == 1
+    assert len(asked(vllm)) == 2
+
+
+async def test_a_verdict_that_was_paid_and_withheld_is_kept_as_unread(
+    vllm: Provider, tmp_path: Path
+) -> None:
+    vllm.script("judge", Always(ContentFilter()))
+    said: Any = {"data": prompts(tmp_path, "why?"), "systems": ["scripted:a"], "baseline": None}
+    came = await run(tmp_path, f"grade:{JUDGE}", **said)
+    assert (came.verdicts_failed, came.unparsed) == (0, 1)
+    [verdict] = rows(tmp_path, "verdicts.jsonl")
+    assert verdict["usage"]["calls"] == 2
+    assert verdict["usage"]["input_tokens"] > 0
 
 
 ODDS = {"A": log(0.6), "B": log(0.2), "The": log(0.2)}

@@ -16,7 +16,11 @@ from graphs.build import build
 from graphs.chat_model import ChatMoA
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
-from moagraph import Review, StorageError, UsageError, ask, open_threads, resume, retry
+from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
+from moagraph.evals.adapters.talk import talker
+from moagraph.evals.batch import batch
+from moagraph.evals.evaluation import How
+from moagraph.evals.sets.open import open_set
 from moagraph.history import config_of
 from moagraph.prune import delete
 from moagraph.threads import Threads
@@ -601,3 +605,27 @@ def test_presidio_is_named_where_it_lacks(
         ask("who?", recipe)
     assert provider.calls == []
     assert os.listdir(data_folder() / "private") == []
+
+
+async def test_a_batch_leaves_behind_what_is_hidden_only_with_a_thread_that_is_kept(
+    provider: Provider, recipe: str, tmp_path: Path
+) -> None:
+    provider.reply("agg", echo)
+    given = tmp_path / "in.jsonl"
+    given.write_text(json.dumps({"prompt": QUESTION}))
+    for keep in (False, True):
+        out = tmp_path / f"{keep}.jsonl"
+        assert await batch(open_set(str(given)), recipe, out, How(keep_threads=keep)) == 1
+        assert bool(vaults()) is keep
+
+
+async def test_a_talk_leaves_nothing_hidden_behind_however_it_ends(
+    provider: Provider, recipe: str
+) -> None:
+    provider.reply("agg", echo)
+    await talker(recipe).answer([("user", QUESTION)])
+    assert vaults() == []
+    provider.script("agg", Status(400))
+    with pytest.raises(RunError):
+        await talker(recipe).answer([("user", QUESTION)])
+    assert vaults() == []

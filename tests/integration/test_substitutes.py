@@ -90,6 +90,22 @@ def test_an_answer_that_was_paid_and_is_empty_stays_on_the_bill(provider: Provid
     assert found["cost_usd"] == pytest.approx(2)
 
 
+@pytest.mark.parametrize("price", [None, {"input": 1_000_000, "output": 0}])
+def test_an_answer_that_was_paid_and_is_of_no_use_is_on_the_turns_bill(
+    provider: Provider, price: dict[str, float] | None
+) -> None:
+    """A refusal, which has no price, hides none; a good answer without one does."""
+    provider.script("empty", Always(Empty()))
+    provider.script("down", DOWN)
+    free = {"input": 0, "output": 0}
+    priced = {"model": "openai:empty", "price": {"input": 1_000_000, "output": 0}}
+    well = {"model": "vllm:well", "base_url": provider.base_url, "price": price}
+    recipe = mixture(
+        [priced, "openai:down", well], aggregator={"model": "openai:agg", "price": free}
+    )
+    assert ask("hi", recipe).cost_usd == (pytest.approx(2) if price else None)
+
+
 def test_what_a_substitute_leaves_open_is_as_for_the_seat(provider: Provider) -> None:
     provider.script("a", DOWN)
     record(seat("openai:sub", temperature=0.3, max_tokens=7))

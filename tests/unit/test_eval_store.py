@@ -1,5 +1,9 @@
 import json
+import resource
+import tracemalloc
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -57,6 +61,43 @@ def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
     assert file.with_name("answers.jsonl.cut").read_text().endswith(whole[-3:-2] + "\n")
 
 
+def test_the_only_line_is_set_aside_wherever_it_was_cut(file: Path) -> None:
+    whole = lines(row("a"))
+    for cut in range(1, len(whole) - 1):
+        file.write_text(whole[:cut])
+        assert "ended in the middle of a line" in read(file).notes[0]
+        assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("text", ["my notes", "my\nnotes", "my notes\n", '[1]\n{"key": 1}', "\nx"])
+def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"answers.jsonl' holds no results: write elsewhere"):
+        Ledger(file)
+    assert file.read_text() == text
+    assert [*file.parent.iterdir()] == [file]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_an_empty_file_is_written_to(file: Path, text: str) -> None:
+    file.write_text(text)
+    with closing(Ledger(file)) as ledger:
+        ledger.add([row("a")])
+    assert file.read_text() == text + lines(row("a"))
+
+
+def test_of_a_long_file_no_more_than_a_line_is_held(file: Path) -> None:
+    line = " " * 1_000_000 + "\n"
+    file.write_text(lines(row("a")) + 16 * line + '{"key": "b')
+    tracemalloc.start()
+    try:
+        assert list(read(file).rows) == ["a"]
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(line)
+    finally:
+        tracemalloc.stop()
+    assert file.read_text().endswith(line)
+
+
 def test_a_whole_last_line_without_its_end_is_kept(file: Path) -> None:
     file.write_text(lines(row("a"), row("b"))[:-1])
     ledger = Ledger(file)
@@ -86,6 +127,22 @@ def test_a_failed_row_is_asked_again_and_never_hides_an_answer(file: Path) -> No
     assert "a" not in read(file)
 
 
+def test_of_a_retried_row_only_what_is_new_is_spent(file: Path) -> None:
+    def tried(status: str, *prices: float) -> dict[str, Any]:
+        seats = [
+            {"seat": f"{n}", "model": "m", "cost_usd": price} for n, price in enumerate(prices)
+        ]
+        layers = [{"layer": 1, "proposals": seats}]
+        return row("a", kind="recipe", status=status, layers=layers, cost_usd=sum(prices))
+
+    with closing(Ledger(file)) as ledger:
+        assert ledger.add([tried("failed", 0.5, 0.25)]) == 0.75
+        assert ledger.add([tried("failed", 0.5, 0.125)]) == 0.125
+        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.0
+        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.5
+    assert ledger.spent == read(file).spent == 3.375
+
+
 def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
     ledger = Ledger(file)
     with pytest.raises(ValueError, match="Out of range float"):
@@ -97,6 +154,37 @@ def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="the same command goes on"):
         Ledger(tmp_path)
+
+
+def test_a_write_that_fails_in_mid_line_does_not_spoil_the_next(file: Path) -> None:
+    with closing(Ledger(file)) as ledger:
+        ledger.add([row("a")])
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))
+        try:
+            with pytest.raises(StorageError, match="the same command goes on"):
+                ledger.add([row("b")])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        ledger.add([row("c")])
+    assert file.read_text() == lines(row("a"), row("c"))
+
+
+def test_a_file_is_not_closed_while_a_row_is_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(file)
+    closed = Thread(target=ledger.close)
+
+    def sync(number: int) -> None:
+        closed.start()
+        closed.join(0.2)
+        assert closed.is_alive()
+
+    monkeypatch.setattr("os.fsync", sync)
+    ledger.add([row("a")])
+    closed.join()
+    assert "a" in read(file)
 
 
 def test_two_on_one_room_are_refused(tmp_path: Path) -> None:

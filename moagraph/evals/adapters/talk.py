@@ -29,8 +29,10 @@ class Talker:
     async def answer(self, messages: Sequence[tuple[str, str]]) -> Result:
         """The answer to the conversation's last turn."""
         key = secrets.token_hex(6)
-        came = await self.system.answer(messages, key)
-        await self.system.forget(key)
+        try:
+            came = await self.system.answer(messages, key)
+        finally:
+            await self.system.forget(key)
         if came.status != "done":
             raise RunError(came.error or f"`{self.system.name}` gave no answer")
         return came

@@ -60,21 +60,24 @@ class ModelJudge:
 async def ruled(call: Call, told: Sequence[tuple[str, str]], form: str, read: Read) -> Ruling:
     """The verdicts that its words hold; unread after two tries, they are kept as unread."""
     messages = [_message(*one) for one in told]
-    first = await _asked(call, messages)
+    first = await ask_alone(call, messages)
+    if not _heard(first):
+        raise NoVerdict(f"`{call.model}`: {first.error}")
     found = read(first)
     if all(verdict.parsed for verdict in found):
         return _ruling(first, found)
     reminder = HumanMessage(render("judge-again", form=form))
     said = [AIMessage(first.text)] if first.text else []
-    again = await _asked(call, [*messages, *said, reminder] if said else messages)
+    again = await ask_alone(call, [*messages, *said, reminder] if said else messages)
+    if not _heard(again):
+        return _ruling(with_bill(first, again), found)
     return _ruling(with_bill(again, first), read(again))
 
 
-async def _asked(call: Call, messages: Sequence[AnyMessage]) -> Reply:
-    reply = await ask_alone(call, messages)
-    if not reply.ok and reply.kind not in ("empty", "bad_answer"):
-        raise NoVerdict(f"`{call.model}`: {reply.error}")
-    return reply
+def _heard(reply: Reply) -> bool:
+    """Whether it was answered: what was paid for is, also where the words were withheld."""
+    billed = bool(reply.cost_usd or reply.input_tokens or reply.output_tokens)
+    return reply.ok or billed or reply.kind in ("empty", "bad_answer")
 
 
 def _ruling(reply: Reply, verdicts: Sequence[Verdict]) -> Ruling:

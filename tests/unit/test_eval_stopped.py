@@ -1,0 +1,116 @@
+"""Runs that end before their time: by a person's hand, or by a mistake."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from moagraph.evals.answers import Answering
+from moagraph.evals.crowd import Untold, each
+from moagraph.evals.item import DataSet, Item
+from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.purse import Purse
+from moagraph.evals.store import Ledger
+from moagraph.evals.verdicts import Judging
+from moagraph.result import Result
+
+ITEM = Item(1, ("why?",))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path / "rows.jsonl")) as ledger:
+        yield ledger
+
+
+@dataclass
+class Quick:
+    """A system and a judge, who tell when they have spoken."""
+
+    spoke: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str = "quick"
+    kind: str = "model"
+    method: str = "exact"
+    compares: bool = False
+    recipe: Any = None
+
+    def at(self, temperature: float | None, max_tokens: int | None) -> "Quick":
+        return self
+
+    async def answer(self, messages: Sequence[tuple[str, str]], key: str) -> Result:
+        self.spoke.set()
+        return Result("", self.name, "done", answer="because")
+
+    async def forget(self, key: str) -> None:
+        pass
+
+    def trials(self, case: Case) -> Sequence[Trial]:
+        return [Trial(case, {})]
+
+    async def rule(self, trial: Trial) -> Ruling:
+        self.spoke.set()
+        return Ruling([Verdict(score=1.0)])
+
+
+async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
+    """Stop the run once that was said, while every thread is at work."""
+    end, pool = Event(), ThreadPoolExecutor(1)
+    pool.submit(end.wait)
+    asyncio.get_running_loop().set_default_executor(pool)
+    task = asyncio.ensure_future(run)
+    await spoke.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    end.set()
+
+
+async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
+    data, quick = DataSet("set", (ITEM,), ""), Quick(recipe={"name": "quick", "layers": []})
+    await stopped(Answering(data, ledger, Purse(None, 0), Untold()).run([quick]), quick.spoke)
+    assert [row["answer"] for row in ledger.rows.values()] == ["because"]
+
+
+async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
+    case, quick = Case(ITEM, "system", ("because",)), Quick()
+    await stopped(Judging(ledger, Purse(None, 0), Untold()).run([quick], [case]), quick.spoke)
+    assert [row["score"] for row in ledger.rows.values()] == [1.0]
+
+
+async def test_after_a_mistake_nothing_is_begun_and_what_is_under_way_ends() -> None:
+    begun, ended = list[int](), list[int]()
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        await asyncio.sleep(0)
+        if number == 0:
+            raise ZeroDivisionError
+        await asyncio.sleep(0)
+        ended.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        await each(range(9), work, at_once=3)
+    assert (begun, ended) == ([0, 1, 2], [1, 2])
+
+
+async def test_a_mistake_in_what_is_to_be_done_lets_the_others_end() -> None:
+    ended = list[int]()
+
+    def jobs() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    async def work(number: int) -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        ended.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        await each(jobs(), work, at_once=2)
+    assert ended == [1]
