@@ -1,7 +1,7 @@
 """A model's win rate, and its length-controlled one where that is what it may be called."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,9 +50,9 @@ class Score:
 
 
 def score(pairs: Pairs, constants: Constants | None) -> Score:
-    """Both rates with their intervals, or why there is only one; the rows' order is no matter."""
-    pairs = replace(pairs, pairs=tuple(sorted(pairs.pairs, key=lambda one: mark(one.instruction))))
-    targets = np.array([np.nan if one.target is None else one.target for one in pairs.pairs])
+    """Both rates with their intervals, or why there is only one."""
+    in_order = sorted(pairs.pairs, key=lambda one: mark(one.instruction))  # whatever the rows' is
+    targets = np.array([np.nan if one.target is None else one.target for one in in_order])
     known = targets[~np.isnan(targets)]
     win = Rate(float(100 * known.mean()), of_mean(100 * known))
     if constants is None:

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import importlib.util
+import json
 import os
 import secrets
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
 
 from nodes.chat.download import python
 from nodes.chat.weights import fetch, known
@@ -20,6 +22,7 @@ _MOST_SLOTS = 8
 # A stop waits for the batch at hand: larger ones are no faster here and make Ctrl-C take seconds.
 _BATCH = 64
 _CACHE_MB = 256
+_PATIENCE = 60.0  # seconds for its first word
 # How long its threads spin for one another before they sleep; libgomp reads it as it is loaded.
 _SPIN = ("GOMP_SPINCOUNT", "1000")
 _HUB = "import sys, huggingface_hub as hub; print(hub.hf_hub_download(*sys.argv[1:]))"
@@ -131,6 +134,8 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
         params = _params(xllamacpp.CommonParams(), file, alias, slots)
         params.api_keys = [api_key]
         server = xllamacpp.Server(params)
+        address = f"{server.listening_address}/v1"
+        _awaken(address, api_key)
     except ImportError as error:
         raise EngineError(f"the engine does not run on this machine: {error}") from error
     except RuntimeError as error:
@@ -138,7 +143,17 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
             f"{str(file)!r} cannot be loaded: cut short, damaged, "
             "of a kind llama.cpp does not know, or too large for the memory"
         ) from error
-    return server, Endpoint(f"{server.listening_address}/v1", alias, api_key)
+    except OSError as error:
+        raise EngineError(f"the engine has started and does not answer: {error}") from error
+    return server, Endpoint(address, alias, api_key)
+
+
+def _awaken(address: str, api_key: str) -> None:
+    """Have it do something: an engine that is stopped before its first work never ends."""
+    said = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
+    head = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+    direct = build_opener(ProxyHandler({}))
+    direct.open(Request(f"{address}/completions", said, head), timeout=_PATIENCE).close()
 
 
 def _library() -> Any:
