@@ -126,6 +126,7 @@ def nan(said): return float("nan")
 def nothing(said): return None
 def huge(said): return 1e307
 def wrong(said): return said["nowhere"]
+def leaves(said): raise SystemExit("no more")
 number = 3
 """
 
@@ -137,19 +138,20 @@ async def test_a_function_of_ones_own_judges(
     monkeypatch.chdir(tmp_path)
     said = {
         name: await ruled(f"python:my_judges_of_tests:{name}", case())
-        for name in ("half", "yes", "nan", "huge", "nothing", "wrong")
+        for name in ("half", "yes", "nan", "huge", "nothing", "wrong", "leaves")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
         Verdict(score=0.5),
         Verdict(score=1.0),
     ]
-    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 4
+    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong", "leaves")]
+    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 5
     assert [one.text for one in unread] == [
         "the function returned nan",
         "the function returned 1e+307",
         "the function returned None",
         "KeyError: 'nowhere'",
+        "SystemExit: no more",
     ]
 
 
