@@ -11,7 +11,7 @@ from moagraph.evals.judge import Case, Ruling, Verdict
 from moagraph.evals.judges.flask import Flask, scores
 from moagraph.evals.judges.grade import rating
 from moagraph.evals.judges.logprobs import weight
-from moagraph.evals.judges.match import same_number, same_text
+from moagraph.evals.judges.match import number, same_number, same_text
 from moagraph.evals.judges.named import judge
 from moagraph.evals.judges.pairwise import preference
 from moagraph.evals.sets.flask import SKILLS
@@ -108,6 +108,18 @@ def test_texts_and_numbers_match_but_for_their_dress() -> None:
     assert not same_number("x is \N{MINUS SIGN}5", "5")
     assert not same_number("between 3 and 4", "3")
     assert not same_number("none", "3")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("20-25", 25), ("between 20-25", 25), ("20\N{MINUS SIGN}25", 25), ("20%-25%", 25),
+        ("9am-5pm", 5), ("0-.5", 0.5), ("1e-3", 1e-3),
+        ("x = -5", -5), ("x=-5", -5), ("\N{MINUS SIGN}5", -5), ("from -20 to -.5", -0.5),
+    ],
+)  # fmt: skip
+def test_a_ranges_hyphen_is_no_minus(said: str, found: float) -> None:
+    assert number(said) == found
 
 
 async def test_matches_score_one_or_nothing() -> None:
