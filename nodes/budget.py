@@ -4,7 +4,7 @@ Estimates take the longest answer that a recipe allows, so that what ran stays b
 layers behind the first are left out before seats of the first are; the last steps always stay.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -89,7 +89,10 @@ def total(amounts: Iterable[Spent]) -> Spent:
 
 async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     """What a turn is expected to take at most, where no call is retried."""
-    question = count_tokens_approximately(messages)
+    return await _estimate(recipe, count_tokens_approximately(messages))
+
+
+async def _estimate(recipe: Json, question: int) -> Estimate:
     texts: list[int] = []
     seats, steps = [], []
     ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
@@ -195,8 +198,14 @@ def closing(state: State, made: Sequence[Json]) -> bool:
 
 async def unpriced(recipe: Json) -> list[str]:
     """The models whose price is not known."""
-    asked = {call.model: call for call in map(_call, calls(recipe))}
+    asked = {call.model: call for call in map(_call, _priced(recipe))}
     return [m for m, call in asked.items() if await cost_usd(call, _usage(1, 1), None) is None]
+
+
+def _priced(recipe: Json) -> Iterator[Json]:
+    """The calls that have a price: those of the recipe in a seat, not the seat."""
+    for call in calls(recipe):
+        yield from _priced(call["inside"]) if "inside" in call else (call,)
 
 
 async def _check_prices(recipe: Json) -> None:
@@ -229,6 +238,8 @@ def _longest(said: Json) -> int:
 
 
 async def _one(said: Json, heard: int) -> Spent:
+    if inside := said.get("inside"):
+        return (await _estimate(inside, heard)).all
     out = _longest(said)
     return Spent(await cost_usd(_call(said), _usage(heard, out), None) or 0.0, heard + out, 1)
 

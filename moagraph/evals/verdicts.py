@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import convert_to_messages
 
+from graphs.asks import unfolded
 from moagraph.evals.crowd import Told, each
 from moagraph.evals.item import Item
 from moagraph.evals.judge import Case, Judge, NoVerdict, Ruling, Trial, Verdict
@@ -137,4 +138,4 @@ async def _expected(judge: Judge, trial: Trial) -> Spent:
     if judge.recipe is None:
         return Spent()
     messages = convert_to_messages(list(trial.said["messages"]))
-    return (await estimate(judge.recipe, messages)).all  # type: ignore[arg-type]
+    return (await estimate(unfolded(judge.recipe), messages)).all  # type: ignore[arg-type]

@@ -184,6 +184,36 @@ async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
     assert len(provider.calls) == 8
 
 
+OUTER = """
+[defaults]
+base_url = "{url}"
+[[layers]]
+proposers = [{{ model = "moa:{inner}", max_tokens = 200 }}]
+[layers.aggregate]
+step = "synthesize"
+model = "vllm:top"
+max_tokens = 1
+price = {{ input = 0, output = 1000 }}
+"""
+
+
+async def test_a_recipe_in_a_seat_is_priced_as_what_it_asks(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """Its own seat may say 100 tokens, its answer as many as the outer seat wants: 200."""
+    inner = recipe(tmp_path, provider, PRICED)
+    outer = tmp_path / "outer.toml"
+    outer.write_text(OUTER.format(url=provider.base_url, inner=inner))
+    data, out = open_set(asked(tmp_path, ["why?"])), tmp_path / "out.jsonl"
+    with pytest.raises(Spent, match=r"the next answer may cost \$0.3010"):
+        await batch(data, str(outer), out, How(max_cost_usd=0.3))
+    assert await batch(data, str(outer), out, How(max_cost_usd=0.31)) == 1
+    assert 0 < rows(out)[0]["cost_usd"] <= 0.301
+    recipe(tmp_path, provider)
+    with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
+        await batch(data, str(outer), tmp_path / "other.jsonl", How(max_cost_usd=1))
+
+
 async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):

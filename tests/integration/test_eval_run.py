@@ -10,6 +10,7 @@ import pytest
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
 from moagraph.evals.item import digest
+from moagraph.evals.purse import Spent
 from moagraph.evals.room import room
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
@@ -277,6 +278,28 @@ async def test_a_judges_price_is_part_of_the_limit(vllm: Provider, tmp_path: Pat
             how=How(max_cost_usd=1),
         )
     assert vllm.calls == []
+
+
+PRICED = """
+[defaults]
+price = { input = 0, output = 1000 }
+[[layers]]
+proposers = ["vllm:judge"]
+aggregate = { step = "synthesize", model = "vllm:judge" }
+"""
+
+
+async def test_a_recipe_that_judges_is_priced_by_its_seats(vllm: Provider, tmp_path: Path) -> None:
+    (tmp_path / "priced.toml").write_text(PRICED)
+    vllm.reply("judge", "[[7]]")
+    names = [f"grade:moa:{tmp_path / 'priced.toml'}"]
+    said: dict[str, Any] = {"systems": ["scripted:a"], "baseline": None}
+    with pytest.raises(Spent, match=r"the next answer may cost \$6.1440"):
+        await run(tmp_path, *names, **said, how=How(max_cost_usd=6))
+    came = await run(tmp_path, *names, **said, how=How(max_cost_usd=7))
+    assert (came.verdicts, came.unparsed) == (3, 0)
+    costs = [row["cost_usd"] for row in rows(tmp_path, "verdicts.jsonl")]
+    assert costs == pytest.approx([0.002] * 3)
 
 
 RECORDED = [
