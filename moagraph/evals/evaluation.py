@@ -74,7 +74,9 @@ async def evaluate(
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
         purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
-        answering = Answering(data, folder.answers, purse, how.told, how.parameters, how.at_once)
+        answering = Answering(
+            data, folder.answers, folder.threads, purse, how.told, how.parameters, how.at_once
+        )
         versions = {one.name: answering.version(one) for one in asked}
         folder.note({**_said(data, baseline, smoke), "versions": versions}, names, judges)
         _tell(how.told, data, folder)

@@ -243,6 +243,18 @@ def test_threads_that_are_kept_can_be_shown(provider: Provider, tmp_path: Path) 
     assert (shown.code, row["answer"] in shown.out) == (0, True)
 
 
+def test_a_thread_whose_answer_stands_is_forgotten_by_the_next_run(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """Kept threads stand as a kill leaves them between an answer's row and its thread's end."""
+    out, left = tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
+    words = ["batch", asked(tmp_path), str(out), "--recipe", recipe(tmp_path, provider)]
+    for more, there in ((["--keep-threads"], True), (["--keep-threads"], True), ([], False)):
+        assert moa(*words, *more).code == 0
+        assert left.exists() == there
+    assert calls(provider) == EACH_ONCE
+
+
 REFUSED = {
     "unknown file": (["nowhere.jsonl", "out"], "there is no data set 'nowhere.jsonl'"),
     "unknown file, known answers": (["nowhere.jsonl", "in.jsonl"], "no data set 'nowhere.jsonl'"),
