@@ -70,7 +70,7 @@ async def evaluate(
     if not names:
         raise UsageError("there is no system: name a recipe or a `provider:model`")
     jury = [judge(name, data, how.judge_max_tokens) for name in judges]
-    _check_baseline(jury, baseline)
+    _check_baseline(jury, baseline, names)
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
         purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
@@ -97,10 +97,10 @@ async def judge_again(
 ) -> Outcome:
     """Judge the answers that the folder holds."""
     jury = [judge(name, data, how.judge_max_tokens) for name in judges]
-    _check_baseline(jury, baseline)
     with opened(path) as folder:
         answers = standing(folder, data)
         names = list(answers)
+        _check_baseline(jury, baseline, names)
         folder.note(folder.run | {"baseline": baseline}, names, judges)
         _tell(how.told, data, folder)
         if how.ready:
@@ -153,10 +153,15 @@ def _said(data: DataSet, baseline: str | None, smoke: int | None) -> Json:
     }
 
 
-def _check_baseline(jury: Sequence[Judge], baseline: str | None) -> None:
+def _check_baseline(jury: Sequence[Judge], baseline: str | None, names: Sequence[str]) -> None:
     for one in jury:
         if one.compares and baseline is None:
             raise UsageError(f"`{one.name}` compares with a baseline: name it with --baseline")
+        if one.compares and names == [baseline]:
+            raise UsageError(
+                f"`{one.name}` compares with the baseline {baseline!r}, and there is no other "
+                "system: `moa eval run` takes one more --system"
+            )
 
 
 def _tell(told: Told, data: DataSet, folder: Folder) -> None:

@@ -405,6 +405,13 @@ async def test_answers_that_are_there_can_be_judged_again(vllm: Provider, tmp_pa
     assert "moa: 6 verdicts wanted, 6 are there already" in done.lines
 
 
+async def test_a_baseline_alone_is_compared_with_nobody(tmp_path: Path) -> None:
+    await run(tmp_path, systems=["scripted:a"], baseline=None)
+    data, judges = open_set(str(prompts(tmp_path))), ["pairwise:scripted:x"]
+    with pytest.raises(UsageError, match="there is no other system"):
+        await judge_again(tmp_path / "ev", data, judges, "scripted:a", STEADY)
+
+
 async def test_results_of_another_set_or_in_use_are_refused(tmp_path: Path) -> None:
     await run(tmp_path, systems=["scripted:a"], baseline=None)
     other = written(tmp_path, {"prompt": "x"}, name="other.jsonl")
@@ -420,6 +427,10 @@ async def test_results_of_another_set_or_in_use_are_refused(tmp_path: Path) -> N
 REFUSED = {
     "no folder": (["judge", "nowhere", "--judge", "exact"], "holds no evaluation"),
     "no baseline": (["--judge", "pairwise:scripted:x"], "name it with --baseline"),
+    "only the baseline": (
+        ["--judge", "pairwise:scripted:x", "--baseline", "scripted:a"],
+        "compares with the baseline 'scripted:a', and there is no other system",
+    ),
     "no reference": (["--judge", "exact"], "row 0 has none: give the row a `reference`"),
     "no record": (["--system", "recorded:x"], "holds no recorded answer"),
     "odd parameters": (["--active-parameters", "x"], "it takes MODEL=BILLIONS"),

@@ -170,6 +170,8 @@ async def test_a_function_of_ones_own_judges(
 REFUSED = {
     "grad:openai:x": "did you mean `grade`?",
     "beauty": "there is no judge 'beauty'; there are exact",
+    "exact:foo": "`exact` asks nobody: say `--judge exact`, without 'foo'",
+    "numeric:": "`numeric` asks nobody: say `--judge numeric`",
     "grade": "`--judge grade` needs to know who judges",
     "grade:gpt-4": "'gpt-4' is not `provider:model`",
     "grade:opnai:gpt-4": "no provider is called 'opnai'",
