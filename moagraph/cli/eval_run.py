@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from moagraph.cli.progress import Progress
-from moagraph.cli.screen import out, say
+from moagraph.cli.rows import counted
+from moagraph.cli.screen import one_line, out, say
 from moagraph.cli.stock import stock
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
@@ -124,7 +125,9 @@ def conclude(came: Outcome, folder: str, as_json: bool) -> None:
         out(json.dumps({"folder": folder, **asdict(came)}, ensure_ascii=False))
     say(f"moa: {came.done} of {came.wanted} answers and {came.verdicts} verdicts in {folder}")
     if came.unparsed:
-        say(f"moa: {came.unparsed} verdicts could not be read, and are kept as such")
+        first = f"; the first: {one_line(came.raised)}" if came.raised else ""
+        unread = counted(came.unparsed, "verdict")
+        say(f"moa: {unread} could not be read, kept as such{first}")
     for why, number in came.unjudged.items():
         say(f"moa: {number} answers are not judged by {why}")
     if not came.whole:

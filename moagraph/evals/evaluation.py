@@ -47,6 +47,7 @@ class Outcome:
     verdicts: int
     verdicts_failed: int
     unparsed: int
+    raised: str | None  # why a function that judges did not, the first time
     unjudged: Mapping[str, int]
     cost_usd: float | None
 
@@ -187,6 +188,13 @@ def _outcome(
         verdicts=len(verdicts),
         verdicts_failed=len(judging.failures),
         unparsed=sum(not row["parsed"] for row in verdicts),
+        raised=_raised(judging),
         unjudged=dict(judging.unjudged),
         cost_usd=spent if folder.answers.priced and folder.verdicts.priced else None,
     )
+
+
+def _raised(judging: Judging) -> str | None:
+    rows = (judging.ledger.rows[key] for key in judging.wanted if key in judging.ledger)
+    mine = (row for row in rows if row["method"] == "python" and not row["parsed"])
+    return next((row["text"] for row in mine), None)

@@ -31,6 +31,7 @@ class Judging:
     at_once: int = 8
     unjudged: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)  # the keys of this run's verdicts
 
     async def run(self, judges: Sequence[Judge], cases: Sequence[Case]) -> None:
         """Ask for all that does not stand yet; all of it is looked at before anybody is asked."""
@@ -39,6 +40,7 @@ class Judging:
             for judge in judges:
                 if judge.recipe:
                     await check_prices(judge.recipe)
+        self.wanted.extend(key for judge, trial in trials for key in trial.keys(judge.name))
         standing = [one for one in trials if self.stands(*one)]
         keys = [key for judge, trial in standing for key in trial.keys(judge.name)]
         self.ledger.renew(keys, verdict_place)

@@ -405,6 +405,21 @@ async def test_answers_that_are_there_can_be_judged_again(vllm: Provider, tmp_pa
     assert "moa: 6 verdicts wanted, 6 are there already" in done.lines
 
 
+def test_what_a_function_that_judges_raises_is_told_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "--data", str(prompts(tmp_path)), "--system", "scripted:a", "--out", "ev"]
+    told = []
+    for body in ('raise ValueError("no\\nway")', "return 1"):
+        (tmp_path / "raising_judges_of_tests.py").write_text(f"def f(said):\n    {body}\n")
+        done = moa("eval", *words, "--judge", "python:raising_judges_of_tests:f")
+        assert done.code == 0
+        told.append(done.lines[-1])
+    unread = "moa: 3 verdicts could not be read, kept as such"
+    assert told == [f"{unread}; the first: ValueError: no way", unread]
+
+
 async def test_a_baseline_alone_is_compared_with_nobody(tmp_path: Path) -> None:
     await run(tmp_path, systems=["scripted:a"], baseline=None)
     data, judges = open_set(str(prompts(tmp_path))), ["pairwise:scripted:x"]
