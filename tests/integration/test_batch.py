@@ -74,6 +74,15 @@ def test_every_question_has_its_answer_under_its_own_id(provider: Provider, tmp_
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "mix.toml", "out.jsonl"]
 
 
+def test_questions_come_from_standard_input_too(provider: Provider, tmp_path: Path) -> None:
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    given = Path(asked(tmp_path)).read_bytes()
+    for _ in range(2):
+        assert moa("batch", "-", str(out), "--recipe", mix, given=given).code == 0
+    assert calls(provider) == EACH_ONCE
+    assert {row["id"] for row in rows(out)} == {"q0", "q1", "q2", "q3"}
+
+
 def test_what_is_there_is_not_asked_again_whatever_its_order(
     provider: Provider, tmp_path: Path
 ) -> None:
@@ -260,6 +269,7 @@ REFUSED = {
     "unknown file, known answers": (["nowhere.jsonl", "in.jsonl"], "no data set 'nowhere.jsonl'"),
     "a folder": (["in.jsonl", "."], "'.' is a folder: name a file for the answers"),
     "the same file": (["in.jsonl", "in.jsonl"], "holds the questions: name another file"),
+    "no file": (["in.jsonl", "-"], "'-' is no file: name one for the answers"),
     "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
     "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),
     "no key": (["in.jsonl", "out", "--recipe", "openai:x"], "OPENAI_API_KEY is not set"),
