@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from moagraph.cli.ask import pick
 from moagraph.cli.eval_run import watched
 from moagraph.cli.progress import Progress
+from moagraph.cli.rows import counted
 from moagraph.cli.screen import say
 from moagraph.cli.stock import stock
 from moagraph.evals.batch import batch as answered
@@ -28,7 +29,7 @@ def batch(
 ) -> None:
     """Answer every question of a file that another file has no answer to yet."""
     if out == "-":
-        raise UsageError("'-' is no file: name one for the answers, which can be gone on with")
+        raise UsageError("'-' is no file: name one for the answers: the next run goes on with it")
     file, read = Path(out).expanduser(), given == "-"
     data = _read(limit) if read else open_set(given, limit)
     if not read and file.exists() and file.samefile(data.source):
@@ -43,9 +44,9 @@ def batch(
     )
     done = watched(lambda: answered(data, name, file, how), progress)
     wanted = sum(len(item.turns) for item in data.items)
-    say(f"moa: {done} of {wanted} answers in {out}")
+    say(f"moa: {done} of {counted(wanted, 'answer')} in {out}")
     if done < wanted:
-        say(f"moa: {wanted - done} are missing; the same command asks for them again")
+        say(f"moa: {counted(wanted - done, 'answer')} missing; the same command asks again")
         sys.exit(1)
 
 

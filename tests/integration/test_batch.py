@@ -114,7 +114,7 @@ def test_a_failed_row_is_told_and_only_what_failed_is_asked_again(
     done = moa("batch", asked(tmp_path), str(out), *words, "--concurrency", "1")
     assert done.code == 1
     assert sum(line.startswith("moa: failed: ") for line in done.lines) == 1
-    assert "moa: 1 are missing; the same command asks for them again" in done.lines
+    assert "moa: 1 answer missing; the same command asks again" in done.lines
     assert moa("batch", asked(tmp_path), str(out), *words).code == 0
     told = calls(provider)
     assert {key: number for key, number in told.items() if number > 1} == {("agg", "why?"): 2}
