@@ -1,9 +1,10 @@
-"""How often a turn asks a model at most, where nothing fails: recipes inside included."""
+"""What a turn asks at most, where nothing fails: recipes inside included."""
 
 from collections import Counter
-from collections.abc import Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from nodes.begin import as_chosen
 from nodes.chat.address import split
 from nodes.errors import MoaError
 from nodes.state import Json, calls
@@ -24,11 +25,16 @@ def asks(recipe: "Recipe", outside: tuple[str, ...] = ()) -> int:
     return every - named.total() + max(named.values(), default=0)
 
 
-def inside(said: Json, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, "Recipe"]]:
-    """The recipes that sit in seats of this one, as often as they are asked."""
-    for call in calls(said):
+def unfolded(said: Json, outside: tuple[str, ...] = ()) -> Json:
+    """The resolved recipe where each call of a recipe has that one, as it would run, `inside`."""
+    whole = deepcopy(said)
+    for call in calls(whole):
         if inner := _inner(call, outside):
-            yield from [inner] * int(call.get("asks", 1))
+            name, recipe = inner
+            longest = {"max_tokens": call["max_tokens"]} if call.get("max_tokens") else {}
+            told = as_chosen(recipe.resolved(), longest)
+            call["inside"] = unfolded(told, (*outside, name))
+    return whole
 
 
 def _times(call: Json, outside: tuple[str, ...]) -> int:

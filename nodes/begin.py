@@ -30,7 +30,7 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
     asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
     await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**_as_chosen(recipe), "prompts": prompts, "salt": secrets.token_hex(16)}
+    resolved = {**as_chosen(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
     if recipe.get("cache", cache.wanted()):
         await asyncio.to_thread(cache.ready)
         resolved["cache"] = True
@@ -52,9 +52,8 @@ def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     return _prompts(recipe)
 
 
-def _as_chosen(recipe: Json) -> Json:
+def as_chosen(recipe: Json, said: Json) -> Json:
     """The recipe with what writes the answer as the caller of this run wants it."""
-    said = chosen()
     if not said:
         return recipe
     *ahead, last = recipe["layers"]

@@ -4,8 +4,8 @@ Estimates take the longest answer that a recipe allows, so that what ran stays b
 layers behind the first are left out before seats of the first are; the last steps always stay.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from langchain_core.messages import AnyMessage
@@ -89,7 +89,10 @@ def total(amounts: Iterable[Spent]) -> Spent:
 
 async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
     """What a turn is expected to take at most, where no call is retried."""
-    question = count_tokens_approximately(messages)
+    return await _estimate(recipe, count_tokens_approximately(messages))
+
+
+async def _estimate(recipe: Json, question: int) -> Estimate:
     texts: list[int] = []
     seats, steps = [], []
     ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
@@ -195,12 +198,19 @@ def closing(state: State, made: Sequence[Json]) -> bool:
 
 async def unpriced(recipe: Json) -> list[str]:
     """The models whose price is not known, substitutes among them."""
-    everyone = [one for said in calls(recipe) for one in _who(said)]
-    asked = {(one.model, one.base_url, one.price): one for one in everyone}
+    asked = {(one.model, one.base_url, one.price): one for one in _everyone(recipe)}
     lacking = [
         one.model for one in asked.values() if await cost_usd(one, _usage(1, 1), None) is None
     ]
     return list(dict.fromkeys(lacking))
+
+
+def _everyone(recipe: Json) -> Iterator[Call]:
+    """Whoever may be asked: of a recipe in a seat those within it, and all substitutes."""
+    for said in calls(recipe):
+        first, *others = _who(said)
+        yield from _everyone(said["inside"]) if "inside" in said else (first,)
+        yield from others
 
 
 async def _check_prices(recipe: Json) -> None:
@@ -233,10 +243,15 @@ def _longest(said: Json) -> int:
 
 
 async def _one(said: Json, heard: int) -> Spent:
-    """The call at its dearest: its model's, or that of a substitute."""
-    usages = [(one, _usage(heard, one.max_tokens or TYPICAL)) for one in _who(said)]
-    dearest = max([await cost_usd(one, usage, None) or 0.0 for one, usage in usages])
-    return Spent(dearest, heard + _longest(said), 1)
+    """The call at its dearest: its model's, its recipe's, or that of a substitute."""
+    first, *others = _who(said)
+    own = (await _estimate(said["inside"], heard)).all if "inside" in said else None
+    asked = others if own else [first, *others]
+    usages = [(one, _usage(heard, one.max_tokens or TYPICAL)) for one in asked]
+    prices = [await cost_usd(one, usage, None) or 0.0 for one, usage in usages]
+    if own:
+        return replace(own, cost_usd=max([own.cost_usd, *prices]))
+    return Spent(max(prices), heard + _longest(said), 1)
 
 
 def _heard(question: int, texts: Sequence[int]) -> int:

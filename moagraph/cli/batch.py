@@ -3,14 +3,17 @@
 import sys
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from moagraph.cli.ask import pick
 from moagraph.cli.eval_run import watched
 from moagraph.cli.progress import Progress
+from moagraph.cli.rows import counted
 from moagraph.cli.screen import say
 from moagraph.cli.stock import stock
 from moagraph.evals.batch import batch as answered
 from moagraph.evals.evaluation import How
+from moagraph.evals.item import DataSet
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
 
@@ -25,9 +28,11 @@ def batch(
     keep_threads: bool,
 ) -> None:
     """Answer every question of a file that another file has no answer to yet."""
-    file = Path(out).expanduser()
-    data = open_set(given, limit)
-    if file.exists() and file.samefile(data.source):
+    if out == "-":
+        raise UsageError("'-' is no file: name one for the answers: the next run goes on with it")
+    file, read = Path(out).expanduser(), given == "-"
+    data = _read(limit) if read else open_set(given, limit)
+    if not read and file.exists() and file.samefile(data.source):
         raise UsageError(f"{out!r} holds the questions: name another file for the answers")
     name, progress = pick(recipe), Progress()
     how = How(
@@ -39,7 +44,15 @@ def batch(
     )
     done = watched(lambda: answered(data, name, file, how), progress)
     wanted = sum(len(item.turns) for item in data.items)
-    say(f"moa: {done} of {wanted} answers in {out}")
+    say(f"moa: {done} of {counted(wanted, 'answer')} in {out}")
     if done < wanted:
-        say(f"moa: {wanted - done} are missing; the same command asks for them again")
+        say(f"moa: {counted(wanted - done, 'answer')} missing; the same command asks again")
         sys.exit(1)
+
+
+def _read(limit: int | None) -> DataSet:
+    """The questions on standard input, in any form that a file has."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "stdin"
+        file.write_bytes(sys.stdin.buffer.read())
+        return open_set(str(file), limit)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from moagraph.cli.progress import Progress
-from moagraph.cli.screen import out, say
+from moagraph.cli.rows import counted
+from moagraph.cli.screen import one_line, out, say
 from moagraph.cli.stock import stock
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
@@ -122,13 +123,18 @@ def conclude(came: Outcome, folder: str, as_json: bool) -> None:
     """Say what there is and what is not, and exit as it ended."""
     if as_json:
         out(json.dumps({"folder": folder, **asdict(came)}, ensure_ascii=False))
-    say(f"moa: {came.done} of {came.wanted} answers and {came.verdicts} verdicts in {folder}")
+    verdicts = counted(came.verdicts, "verdict")
+    say(f"moa: {came.done} of {counted(came.wanted, 'answer')} and {verdicts} in {folder}")
     if came.unparsed:
-        say(f"moa: {came.unparsed} verdicts could not be read, and are kept as such")
+        first = f"; the first: {one_line(came.raised)}" if came.raised else ""
+        unread = counted(came.unparsed, "verdict")
+        say(f"moa: {unread} could not be read, kept as such{first}")
     for why, number in came.unjudged.items():
-        say(f"moa: {number} answers are not judged by {why}")
+        are = "is" if number == 1 else "are"
+        say(f"moa: {counted(number, 'answer')} {are} not judged by {why}")
     if not came.whole:
-        left = f"{came.wanted - came.done} answers and {came.verdicts_failed} verdicts"
+        answers = counted(came.wanted - came.done, "answer")
+        left = f"{answers} and {counted(came.verdicts_failed, 'verdict')}"
         say(f"moa: {left} are missing; the same command asks for them again")
         sys.exit(1)
 

@@ -33,8 +33,9 @@ class Progress:
         self.came = self.lost = 0
         self.began_at = self.shown_at = time.monotonic()
         if total:
-            there = f", {standing} are there already" if standing else ""
-            say(f"moa: {total} {what} wanted{there}")
+            are = "is" if standing == 1 else "are"
+            there = f", {standing} {are} there already" if standing else ""
+            say(f"moa: {counted(total, what.removesuffix('s'))} wanted{there}")
 
     def done(self, row: Json) -> None:
         """One more is there, or one that failed."""

@@ -41,7 +41,12 @@ JudgeTokensOption = Annotated[
 
 
 def batch(
-    given: Annotated[str, typer.Argument(metavar="IN", help="JSON lines, or one question a line.")],
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="IN", help="JSON lines, or one question a line; `-` is standard input."
+        ),
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="JSON lines; what is there stays.")],
     recipe: RecipeOption = None,
     limit: LimitOption = None,

@@ -12,6 +12,7 @@ from moagraph.evals.store import Ledger
 from moagraph.evals.systems import System, expected
 from moagraph.evals.version import version
 from moagraph.result import Result
+from moagraph.threads import Threads
 from nodes.errors import MoaError, StorageError
 from nodes.state import Json
 
@@ -43,6 +44,7 @@ class Answering:
 
     data: DataSet
     ledger: Ledger
+    threads: Threads
     purse: Purse
     told: Told
     parameters: Parameters = field(default_factory=Parameters)
@@ -58,10 +60,18 @@ class Answering:
             for recipe in {job.settled: job.system.recipe for job in jobs}.values():
                 await check_prices(recipe)
         total = sum(len(job.item.turns) for job in jobs)
-        standing = [row["key"] for job in jobs for row in self.standing(job)]
-        self.ledger.renew(standing, answer_place)
+        standing = [(job.system, row["key"]) for job in jobs for row in self.standing(job)]
+        self.ledger.renew([key for _, key in standing], answer_place)
+        await self._forget(standing)
         self.told.began("answers", total, len(standing))
         await each(jobs, self._converse, self.at_once)
+
+    async def _forget(self, standing: Sequence[tuple[System, str]]) -> None:
+        """A run that was killed between an answer's row and the end of its thread left that."""
+        left = {name for name, _ in self.threads.names()}
+        for system, key in standing:
+            if key in left:
+                await system.forget(key)
 
     def standing(self, job: Asked) -> list[Json]:
         """The rows of its turns that were answered, from the first on."""

@@ -31,7 +31,9 @@ async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
             if how.ready:
                 await how.ready([asked.recipe])
             purse = Purse(how.max_cost_usd, ledger.spent)
-            answering = Answering(data, ledger, purse, how.told, how.parameters, how.at_once)
+            answering = Answering(
+                data, ledger, threads, purse, how.told, how.parameters, how.at_once
+            )
             await answering.run([asked])
             return sum(len(rows) for _, rows in answering.rows([asked]))
         finally:

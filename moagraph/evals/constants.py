@@ -1,6 +1,6 @@
 """What the length-controlled win rate is defined by, read from a file: baseline and regulariser."""
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -64,8 +64,8 @@ def read_constants(file: Path) -> Constants:
         lengths[0],
         np.tile(numbers["instruction_difficulty"], len(lengths[0]) // size),
         lengths[1],
-        tuple(mark(text) for text in said.get("instructions", [])) or shipped_marks(),
-        said.get("glm_weights", {}),
+        tuple(map(mark, _texts(file, said.get("instructions", [])))) or shipped_marks(),
+        _weights(file, said.get("glm_weights", {})),
     )
 
 
@@ -93,6 +93,23 @@ def shipped_marks() -> tuple[str, ...]:
 
 
 def _numbers(file: Path, key: str, said: list[Any]) -> Array:
-    if not all(isinstance(one, int | float) and math.isfinite(one) for one in said):
+    if not all(map(_is_number, said)):
         raise UsageError(f"{file}: `{key}` holds something that is no number")
     return np.array(said, dtype=np.float64)
+
+
+def _is_number(said: object) -> bool:
+    return isinstance(said, int | float) and abs(said) <= sys.float_info.max
+
+
+def _texts(file: Path, said: Any) -> list[str]:
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        raise UsageError(f"{file}: `instructions` are a list of texts")
+    return said
+
+
+def _weights(file: Path, said: Any) -> dict[str, Any]:
+    each = list(said.values()) if isinstance(said, dict) else [None]
+    if not all(isinstance(w, list) and len(w) == 3 and all(map(_is_number, w)) for w in each):
+        raise UsageError(f"{file}: `glm_weights` are three numbers by each model's name")
+    return dict(said)

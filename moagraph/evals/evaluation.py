@@ -47,6 +47,7 @@ class Outcome:
     verdicts: int
     verdicts_failed: int
     unparsed: int
+    raised: str | None  # why a function that judges did not, the first time
     unjudged: Mapping[str, int]
     cost_usd: float | None
 
@@ -70,11 +71,13 @@ async def evaluate(
     if not names:
         raise UsageError("there is no system: name a recipe or a `provider:model`")
     jury = [judge(name, data, how.judge_max_tokens) for name in judges]
-    _check_baseline(jury, baseline)
+    _check_baseline(jury, baseline, names)
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
         purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
-        answering = Answering(data, folder.answers, purse, how.told, how.parameters, how.at_once)
+        answering = Answering(
+            data, folder.answers, folder.threads, purse, how.told, how.parameters, how.at_once
+        )
         versions = {one.name: answering.version(one) for one in asked}
         folder.note({**_said(data, baseline, smoke), "versions": versions}, names, judges)
         _tell(how.told, data, folder)
@@ -95,10 +98,10 @@ async def judge_again(
 ) -> Outcome:
     """Judge the answers that the folder holds."""
     jury = [judge(name, data, how.judge_max_tokens) for name in judges]
-    _check_baseline(jury, baseline)
     with opened(path) as folder:
         answers = standing(folder, data)
         names = list(answers)
+        _check_baseline(jury, baseline, names)
         folder.note(folder.run | {"baseline": baseline}, names, judges)
         _tell(how.told, data, folder)
         if how.ready:
@@ -151,10 +154,15 @@ def _said(data: DataSet, baseline: str | None, smoke: int | None) -> Json:
     }
 
 
-def _check_baseline(jury: Sequence[Judge], baseline: str | None) -> None:
+def _check_baseline(jury: Sequence[Judge], baseline: str | None, names: Sequence[str]) -> None:
     for one in jury:
         if one.compares and baseline is None:
             raise UsageError(f"`{one.name}` compares with a baseline: name it with --baseline")
+        if one.compares and names == [baseline]:
+            raise UsageError(
+                f"`{one.name}` compares with the baseline {baseline!r}, and there is no other "
+                "system: `moa eval run` takes one more --system"
+            )
 
 
 def _tell(told: Told, data: DataSet, folder: Folder) -> None:
@@ -180,6 +188,13 @@ def _outcome(
         verdicts=len(verdicts),
         verdicts_failed=len(judging.failures),
         unparsed=sum(not row["parsed"] for row in verdicts),
+        raised=_raised(judging),
         unjudged=dict(judging.unjudged),
         cost_usd=spent if folder.answers.priced and folder.verdicts.priced else None,
     )
+
+
+def _raised(judging: Judging) -> str | None:
+    rows = (judging.ledger.rows[key] for key in judging.wanted if key in judging.ledger)
+    mine = (row for row in rows if row["method"] == "python" and not row["parsed"])
+    return next((row["text"] for row in mine), None)

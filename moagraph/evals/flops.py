@@ -41,7 +41,9 @@ def parameters_of(said: Sequence[str]) -> Parameters:
         except ValueError:
             own[model] = -1.0
         if not model or not 0 < own[model] < float("inf"):
-            raise UsageError(f"--active-parameters {one!r}: it takes MODEL=BILLIONS, such as a:7.2")
+            raise UsageError(
+                f"--active-parameters {one!r}: it takes MODEL=BILLIONS, such as vllm:my-model=7.2"
+            )
     return Parameters(own)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from moagraph.evals.results import check_run
 from moagraph.evals.room import room
 from moagraph.evals.sets.reading import strict
 from moagraph.evals.store import Ledger
@@ -81,6 +82,7 @@ def told(path: Path) -> Json:
             raise ValueError("it does not say its `dataset`")
     except (OSError, ValueError) as error:
         raise UsageError(f"{str(file)!r} cannot be read: {error}; move it away") from error
+    check_run(file, said)
     return said
 
 

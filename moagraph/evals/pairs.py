@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as brief
 from statistics import fmean
 from typing import Any
 
@@ -73,13 +74,15 @@ def _check(number: int, row: Row) -> None:
         if not isinstance(row.get(key), str):
             found = "is missing" if key not in row else f"{row[key]!r} is no text"
             raise UsageError(f"row {number}: `{key}` {found}; see alpaca_eval's annotations.json")
+    if not isinstance(row.get("annotator"), str | None):
+        raise UsageError(f"row {number}: `annotator` {row['annotator']!r} is no text: name a judge")
     said = row.get("preference")
     number_like = isinstance(said, int | float) and not isinstance(said, bool)
-    if said is None or (number_like and math.isnan(said)):
+    if said is None or (isinstance(said, float) and math.isnan(said)):
         return
     if not number_like or not (said == 0 or 1 - ROUNDED <= said <= 2 + ROUNDED):
         raise UsageError(
-            f"row {number}: `preference` {said!r}: from 1, `output_1` wins, to 2; 0 is a draw"
+            f"row {number}: `preference` {brief(said)}: from 1, `output_1` wins, to 2; 0 is a draw"
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from graphs.asks import unfolded
 from nodes.budget import unpriced
 from nodes.chat.address import split
 from nodes.errors import OverBudget, RunError
@@ -56,7 +57,7 @@ class Purse:
 
 async def check_prices(recipe: Json) -> None:
     """Refuse a limit that nobody can hold: the price of a model is not known."""
-    lacking = [model for model in await unpriced(recipe) if split(model)[0] not in FREE]
+    lacking = [model for model in await unpriced(unfolded(recipe)) if split(model)[0] not in FREE]
     if lacking:
         raise OverBudget(
             f"--max-cost-usd cannot be held: the price of `{lacking[0]}` is not known; "

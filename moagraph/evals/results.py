@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
 from moagraph.evals.files import read_json
@@ -15,6 +16,12 @@ Row = Mapping[str, Any]
 Where = tuple[str, int]  # a question's id and the turn
 
 ANSWER = ("key", "system", "kind", "id", "question", "answer", "status")
+SAID: Mapping[str, Any] = {
+    "systems": list,
+    "judges": list,
+    "versions": dict,
+    "baseline": str | None,
+}
 VERDICT = ("key", "judge", "method", "system", "id", "parsed")
 
 
@@ -61,6 +68,7 @@ def read_results(folder: Path) -> Results:
     run = read_json(folder / "run.json", "run")
     if not isinstance(run, dict):
         raise UsageError(f"{folder / 'run.json'}: no JSON object; is this an evaluation's folder?")
+    check_run(folder / "run.json", run)
     notes: list[str] = []
     answers = _rows(folder / "answers.jsonl", ANSWER, notes)
     verdicts = _rows(folder / "verdicts.jsonl", VERDICT, notes)
@@ -85,6 +93,19 @@ def read_results(folder: Path) -> Results:
         [{**row, **_renamed(row, named, "system", "baseline")} for row in verdicts],
         notes,
     )
+
+
+def check_run(file: Path, run: Row) -> None:
+    """Refuse a run whose values are not what a run writes."""
+    for key, kind in SAID.items():
+        said = run.get(key)
+        texts = said if isinstance(said, list) else ()
+        odd = key in run and not isinstance(said, kind)
+        if odd or not all(isinstance(one, str) for one in texts):
+            raise UsageError(
+                f"{str(file)!r}: `{key}` {brief(said)} is not what a run writes: move the file "
+                "away, and `moa eval run` writes it anew"
+            )
 
 
 def current(run: Row, answers: Sequence[Row]) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from langchain_core.messages import AnyMessage, convert_to_messages
 from pydantic import ValidationError
 
+from graphs.asks import unfolded
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
@@ -180,7 +181,7 @@ def is_model(name: str) -> bool:
 
 async def expected(said: System, messages: Sequence[tuple[str, str]]) -> Spent:
     """The most that an answer is expected to take."""
-    return (await estimate(said.recipe, _said(messages))).all
+    return (await estimate(unfolded(said.recipe), _said(messages))).all
 
 
 def _said(messages: Sequence[tuple[str, str]]) -> list[AnyMessage]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import convert_to_messages
 
+from graphs.asks import unfolded
 from moagraph.evals.crowd import Told, each
 from moagraph.evals.item import Item
 from moagraph.evals.judge import Case, Judge, NoVerdict, Ruling, Trial, Verdict
@@ -29,6 +30,7 @@ class Judging:
     at_once: int = 8
     unjudged: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)  # the keys of this run's verdicts
 
     async def run(self, judges: Sequence[Judge], cases: Sequence[Case]) -> None:
         """Ask for all that does not stand yet; all of it is looked at before anybody is asked."""
@@ -37,6 +39,7 @@ class Judging:
             for judge in judges:
                 if judge.recipe:
                     await check_prices(judge.recipe)
+        self.wanted.extend(key for judge, trial in trials for key in trial.keys(judge.name))
         standing = [one for one in trials if self.stands(*one)]
         keys = [key for judge, trial in standing for key in trial.keys(judge.name)]
         self.ledger.renew(keys, verdict_place)
@@ -135,4 +138,4 @@ async def _expected(judge: Judge, trial: Trial) -> Spent:
     if judge.recipe is None:
         return Spent()
     messages = convert_to_messages(list(trial.said["messages"]))
-    return (await estimate(judge.recipe, messages)).all  # type: ignore[arg-type]
+    return (await estimate(unfolded(judge.recipe), messages)).all  # type: ignore[arg-type]

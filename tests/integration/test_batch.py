@@ -76,6 +76,15 @@ def test_every_question_has_its_answer_under_its_own_id(provider: Provider, tmp_
     assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "mix.toml", "out.jsonl"]
 
 
+def test_questions_come_from_standard_input_too(provider: Provider, tmp_path: Path) -> None:
+    out, mix = tmp_path / "out.jsonl", recipe(tmp_path, provider)
+    given = Path(asked(tmp_path)).read_bytes()
+    for _ in range(2):
+        assert moa("batch", "-", str(out), "--recipe", mix, given=given).code == 0
+    assert calls(provider) == EACH_ONCE
+    assert {row["id"] for row in rows(out)} == {"q0", "q1", "q2", "q3"}
+
+
 def test_what_is_there_is_not_asked_again_whatever_its_order(
     provider: Provider, tmp_path: Path
 ) -> None:
@@ -107,7 +116,7 @@ def test_a_failed_row_is_told_and_only_what_failed_is_asked_again(
     done = moa("batch", asked(tmp_path), str(out), *words, "--concurrency", "1")
     assert done.code == 1
     assert sum(line.startswith("moa: failed: ") for line in done.lines) == 1
-    assert "moa: 1 are missing; the same command asks for them again" in done.lines
+    assert "moa: 1 answer missing; the same command asks again" in done.lines
     assert moa("batch", asked(tmp_path), str(out), *words).code == 0
     told = calls(provider)
     assert {key: number for key, number in told.items() if number > 1} == {("agg", "why?"): 2}
@@ -199,6 +208,36 @@ async def test_seats_that_stood_are_paid_once(provider: Provider, tmp_path: Path
         assert ledger.spent == pytest.approx(0.02)
 
 
+OUTER = """
+[defaults]
+base_url = "{url}"
+[[layers]]
+proposers = [{{ model = "moa:{inner}", max_tokens = 200 }}]
+[layers.aggregate]
+step = "synthesize"
+model = "vllm:top"
+max_tokens = 1
+price = {{ input = 0, output = 1000 }}
+"""
+
+
+async def test_a_recipe_in_a_seat_is_priced_as_what_it_asks(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """Its own seat may say 100 tokens, its answer as many as the outer seat wants: 200."""
+    inner = recipe(tmp_path, provider, PRICED)
+    outer = tmp_path / "outer.toml"
+    outer.write_text(OUTER.format(url=provider.base_url, inner=inner))
+    data, out = open_set(asked(tmp_path, ["why?"])), tmp_path / "out.jsonl"
+    with pytest.raises(Spent, match=r"the next answer may cost \$0.3010"):
+        await batch(data, str(outer), out, How(max_cost_usd=0.3))
+    assert await batch(data, str(outer), out, How(max_cost_usd=0.31)) == 1
+    assert 0 < rows(out)[0]["cost_usd"] <= 0.301
+    recipe(tmp_path, provider)
+    with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
+        await batch(data, str(outer), tmp_path / "other.jsonl", How(max_cost_usd=1))
+
+
 async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
@@ -250,11 +289,24 @@ def test_threads_that_are_kept_can_be_shown(provider: Provider, tmp_path: Path) 
     assert (shown.code, row["answer"] in shown.out) == (0, True)
 
 
+def test_a_thread_whose_answer_stands_is_forgotten_by_the_next_run(
+    provider: Provider, tmp_path: Path
+) -> None:
+    """Kept threads stand as a kill leaves them between an answer's row and its thread's end."""
+    out, left = tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
+    words = ["batch", asked(tmp_path), str(out), "--recipe", recipe(tmp_path, provider)]
+    for more, there in ((["--keep-threads"], True), (["--keep-threads"], True), ([], False)):
+        assert moa(*words, *more).code == 0
+        assert left.exists() == there
+    assert calls(provider) == EACH_ONCE
+
+
 REFUSED = {
     "unknown file": (["nowhere.jsonl", "out"], "there is no data set 'nowhere.jsonl'"),
     "unknown file, known answers": (["nowhere.jsonl", "in.jsonl"], "no data set 'nowhere.jsonl'"),
     "a folder": (["in.jsonl", "."], "'.' is a folder: name a file for the answers"),
     "the same file": (["in.jsonl", "in.jsonl"], "holds the questions: name another file"),
+    "no file": (["in.jsonl", "-"], "'-' is no file: name one for the answers"),
     "unknown recipe": (["in.jsonl", "out", "--recipe", "moa-lit"], "did you mean `moa-lite`?"),
     "unknown provider": (["in.jsonl", "out", "--recipe", "opnai:x"], "did you mean `openai:`?"),
     "no key": (["in.jsonl", "out", "--recipe", "openai:x"], "OPENAI_API_KEY is not set"),

@@ -81,7 +81,7 @@ def test_a_question_that_was_changed_is_not_judged_by_its_old_answer() -> None:
     data([ROWS[0] | {"question": "Capital of France?", "answer": "4"}, ROWS[1]])
     done = moa("eval", "judge", "ev", "--judge", "numeric")
     assert done.code == 1
-    assert "1 answers and 0 verdicts are missing" in done.err
+    assert "1 answer and 0 verdicts are missing" in done.err
     assert [r["id"] for r in read_results(Path("ev")).verdicts if r["method"] == "numeric"] == [2]
 
 
@@ -91,5 +91,5 @@ def test_fewer_rows_than_were_answered_are_judged_as_those() -> None:
     done = moa("eval", "judge", "ev", "--judge", "numeric")
     assert (done.code, done.err.splitlines()[-1]) == (
         0,
-        "moa: 1 of 1 answers and 3 verdicts in ev",
+        "moa: 1 of 1 answer and 3 verdicts in ev",
     )

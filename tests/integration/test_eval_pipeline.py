@@ -73,7 +73,7 @@ def test_a_killed_evaluation_asks_again_only_what_was_cut_off(
     heard = provider.calls[0].messages[0]["content"]
     assert heard.endswith("\n1. One says 0.\n2. Two: 0.")
     assert "moa: 8 answers wanted, 8 are there already" in done.lines
-    assert "moa: 4 verdicts wanted, 1 are there already" in done.lines
+    assert "moa: 4 verdicts wanted, 1 is there already" in done.lines
     rows = [json.loads(x) for x in (tmp_path / "ev" / "answers.jsonl").read_text().splitlines()]
     assert Counter(row["id"] for row in rows) == {0: 2, 1: 2, 2: 2, 3: 2}
 

@@ -10,6 +10,7 @@ import pytest
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
 from moagraph.evals.item import digest
+from moagraph.evals.purse import Spent
 from moagraph.evals.room import room
 from moagraph.evals.sets.open import open_set
 from nodes.errors import UsageError
@@ -307,6 +308,28 @@ async def test_a_judges_price_is_part_of_the_limit(vllm: Provider, tmp_path: Pat
     assert vllm.calls == []
 
 
+PRICED = """
+[defaults]
+price = { input = 0, output = 1000 }
+[[layers]]
+proposers = ["vllm:judge"]
+aggregate = { step = "synthesize", model = "vllm:judge" }
+"""
+
+
+async def test_a_recipe_that_judges_is_priced_by_its_seats(vllm: Provider, tmp_path: Path) -> None:
+    (tmp_path / "priced.toml").write_text(PRICED)
+    vllm.reply("judge", "[[7]]")
+    names = [f"grade:moa:{tmp_path / 'priced.toml'}"]
+    said: dict[str, Any] = {"systems": ["scripted:a"], "baseline": None}
+    with pytest.raises(Spent, match=r"the next answer may cost \$6.1440"):
+        await run(tmp_path, *names, **said, how=How(max_cost_usd=6))
+    came = await run(tmp_path, *names, **said, how=How(max_cost_usd=7))
+    assert (came.verdicts, came.unparsed) == (3, 0)
+    costs = [row["cost_usd"] for row in rows(tmp_path, "verdicts.jsonl")]
+    assert costs == pytest.approx([0.002] * 3)
+
+
 RECORDED = [
     {
         "instruction": "why?",
@@ -410,6 +433,28 @@ async def test_answers_that_are_there_can_be_judged_again(vllm: Provider, tmp_pa
     assert "moa: 6 verdicts wanted, 6 are there already" in done.lines
 
 
+def test_what_a_function_that_judges_raises_is_told_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "--data", str(prompts(tmp_path)), "--system", "scripted:a", "--out", "ev"]
+    told = []
+    for body in ('raise ValueError("no\\nway")', "return 1"):
+        (tmp_path / "raising_judges_of_tests.py").write_text(f"def f(said):\n    {body}\n")
+        done = moa("eval", *words, "--judge", "python:raising_judges_of_tests:f")
+        assert done.code == 0
+        told.append(done.lines[-1])
+    unread = "moa: 3 verdicts could not be read, kept as such"
+    assert told == [f"{unread}; the first: ValueError: no way", unread]
+
+
+async def test_a_baseline_alone_is_compared_with_nobody(tmp_path: Path) -> None:
+    await run(tmp_path, systems=["scripted:a"], baseline=None)
+    data, judges = open_set(str(prompts(tmp_path))), ["pairwise:scripted:x"]
+    with pytest.raises(UsageError, match="there is no other system"):
+        await judge_again(tmp_path / "ev", data, judges, "scripted:a", STEADY)
+
+
 async def test_results_of_another_set_or_in_use_are_refused(tmp_path: Path) -> None:
     await run(tmp_path, systems=["scripted:a"], baseline=None)
     other = written(tmp_path, {"prompt": "x"}, name="other.jsonl")
@@ -425,6 +470,10 @@ async def test_results_of_another_set_or_in_use_are_refused(tmp_path: Path) -> N
 REFUSED = {
     "no folder": (["judge", "nowhere", "--judge", "exact"], "holds no evaluation"),
     "no baseline": (["--judge", "pairwise:scripted:x"], "name it with --baseline"),
+    "only the baseline": (
+        ["--judge", "pairwise:scripted:x", "--baseline", "scripted:a"],
+        "compares with the baseline 'scripted:a', and there is no other system",
+    ),
     "no reference": (["--judge", "exact"], "row 0 has none: give the row a `reference`"),
     "no record": (["--system", "recorded:x"], "holds no recorded answer"),
     "odd parameters": (["--active-parameters", "x"], "it takes MODEL=BILLIONS"),

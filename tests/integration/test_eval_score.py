@@ -159,6 +159,8 @@ def test_without_constants_there_is_a_win_rate_and_the_reason(tmp_path: Path) ->
         ('[{"instruction": "x"}]', "row 1: `output_1` is missing; see alpaca_eval's"),
         (json.dumps([rows()[0] | {"output_2": None}]), "row 1: `output_2` None is no text"),
         (json.dumps([rows()[0] | {"preference": 3}]), "row 1: `preference` 3: from 1"),
+        (json.dumps([rows()[0] | {"preference": 10**400}]), "row 1: `preference` 1000"),
+        (json.dumps([rows()[0] | {"annotator": {"a": 1}}]), "row 1: `annotator` {'a': 1} is no"),
         (json.dumps([rows()[0] | {"preference": "2"}]), "row 1: `preference` '2': from 1"),
         (json.dumps([rows()[0] | {"preference": True}]), "row 1: `preference` True"),
         (json.dumps([rows()[0] | {"preference": None}]), "none of the 1 rows has a preference"),
@@ -185,10 +187,27 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         (tmp_path / "c.json").write_text(text)
         told = refused(json.dumps(rows()), tmp_path, "--constants", str(tmp_path / "c.json"))
         assert "c.json" in told
-    broken = json.loads(constants_file(tmp_path).read_text()) | {"len_base": ["a"] * SIZE}
-    (tmp_path / "c.json").write_text(json.dumps(broken))
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"len_base": ["a"] * SIZE}, "`len_base` holds something that is no number"),
+        ({"len_base": [10**400] * SIZE}, "`len_base` holds something that is no number"),
+        ({"glm_weights": [1]}, "`glm_weights` are three numbers by each model's name"),
+        ({"glm_weights": {"a": [1]}}, "`glm_weights` are three numbers by each model's name"),
+        ({"glm_weights": {"a": ["1", 2, 3]}}, "`glm_weights` are three numbers"),
+        ({"instructions": 5}, "`instructions` are a list of texts"),
+        ({"instructions": [5]}, "`instructions` are a list of texts"),
+    ],
+)
+def test_constants_of_another_form_are_refused_in_one_line(
+    tmp_path: Path, broken: dict[str, Any], why: str
+) -> None:
+    said = json.loads(constants_file(tmp_path).read_text()) | broken
+    (tmp_path / "c.json").write_text(json.dumps(said))
     told = refused(json.dumps(rows()), tmp_path, "--constants", str(tmp_path / "c.json"))
-    assert "`len_base` holds something that is no number" in told
+    assert why in told
 
 
 def test_of_several_models_or_baselines_one_can_be_named(tmp_path: Path) -> None:

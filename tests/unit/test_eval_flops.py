@@ -76,3 +76,10 @@ def test_the_table_knows_models_by_the_end_of_their_names_and_gives_sources() ->
 def test_parameters_are_said_as_a_model_and_billions(odd: str) -> None:
     with pytest.raises(UsageError, match="it takes MODEL=BILLIONS"):
         parameters_of([odd])
+
+
+def test_the_example_of_parameters_is_taken() -> None:
+    with pytest.raises(UsageError) as refused:
+        parameters_of(["foo"])
+    example = str(refused.value).rpartition("such as ")[2]
+    assert parameters_of([example]).of("vllm:my-model") == 7.2

@@ -11,7 +11,7 @@ from moagraph.evals.judge import Case, Ruling, Verdict
 from moagraph.evals.judges.flask import Flask, scores
 from moagraph.evals.judges.grade import rating
 from moagraph.evals.judges.logprobs import weight
-from moagraph.evals.judges.match import same_number, same_text
+from moagraph.evals.judges.match import number, same_number, same_text
 from moagraph.evals.judges.named import judge
 from moagraph.evals.judges.pairwise import preference
 from moagraph.evals.sets.flask import SKILLS
@@ -110,6 +110,18 @@ def test_texts_and_numbers_match_but_for_their_dress() -> None:
     assert not same_number("none", "3")
 
 
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("20-25", 25), ("between 20-25", 25), ("20\N{MINUS SIGN}25", 25), ("20%-25%", 25),
+        ("9am-5pm", 5), ("0-.5", 0.5), ("1e-3", 1e-3),
+        ("x = -5", -5), ("x=-5", -5), ("\N{MINUS SIGN}5", -5), ("from -20 to -.5", -0.5),
+    ],
+)  # fmt: skip
+def test_a_ranges_hyphen_is_no_minus(said: str, found: float) -> None:
+    assert number(said) == found
+
+
 async def test_matches_score_one_or_nothing() -> None:
     assert (await ruled("numeric", case("it is 4"))).verdicts == [Verdict(score=1.0)]
     assert (await ruled("exact", case("it is 4"))).verdicts == [Verdict(score=0.0)]
@@ -126,6 +138,7 @@ def nan(said): return float("nan")
 def nothing(said): return None
 def huge(said): return 1e307
 def wrong(said): return said["nowhere"]
+def leaves(said): raise SystemExit("no more")
 number = 3
 """
 
@@ -137,25 +150,28 @@ async def test_a_function_of_ones_own_judges(
     monkeypatch.chdir(tmp_path)
     said = {
         name: await ruled(f"python:my_judges_of_tests:{name}", case())
-        for name in ("half", "yes", "nan", "huge", "nothing", "wrong")
+        for name in ("half", "yes", "nan", "huge", "nothing", "wrong", "leaves")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
         Verdict(score=0.5),
         Verdict(score=1.0),
     ]
-    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 4
+    unread = [said[name] for name in ("nan", "huge", "nothing", "wrong", "leaves")]
+    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 5
     assert [one.text for one in unread] == [
         "the function returned nan",
         "the function returned 1e+307",
         "the function returned None",
         "KeyError: 'nowhere'",
+        "SystemExit: no more",
     ]
 
 
 REFUSED = {
     "grad:openai:x": "did you mean `grade`?",
     "beauty": "there is no judge 'beauty'; there are exact",
+    "exact:foo": "`exact` asks nobody: say `--judge exact`, without 'foo'",
+    "numeric:": "`numeric` asks nobody: say `--judge numeric`",
     "grade": "`--judge grade` needs to know who judges",
     "grade:gpt-4": "'gpt-4' is not `provider:model`",
     "grade:opnai:gpt-4": "no provider is called 'opnai'",

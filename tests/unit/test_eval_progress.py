@@ -41,6 +41,11 @@ def test_rate_cost_and_time_left_are_told_now_and_then(
     ]
 
 
+def test_one_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress().began("verdicts", 1, 1)
+    assert lines(capsys) == ["moa: 1 verdict wanted, 1 is there already"]
+
+
 def test_a_price_that_is_not_known_is_never_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
     progress.began("answers", 3, 0)

@@ -1,9 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from moagraph.evals.files import read_rows
+from moagraph.evals.folder import told
 from moagraph.evals.formats import alpaca, mt_bench
 from moagraph.evals.pairs import pairs_of
 from moagraph.evals.results import read_results
@@ -61,6 +64,20 @@ def test_what_is_no_folder_of_results_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UsageError, match="there are no answers yet"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"systems": 5}, {"systems": [5]}, {"versions": []}, {"judges": "a"}, {"baseline": ["solo"]}],
+)
+@pytest.mark.parametrize("read", [read_results, told])
+def test_what_no_run_writes_is_refused_in_one_line(
+    tmp_path: Path, read: Callable[[Path], object], odd: dict[str, Any]
+) -> None:
+    said = json.loads((folder_of(tmp_path) / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(said | odd))
+    with pytest.raises(UsageError, match=rf"run.json': `{next(iter(odd))}` .* is not what a run"):
+        read(tmp_path)
 
 
 def test_each_judge_has_a_value_its_parts_and_what_it_did_not_say(tmp_path: Path) -> None:

@@ -162,6 +162,12 @@ def test_mt_bench_has_two_turns_and_its_categories_temperatures(tmp_path: Path) 
     assert list(found.prompts) == ["single-v1"]
 
 
+def test_one_skill_of_a_flask_row_may_stand_alone(tmp_path: Path) -> None:
+    row = {"question_id": 1, "text": "why?", "metrics": "Factuality"}
+    [item] = open_set(written(tmp_path, row)).items
+    assert item.skills == ("Factuality",)
+
+
 def test_flask_rows_name_their_skills(tmp_path: Path) -> None:
     row = {
         "question_id": 1,

@@ -16,6 +16,7 @@ from moagraph.evals.crowd import Untold, each
 from moagraph.evals.item import DataSet, Item
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from moagraph.evals.purse import Purse
+from moagraph.evals.room import room
 from moagraph.evals.store import Ledger
 from moagraph.evals.verdicts import Judging
 from moagraph.result import Result
@@ -71,9 +72,13 @@ async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
     end.set()
 
 
-async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
+async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     data, quick = DataSet("set", (ITEM,), ""), Quick(recipe={"name": "quick", "layers": []})
-    await stopped(Answering(data, ledger, Purse(None, 0), Untold()).run([quick]), quick.spoke)
+    with room(tmp_path / "partial", tmp_path) as threads:
+        answering = Answering(data, ledger, threads, Purse(None, 0), Untold())
+        await stopped(answering.run([quick]), quick.spoke)
     assert [row["answer"] for row in ledger.rows.values()] == ["because"]
 
 

@@ -9,7 +9,8 @@ from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from nodes.errors import UsageError
 from nodes.state import Json
 
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|-?\.\d+")
+SIGN = r"(?:(?<![^\W_])(?<![%°])-)?"  # behind a number or its unit it is a range's hyphen
+NUMBER = re.compile(rf"{SIGN}\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|{SIGN}\.\d+")
 QUOTES = "\"'`* \t\n"
 MINUS = "\N{MINUS SIGN}"  # as models typeset it
 

@@ -37,10 +37,12 @@ def _unanswered(item: Item, turn: int) -> Case:
 
 
 def _named(said: str, data: DataSet, max_tokens: int | None) -> Judge:
-    method, _, who = said.partition(":")
+    method, colon, who = said.partition(":")
     if method not in METHODS:
         raise UnknownName(_unknown(method))
     if method in ALONE:
+        if colon:
+            raise UsageError(f"`{method}` asks nobody: say `--judge {method}`, without {who!r}")
         return Match(said, method)
     if not who:
         raise UsageError(f"`--judge {method}` needs to know who judges: `{method}:WHO`")

@@ -52,7 +52,7 @@ class Python:
         try:
             said = await to_thread(self.function, dict(trial.said))
             score = None if said is None else float(said)
-        except Exception as error:  # whatever the function of a user raises
+        except (Exception, SystemExit) as error:  # whatever the function of a user raises
             return Ruling([Verdict(parsed=False)], f"{type(error).__name__}: {error}")
         if score is None or not abs(score) <= MOST:
             return Ruling([Verdict(parsed=False)], f"the function returned {said!r}")

@@ -35,7 +35,8 @@ def load(file: Path, rows: list[tuple[int, Json]]) -> DataSet:
 
 def _item(file: Path, number: int, row: Json) -> Item:
     try:
-        skills = tuple(_skill(name) for name in row["metrics"])
+        named = [row["metrics"]] if isinstance(row["metrics"], str) else row["metrics"]
+        skills = tuple(map(_skill, named))
         domains = row.get("domain_labeled") or [None]
         reference = row.get("answer")
         return Item(
