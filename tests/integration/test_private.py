@@ -558,7 +558,10 @@ def test_a_local_model_lists_names_that_nothing_else_knows(
         assert came.answer == "You said: the Eve Adler of Gdańsk"
         assert provider.calls[0].messages[-1]["content"] == "the <PERSON_3> of <PLACE_1>"
         said = kept(threads, "t", store)
-    assert not [word for word in ("Eve", "Adler", "Gda") if word in said]
+    # Whole words: packed bytes hold any three letters now and then.
+    city = "Gdańsk"
+    spelled = ("Eve Adler", "Adler", city, str(city.encode())[2:-1], ascii(city)[1:-1])
+    assert not [word for word in spelled if word in said]
     [call] = came.steps[0]["calls"].values()
     assert (call["text"], call["parsed"], came.usage["calls"]) == ("", True, 4)
     assert load_recipe(recipe).calls == 4
@@ -572,7 +575,7 @@ def test_a_local_model_lists_names_that_nothing_else_knows(
         ("How is <PERSON_9> greeted?", "How is <PERSON_1> greeted?"),
     ],
 )
-def test_a_rewritten_question_goes_out_unless_it_tells(
+def test_a_respelledquestion_goes_out_unless_it_tells(
     provider: Provider, tmp_path: Path, answer: str, asked: str
 ) -> None:
     recipe = written(tmp_path, provider, redact=f'mode = "rewrite"\nmodel = "scripted:{answer}"')
