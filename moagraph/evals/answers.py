@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from graphs.asks import unfolded
 from moagraph.evals.crowd import Told, each
 from moagraph.evals.flops import Parameters, tflops
 from moagraph.evals.item import DataSet, Item, digest
@@ -23,12 +24,14 @@ PAUSED = "it paused for a person, whom nobody can ask here"
 class Asked:
     """A system and a row; the keys are those of its turns as far as they are known.
 
-    `version` is the system's own, `settled` that of the system as the row wants it asked.
+    `version` is the system's own, `settled` that of the system as the row wants it asked, and
+    `whole` the unfolded recipe of that.
     """
 
     system: System
     version: str
     settled: str
+    whole: Json
     item: Item
 
     def key(self, answers: Sequence[str]) -> str:
@@ -50,15 +53,15 @@ class Answering:
     parameters: Parameters = field(default_factory=Parameters)
     at_once: int = 8
     versions: dict[str, str] = field(default_factory=dict)
-    # Each system as the rows of one temperature want it, and its version.
-    settled: dict[tuple[str, float | None], tuple[System, str]] = field(default_factory=dict)
+    # Each system as the rows of one temperature want it, its version, and its recipe unfolded.
+    settled: dict[tuple[str, float | None], tuple[System, str, Json]] = field(default_factory=dict)
 
     async def run(self, systems: Sequence[System]) -> None:
         """Ask for all that does not stand yet."""
         jobs = [self._asked(system, item) for item in self.data.items for system in systems]
         if self.purse.limit is not None:
-            for recipe in {job.settled: job.system.recipe for job in jobs}.values():
-                await check_prices(recipe)
+            for whole in {job.settled: job.whole for job in jobs}.values():
+                await check_prices(whole)
         total = sum(len(job.item.turns) for job in jobs)
         standing = [(job.system, row["key"]) for job in jobs for row in self.standing(job)]
         self.ledger.renew([key for _, key in standing], answer_place)
@@ -94,9 +97,11 @@ class Answering:
         where = (system.name, item.temperature)
         if where not in self.settled:
             as_wanted = system.at(item.temperature, self.data.max_tokens)
-            self.settled[where] = (as_wanted, version(as_wanted.recipe))
-        as_wanted, settled = self.settled[where]
-        return Asked(as_wanted, self.version(system), settled, item)
+            recipe, same = as_wanted.recipe, as_wanted is system
+            settled = self.version(system) if same else version(recipe)
+            self.settled[where] = (as_wanted, settled, unfolded(recipe))
+        as_wanted, settled, whole = self.settled[where]
+        return Asked(as_wanted, self.version(system), settled, whole, item)
 
     def version(self, system: System) -> str:
         """The system's, whatever a row wants of it."""
@@ -115,7 +120,7 @@ class Answering:
     async def _answer(self, job: Asked, before: Sequence[str]) -> Json:
         key, messages = job.key(before), job.item.messages(before)
         limited = self.purse.limit is not None
-        most = (await expected(job.system, messages)).cost_usd if limited else 0.0
+        most = (await expected(job.whole, messages)).cost_usd if limited else 0.0
         async with self.purse.open(most):
             came = await _tried(job.system, messages, key)
             row = self._row(job, key, messages[-1][1], len(before) + 1, came)

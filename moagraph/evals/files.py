@@ -25,6 +25,12 @@ def read_json(file: Path, what: str) -> Any:
         raise UsageError(f"{file}: not a whole JSON file: {error}") from error
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write it; half a character, of a model or in a file's name, as JSON escapes it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
 def read_rows(file: Path, what: str) -> list[dict[str, Any]]:
     """A JSON array of objects, with at least one."""
     said = read_json(file, what)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from moagraph.evals.files import write_text
 from moagraph.evals.results import check_run
 from moagraph.evals.room import room
 from moagraph.evals.sets.reading import strict
@@ -52,8 +53,7 @@ class Folder:
         new = self.path / f"{RUN}.new"
         text = json.dumps(now, ensure_ascii=False, indent=1) + "\n"
         try:
-            # A file's name may hold bytes that are no character: written as JSON escapes them.
-            new.write_text(text, encoding="utf-8", errors="backslashreplace")
+            write_text(new, text)
             os.replace(new, self.path / RUN)
         except OSError as error:
             raise StorageError(f"cannot write {str(new)!r}: {error.strerror}") from error

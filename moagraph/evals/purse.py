@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from graphs.asks import unfolded
 from nodes.budget import unpriced
 from nodes.chat.address import split
 from nodes.errors import OverBudget, RunError
@@ -55,9 +54,12 @@ class Purse:
         )
 
 
-async def check_prices(recipe: Json) -> None:
-    """Refuse a limit that nobody can hold: the price of a model is not known."""
-    lacking = [model for model in await unpriced(unfolded(recipe)) if split(model)[0] not in FREE]
+async def check_prices(whole: Json) -> None:
+    """Refuse a limit that nobody can hold: the price of a model is not known.
+
+    The recipe is unfolded: those in its seats are told beside them.
+    """
+    lacking = [model for model in await unpriced(whole) if split(model)[0] not in FREE]
     if lacking:
         raise OverBudget(
             f"--max-cost-usd cannot be held: the price of `{lacking[0]}` is not known; "

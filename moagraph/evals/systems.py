@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from langchain_core.messages import AnyMessage, convert_to_messages
 from pydantic import ValidationError
 
-from graphs.asks import unfolded
 from graphs.load import load_recipe
 from graphs.recipe import Recipe
 from moagraph.again import Saver, aretry
@@ -179,9 +178,9 @@ def is_model(name: str) -> bool:
     return ":" in name and not name.endswith(".toml")
 
 
-async def expected(said: System, messages: Sequence[tuple[str, str]]) -> Spent:
-    """The most that an answer is expected to take."""
-    return (await estimate(unfolded(said.recipe), _said(messages))).all
+async def expected(whole: Json, messages: Sequence[tuple[str, str]]) -> Spent:
+    """The most that an answer of the unfolded recipe is expected to take."""
+    return (await estimate(whole, _said(messages))).all
 
 
 def _said(messages: Sequence[tuple[str, str]]) -> list[AnyMessage]:

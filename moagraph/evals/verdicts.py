@@ -30,6 +30,8 @@ class Judging:
     at_once: int = 8
     unjudged: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    # What each judge that asks somebody asks, unfolded, where that is counted against a limit.
+    wholes: dict[str, Json] = field(default_factory=dict)
     wanted: list[str] = field(default_factory=list)  # the keys of this run's verdicts
 
     async def run(self, judges: Sequence[Judge], cases: Sequence[Case]) -> None:
@@ -38,7 +40,8 @@ class Judging:
         if self.purse.limit is not None:
             for judge in judges:
                 if judge.recipe:
-                    await check_prices(judge.recipe)
+                    self.wholes[judge.name] = unfolded(judge.recipe)
+                    await check_prices(self.wholes[judge.name])
         self.wanted.extend(key for judge, trial in trials for key in trial.keys(judge.name))
         standing = [one for one in trials if self.stands(*one)]
         keys = [key for judge, trial in standing for key in trial.keys(judge.name)]
@@ -64,8 +67,8 @@ class Judging:
 
     async def _rule(self, one: tuple[Judge, Trial]) -> None:
         judge, trial = one
-        limited = self.purse.limit is not None
-        most = 2 * (await _expected(judge, trial)).cost_usd if limited else 0.0
+        whole = self.wholes.get(judge.name)
+        most = 2 * (await _expected(whole, trial)).cost_usd if whole else 0.0
         try:
             async with self.purse.open(most):
                 ruling = await judge.rule(trial)
@@ -133,9 +136,7 @@ def _row(judge: Judge, trial: Trial, key: str, verdict: Verdict, text: str) -> J
     }
 
 
-async def _expected(judge: Judge, trial: Trial) -> Spent:
+async def _expected(whole: Json, trial: Trial) -> Spent:
     """The most that one try is expected to take."""
-    if judge.recipe is None:
-        return Spent()
     messages = convert_to_messages(list(trial.said["messages"]))
-    return (await estimate(unfolded(judge.recipe), messages)).all  # type: ignore[arg-type]
+    return (await estimate(whole, messages)).all  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.files import read_rows
+from moagraph.evals.files import read_rows, write_text
 from moagraph.evals.results import Results, Row, where
 from nodes.errors import UsageError
 
@@ -65,10 +65,7 @@ def annotations_of(results: Results, system: str, judge: str) -> list[dict[str, 
 
 def write_rows(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """A JSON array, as both files are."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n"
-    # Half a character stays one: it is written as JSON escapes it.
-    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(file, json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n")
 
 
 def _dataset(row: Row, results: Results) -> str:

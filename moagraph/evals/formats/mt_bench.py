@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from moagraph.evals.files import write_text
 from moagraph.evals.results import Results, Row, where
 from moagraph.evals.sets.reading import rows_of
 from nodes.errors import UsageError
@@ -77,10 +78,7 @@ def grades_of(results: Results, judge: str) -> list[dict[str, Any]]:
 
 def write_lines(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """An object a line."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    # Half a character stays one: it is written as JSON escapes it.
-    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def averages(grades: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
