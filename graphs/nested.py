@@ -1,11 +1,14 @@
 """A recipe in a seat of another: `moa:NAME` or `moa:path/to/recipe.toml`."""
 
+from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
 from graphs.load import load_recipe, recipe_file
+from graphs.recipe import Recipe
 from nodes.chat.address import split
 from nodes.chat.call import Call
 from nodes.chat.providers import check
@@ -35,9 +38,25 @@ def check_nested(call: Call) -> None:
         raise UsageError(f"`{call.model}` pauses for a person, which a seat cannot")
     token = _outside.set((*_outside.get(), file))
     try:
-        for said in calls(recipe.resolved()):
-            told = {key: said[key] for key in said if key in Call.model_fields}
-            for inner in (one := Call.model_validate(told), *one.substitutes):
-                check(inner)
+        for inner in own_calls(recipe):
+            check(inner)
     finally:
         _outside.reset(token)
+
+
+def own_calls(recipe: Recipe) -> Iterator[Call]:
+    """Every call that the recipe itself makes, the substitutes of each behind it."""
+    for settings in calls(recipe.resolved()):
+        known = {key: settings[key] for key in settings if key in Call.model_fields}
+        yield from (call := Call.model_validate(known), *call.substitutes)
+
+
+def every_call(recipe: Recipe, visited: set[Path] | None = None) -> Iterator[Call]:
+    """Every call of the recipe and of the recipes in its seats, each file once."""
+    visited = set() if visited is None else visited
+    for call in own_calls(recipe):
+        yield call
+        provider, name = split(call.model)
+        if provider == "moa" and (file := recipe_file(name).resolve()) not in visited:
+            visited.add(file)
+            yield from every_call(load_recipe(name), visited)

@@ -5,6 +5,7 @@ import time
 from typing import Self
 
 from graphs.recipe import Recipe
+from moagraph.cli.key_pairing import ask_for_pairings
 from moagraph.cli.paint import room
 from moagraph.cli.screen import say
 from nodes.chat.address import split
@@ -15,6 +16,7 @@ from nodes.state import calls, widest
 
 async def prepare(recipe: Recipe) -> None:
     """Refuse a lacking key; fetch and load what the recipe's `local:` models need."""
+    ask_for_pairings(recipe)
     for call in asked(recipe):
         check(call)
     for provider, name in map(split, recipe.models):
