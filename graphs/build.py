@@ -19,6 +19,7 @@ from graphs.places import Row, Told, before, rows
 from graphs.private import Private
 from graphs.quiet import Quiet, is_quiet
 from graphs.recipe import Recipe
+from graphs.thread_trust import LOCAL, ORIGIN, TrustingGraph
 from nodes.begin import begin
 from nodes.chat import loops
 from nodes.chat.models import offer
@@ -110,10 +111,10 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
             compiled = Private.of(compiled)
         elif is_quiet():
             compiled = Quiet.of(compiled)
-        return compiled.with_config(
-            max_concurrency=threads,
-            metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},
-        )
+        else:
+            compiled = TrustingGraph.of(compiled)
+        recipe = {"recipe": self.recipe.name, "recipe_version": self.recipe.version}
+        return compiled.with_config(max_concurrency=threads, metadata={**recipe, ORIGIN: LOCAL})
 
     def _draw(self) -> None:
         """Stage after stage: nodes side by side, each led to by all of the stage before."""

@@ -22,6 +22,7 @@ from nodes.route import Example, Rule
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
 HERE = Path(__file__).parent / "recipes"
+LARGEST = 1_000_000  # bytes of a recipe that is only inspected
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -34,10 +35,27 @@ def recipe_names() -> list[str]:
     return sorted({file.stem for folder in _folders() for file in folder.glob("*.toml")})
 
 
-def from_state(kept: dict[str, Any]) -> Recipe:
-    """The recipe that a run kept in its state, together with the prompts it spoke by."""
+def inspect_recipe(name: str) -> Recipe:
+    """The recipe of that name or path, to list what it names: no prompt that it names is read."""
+    file = recipe_file(name)
+    if not file.is_file() or file.stat().st_size > LARGEST:
+        raise UnknownName(f"{str(file)!r} is not a file of at most {LARGEST:,} bytes")
+    return _read(file, read_prompts=False)
+
+
+def from_state(kept: dict[str, Any], read_prompts: bool = True) -> Recipe:
+    """The recipe that a run kept in its state, together with the prompts it spoke by.
+
+    With `read_prompts` false no file is opened, also where a prompt's text was not kept.
+    """
     said = {key: value for key, value in kept.items() if key in Recipe.model_fields}
-    return Recipe.model_validate(said, context={"prompts": kept.get("prompts", {})})
+    context = {"prompts": kept.get("prompts", {}), "read_prompts": read_prompts}
+    try:
+        return Recipe.model_validate(said, context=context)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"the thread's recipe cannot be used: {where}: {first['msg']}") from error
 
 
 def _folders() -> list[Path]:
@@ -56,7 +74,7 @@ def recipe_file(name: str) -> Path:
     raise UnknownName(f"no recipe is called {name!r}; {hint}")
 
 
-def _read(file: Path) -> Recipe:
+def _read(file: Path, read_prompts: bool = True) -> Recipe:
     text = _text(file)
     try:
         said = tomllib.loads(text)
@@ -66,7 +84,7 @@ def _read(file: Path) -> Recipe:
     said.setdefault("name", file.stem)
     _settle(said, file.parent)
     try:
-        return Recipe.model_validate(said)
+        return Recipe.model_validate(said, context={"read_prompts": read_prompts})
     except ValidationError as error:
         raise RecipeError(_refusal(file, text, said, error)) from error
 

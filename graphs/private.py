@@ -20,6 +20,7 @@ class Private(Quiet):
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
         """Stream as LangGraph does; what no thread keeps is forgotten at the end."""
+        self.check_trust(config)
         given, token = taken_in(input)
         try:
             for part in super().stream(given, config, **how):
@@ -32,6 +33,7 @@ class Private(Quiet):
         self, input: Any, config: RunnableConfig | None = None, **how: Any
     ) -> AsyncIterator[Any]:
         """Stream as LangGraph does; what no thread keeps is forgotten at the end."""
+        await self.acheck_trust(config)
         given, token = await asyncio.to_thread(taken_in, input)
         try:
             parts: Any = super().astream(given, config, **how)

@@ -27,6 +27,7 @@ from nodes.concat import Concat
 from nodes.errors import UsageError
 from nodes.fence import Reading
 from nodes.propose import Seat
+from nodes.resources import FILES, Names, Prompt, PromptFile
 from nodes.state import calls
 from nodes.step import AFTER, BEFORE
 
@@ -47,6 +48,10 @@ def _a_step(said: Any) -> Any:
     return {"step": said} if isinstance(said, str) else said
 
 
+def _cache_file(cache: bool) -> list[str]:
+    return ["answers in the cache"] if cache else []
+
+
 def _grace(said: Any) -> Any:
     number = isinstance(said, int | float) and not isinstance(said, bool)
     if said is None or said == "auto" or (number and 0 <= said < inf):
@@ -64,7 +69,7 @@ Grace = Annotated[
 class Defaults(Sampling, Reading):
     """What each seat and step starts from."""
 
-    prompt: str = Field(SYNTHESIZE, description="How a model is told of the layer before.")
+    prompt: Prompt = Field(SYNTHESIZE, description="How a model is told of the layer before.")
 
 
 class Layer(Reading):
@@ -83,7 +88,9 @@ class Layer(Reading):
         None, gt=0, description="Seconds after which the last seat's substitute is asked too."
     )
     review: bool = Field(False, description="Pause for a person before the layer is handed on.")
-    prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
+    prompt: Annotated[str | None, PromptFile] = Field(
+        None, description="How its proposers are told of the layer before."
+    )
     debate: bool = Field(
         False,
         description="Its proposers are those of the layer before, and criticise each other: each "
@@ -112,7 +119,7 @@ class Recipe(BaseModel):
         default_factory=dict, description="By provider: how much is asked of it at once."
     )
     budget: Budget | None = Field(None, description="The most that a turn and a thread may cost.")
-    cache: bool | None = Field(
+    cache: Annotated[bool | None, Names(FILES, _cache_file)] = Field(
         None, description="Whether what was asked before is answered from the cache."
     )
     one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
@@ -126,7 +133,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":
-        kept = (info.context or {}).get("prompts", {})
+        context = info.context or {}
+        kept = context.get("prompts", {}) if context.get("read_prompts", True) else None
         layers = [resolved_layer(layer, self) for layer in self.layers]
         object.__setattr__(self, "layers", layers)
         check_layers(self, kept)

@@ -22,8 +22,11 @@ class Refused(ValueError):
         self.path = path
 
 
-def check_layers(recipe: "Recipe", kept: Mapping[str, str]) -> None:
-    """The layers, one by one and one after the other; a run has kept the text of some prompts."""
+def check_layers(recipe: "Recipe", kept: Mapping[str, str] | None) -> None:
+    """The layers, one by one and one after the other; a run has kept the text of some prompts.
+
+    Where `kept` is None no prompt is read: the recipe is only looked at.
+    """
     for number, layer in enumerate(recipe.layers, 1):
         _layer(number, layer, last=number == len(recipe.layers))
         for place in ("proposers", AGGREGATE):
@@ -32,7 +35,7 @@ def check_layers(recipe: "Recipe", kept: Mapping[str, str]) -> None:
     _debates(recipe.layers)
 
 
-def check_around(recipe: "Recipe", room: str, kept: Mapping[str, str]) -> None:
+def check_around(recipe: "Recipe", room: str, kept: Mapping[str, str] | None) -> None:
     """The steps ahead of the layers, or those behind them."""
     steps = getattr(recipe, room)
     _rooms(steps, room, room)
@@ -136,8 +139,10 @@ def _order(layer: "Layer", last: bool, *path: str | int) -> None:
             )
 
 
-def _prompts(said: Sequence[Any], kept: Mapping[str, str], *path: str | int) -> None:
+def _prompts(said: Sequence[Any], kept: Mapping[str, str] | None, *path: str | int) -> None:
     """Every prompt can be read and filled, unless a run has kept its text."""
+    if kept is None:
+        return
     for one in said:
         prompt = getattr(one, "prompt", None)
         if prompt and prompt not in kept:

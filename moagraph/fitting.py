@@ -66,7 +66,7 @@ def from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[Row]:
     """What cascades tell: a stage that settled a question would be enough, and so any later one."""
     rows = []
     for turn in turns:
-        recipe = from_state(turn["recipe"])
+        recipe = from_state(turn["recipe"], read_prompts=False)
         gated = any(step.settles for layer in recipe.layers for step in layer.aggregate)
         if not gated or len(recipe.layers) not in (2, len(names)):
             continue

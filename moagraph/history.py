@@ -13,11 +13,10 @@ from graphs import names
 from graphs.build import build
 from graphs.load import from_state, load_recipe
 from graphs.recipe import Recipe, reviewed
+from graphs.thread_trust import LOCAL, ORIGIN, ThreadTrust, aread_trust
 from moagraph.run import Graph
+from moagraph.trust import ASKED, approve, of_unknown_origin
 from nodes.errors import UnknownName, UsageError
-
-# Where a checkpoint's metadata says which recipe a turn was begun with.
-ASKED = "asked"
 
 # Reads any thread's values: the state is the same for every recipe, only the nodes differ.
 READER = {
@@ -40,6 +39,7 @@ class Thread:
     recipe: Recipe
     config: RunnableConfig
     state: StateSnapshot
+    trust: ThreadTrust
 
     @property
     def id(self) -> str:
@@ -61,16 +61,41 @@ def compiled(recipe: Recipe, threads: BaseCheckpointSaver[Any]) -> Graph:
 async def opened(
     threads: BaseCheckpointSaver[Any], thread_id: str, checkpoint: str | None = None
 ) -> Thread:
-    """The thread of that name, as it is or once was, with the recipe of that turn."""
+    """The thread of that name, as it is or once was, with the recipe of that turn.
+
+    To read one that is not trusted opens nothing that its recipe names.
+    """
     config = config_of(thread_id, checkpoint)
     kept = await threads.aget_tuple(config)
     if kept is None:
         raise UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
     # Of that very checkpoint: what its nodes wrote behind it, only the recipe's graph can read.
     state = await compiled(Recipe.model_validate(READER), threads).aget_state(kept.config)
-    recipe = _recipe(state, thread_id)
+    trust = await trust_of(threads, thread_id)
+    recipe = _recipe(state, thread_id, trust.trusted)
     graph = compiled(recipe, threads)
-    return Thread(graph, recipe, config, await graph.aget_state(config))
+    return Thread(graph, recipe, config, await graph.aget_state(config), trust)
+
+
+async def trust_of(threads: BaseCheckpointSaver[Any], thread_id: str) -> ThreadTrust:
+    """Whether the thread is from elsewhere, and may run; one without a record, by its recipe."""
+    if recorded := await aread_trust(threads, thread_id):
+        return recorded
+    newest = await threads.aget_tuple(config_of(thread_id))
+    if newest is None or newest.metadata.get(ORIGIN) == LOCAL:
+        return ThreadTrust()
+    reader = compiled(Recipe.model_validate(READER), threads)
+    state = await reader.aget_state(newest.config)
+    return of_unknown_origin(state.values.get("recipe"))
+
+
+async def check_trust(threads: BaseCheckpointSaver[Any], thread_id: str, trust: bool) -> None:
+    """Refuse to run a thread from elsewhere, unless it is trusted or `trust` says so now."""
+    known = await trust_of(threads, thread_id)
+    if trust and not known.trusted:
+        await approve(threads, thread_id, known)
+    else:
+        known.check(thread_id)
 
 
 async def back(graph: Graph, config: RunnableConfig) -> AsyncIterator[StateSnapshot]:
@@ -101,13 +126,13 @@ async def at_join(thread: Thread, layer: int) -> StateSnapshot:
     )
 
 
-def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
+def _recipe(state: StateSnapshot, thread_id: str, trusted: bool) -> Recipe:
     """What the turn kept; before its first node it has kept only which recipe was asked for."""
     told: Any = (state.metadata or {}).get(ASKED)
     pending = {task.name for task in state.tasks}
-    if told and pending and pending <= {"begin", "__start__"}:
+    if trusted and told and pending and pending <= {"begin", "__start__"}:
         asked = json.loads(told)
         return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):
-        return from_state(state.values["recipe"])
+        return from_state(state.values["recipe"], read_prompts=trusted)
     raise NotBegun(f"thread {thread_id!r} had not begun: ask its question again")

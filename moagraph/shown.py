@@ -1,11 +1,12 @@
 """A turn that is kept, read as a person or a program wants to look at it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from graphs.places import ended_by, rows
 from graphs.recipe import Recipe
+from graphs.thread_trust import ThreadTrust
 from moagraph.branches import Branches, Fork, Saver, branches, named
 from moagraph.history import Thread, opened
 from moagraph.keep.steady import Steady
@@ -44,6 +45,7 @@ class Shown:
     at: str
     last: str
     sent: Mapping[str, list[Json]]
+    trust: ThreadTrust
     unneeded: Sequence[int] = ()  # layers that a gate has spared
 
     @property
@@ -84,7 +86,15 @@ class Shown:
             ]
             said["steps"] = self._with_sent(said["steps"])
         where = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
-        return {**said, "question": self.question, **where}
+        return {**said, "question": self.question, **where, **self._origin()}
+
+    def _origin(self) -> Json:
+        """Where the thread is from; of an imported one, what its recipe reaches."""
+        trust = self.trust
+        origin: Json = {"imported": trust.imported, "trusted": trust.trusted}
+        if trust.imported:
+            origin["reaches"] = [asdict(one) for one in trust.resources]
+        return origin
 
     def _with_sent(self, records: list[Json]) -> list[Json]:
         return [self._told(record) for record in records]
@@ -135,6 +145,7 @@ async def _read(
         last=_last(thread.recipe, values["steps"]),
         unneeded=_unneeded(thread.recipe, values["steps"]),
         sent=dict(sent_of(values, thread.recipe)),
+        trust=thread.trust,
     )
     return read if layer is None else read.only(layer)
 

@@ -62,7 +62,7 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
 
 def _end(turn: Json) -> int:
     """The last layer that the turn needed."""
-    recipe = from_state(turn["recipe"])
+    recipe = from_state(turn["recipe"], read_prompts=False)
     ended = ended_by(recipe, turn["steps"])
     return ended[0] if ended else len(recipe.layers)
 

@@ -14,9 +14,10 @@ from langgraph.constants import START
 from graphs.load import load_recipe
 from graphs.recipe import Recipe, reviewed, with_cache
 from moagraph.choose import choose
-from moagraph.history import ASKED, compiled
+from moagraph.history import check_trust, compiled
 from moagraph.result import Result
 from moagraph.run import Graph, hold, run
+from moagraph.trust import ASKED
 from moagraph.watch import Watch
 from nodes.chat import loops
 from nodes.errors import UsageError
@@ -34,8 +35,12 @@ async def aask(
     pause_after: Sequence[int] = (),
     cache: bool = False,
     watch: Watch | None = None,
+    trust: bool = False,
 ) -> Result:
-    """Ask one question; with no recipe, by the best one that this environment allows."""
+    """Ask one question; with no recipe, by the best one that this environment allows.
+
+    `trust` lets an imported thread run, from now on.
+    """
     named = recipe if recipe is not None else choose().recipe
     chosen = named if isinstance(named, Recipe) else load_recipe(named)
     saver, name = threads or InMemorySaver(), thread or new_thread()
@@ -44,6 +49,7 @@ async def aask(
         asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
         config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
+        await check_trust(saver, name, trust)
         asked = reviewed(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)
         await _settle(graph, config)

@@ -18,6 +18,7 @@ from nodes.conversation import question
 from nodes.fence import boundary, plain
 from nodes.given import given
 from nodes.knowledge.search import words
+from nodes.resources import MODEL, Names, Prompt
 from nodes.state import Json, Place, State, answers, passed, sample, settings, widest
 from nodes.step import AGGREGATE, BEFORE, Step
 from nodes.texts.extract import ends, extract
@@ -42,8 +43,8 @@ class Compress(Call, Step):
     by: Literal["extract", "summary"] = "extract"
     ratio: float | None = Field(None, gt=0, lt=1, description="The share that is kept (0.5).")
     max_words: int | None = Field(None, ge=1, description="The words of each text that are kept.")
-    model: Annotated[str, AfterValidator(_named)] | None = None  # type: ignore[assignment]
-    prompt: str = Field("compress", description="A prompt's name, a path, or the text.")
+    model: Annotated[Annotated[str, AfterValidator(_named)] | None, Names(MODEL)] = None  # type: ignore[assignment]
+    prompt: Prompt = Field("compress", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Compress":

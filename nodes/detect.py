@@ -18,6 +18,7 @@ from nodes.fence import Reading
 from nodes.given import ahead
 from nodes.hearing import Telling
 from nodes.proposed import proposed
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, settings
 from nodes.step import AFTER, AGGREGATE, Step
 from nodes.texts.sentences import Piece, pieces
@@ -35,7 +36,7 @@ class Detect(Call, Reading, Step):
     compares: ClassVar[bool] = True
 
     step: Literal["detect"] = "detect"
-    prompt: str = Field("detect", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("detect", description="A prompt's name, a path, or the text.")
     by: Literal["samples", "passages"] = Field(
         "samples", description="The layer's other answers, or what a step ahead has retrieved."
     )

@@ -23,6 +23,7 @@ from nodes.conversation import question
 from nodes.fence import Reading
 from nodes.given import given
 from nodes.hearing import Telling
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, passed, seats, settings
 from nodes.step import Step
 from nodes.texts.agreeing import Like, agreement
@@ -64,7 +65,7 @@ class Gate(Reading, Step):
     judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
-    prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("gate", description="A prompt's name, a path, or the text.")
     checks: list[AnyCheck] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )

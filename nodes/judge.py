@@ -15,6 +15,7 @@ from nodes.choosing import Choosing, handed_on
 from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.hearing import Telling, shown
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, passed, settings
 
 LEAST, MOST = 1, 10
@@ -54,7 +55,7 @@ class Panel(Reading, Choosing):
     caution: float = Field(
         0.5, ge=0, allow_inf_nan=False, description='What a variance of 1 costs, for "careful".'
     )
-    prompt: str = Field(
+    prompt: Prompt = Field(
         default_factory=lambda said: "score" if said.get("reads") == "each" else "judge",
         description="A prompt's name, a path, or the text; where each is read alone, `score`.",
     )

@@ -1,7 +1,7 @@
 """A seat: one model answers the question, having read the layer before."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from nodes.chat.sent import Hearing
 from nodes.fence import Reading
 from nodes.hearing import hearing
 from nodes.race import Rules, leave, race
+from nodes.resources import PromptFile
 from nodes.state import Json, Place, State, passed_over, sample, seats, settings, widest
 
 TIMED = {"ok", "truncated", "timeout"}  # these replies tell how long their model takes
@@ -23,7 +24,9 @@ class Seat(Call, Reading):
     """A model in a layer; `count` seats it more than once."""
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
-    prompt: str | None = Field(None, description="How it is told of the layer before.")
+    prompt: Annotated[str | None, PromptFile] = Field(
+        None, description="How it is told of the layer before."
+    )
     debate: bool | None = Field(
         None, description="Its own last answer is told apart from the others'."
     )

@@ -16,6 +16,7 @@ from nodes.choosing import Choosing, handed_on, ranking
 from nodes.errors import StepFailed
 from nodes.fence import Reading, shuffled
 from nodes.hearing import Telling, shown
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, passed, settings
 from nodes.texts.pairing import Match, Pair, pairs, strengths, verdict
 
@@ -34,7 +35,7 @@ class Rank(Call, Reading, Choosing):
     max_calls: int | None = Field(
         None, ge=2, description="The most comparisons that are asked; each pair takes two."
     )
-    prompt: str = Field(
+    prompt: Prompt = Field(
         default_factory=lambda said: "rank" if said.get("by", "list") == "list" else "compare",
         description="A prompt's name, a path, or the text; where pairs are compared, `compare`.",
     )

@@ -21,6 +21,7 @@ from nodes.privacy.finding import checked as checked_pattern
 from nodes.privacy.hiding import Hiding
 from nodes.privacy.placeholders import EXACT, kind_of, named, owner_of
 from nodes.privacy.spelling import TYPED, Span
+from nodes.resources import MODEL, Names
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
 from prompts import read
@@ -60,7 +61,7 @@ class Redact(Step):
     presidio: bool | None = Field(
         None, description="Whether presidio looks too; left open, where it is installed."
     )
-    model: str | None = Field(
+    model: Annotated[str | None, Names(MODEL)] = Field(
         None, description="A local model that lists further names, and rewrites."
     )
     temperature: float | None = Field(0.0, ge=0, le=2, description="0 is steady, 1 is lively.")

@@ -12,6 +12,7 @@ from nodes.chat.call import Call
 from nodes.fence import Reading
 from nodes.hearing import Telling, as_kept, hearing, shown
 from nodes.proposed import layer_of, proposed
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, sample, seats, settings, widest
 from nodes.step import AFTER, Step
 
@@ -23,7 +24,7 @@ class Report(Call, Reading, Step):
     single: ClassVar[bool] = True
 
     step: Literal["report"] = "report"
-    prompt: str = Field("report", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("report", description="A prompt's name, a path, or the text.")
     append: bool = Field(False, description="Put it under the answer, too.")
     heading: str = Field("Council report", description="What stands above it there.")
 

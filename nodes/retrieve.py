@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,9 +19,12 @@ from nodes.knowledge.querying import Limits, QueryRefused, run
 from nodes.knowledge.search import Index, matching, telling
 from nodes.knowledge.sources import Sources, found, read_texts, stamps
 from nodes.knowledge.triples import Graph, read_triples
+from nodes.resources import DATABASE, FILES, GRAPH, Names, Prompt
 from nodes.state import Json, Place, State, settings
 from nodes.step import BEFORE, Step
 from nodes.texts.shorten import cut
+
+SOURCE_KINDS = {"text": FILES, "sql": DATABASE, "graph": GRAPH}
 
 
 class Retrieve(Step):
@@ -31,7 +34,9 @@ class Retrieve(Step):
     speaks: ClassVar[tuple[str, ...]] = ("passages", "boundary")
 
     step: Literal["retrieve"] = "retrieve"
-    source: Sources = Field(description="Files, as `notes/*.md`, from where the recipe lies.")
+    source: Annotated[Sources, Names(lambda step: SOURCE_KINDS[step.by])] = Field(
+        description="Files, as `notes/*.md`, from where the recipe lies."
+    )
     by: Literal["text", "sql", "graph"] = "text"
     top: int = Field(6, ge=1, le=100, description="The most passages that are told.")
     split: bool = Field(False, description="Each seat gets a share of the passages of its own.")
@@ -42,7 +47,7 @@ class Retrieve(Step):
     )
     examples: int = Field(0, ge=0, le=20, description="Rows of each table beside its schema.")
     hops: int = Field(1, ge=1, le=3, description="For by = graph: how far from what was named.")
-    prompt: str = Field("passages", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("passages", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Retrieve":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from nodes.knowledge.elected import Result, elect
 from nodes.knowledge.querying import Limits, QueryRefused, Rows, ordered, run
 from nodes.knowledge.sources import Sources, found
 from nodes.knowledge.sql_text import query_in, table
+from nodes.resources import DATABASE, Names
 from nodes.state import Json, Place, State, answers, passed, settings
 from nodes.step import Step
 
@@ -24,7 +25,9 @@ class Sql(Step):
     settles: ClassVar[bool] = True
 
     step: Literal["sql"] = "sql"
-    source: Sources = Field(description="An SQLite file, or .sql and .csv files to build one from.")
+    source: Annotated[Sources, Names(DATABASE)] = Field(
+        description="An SQLite file, or .sql and .csv files to build one from."
+    )
     seconds: float = Field(5, gt=0, le=300, description="After which a query is stopped.")
     rows: int = Field(200, ge=1, le=10_000, description="The most rows that a query may return.")
 

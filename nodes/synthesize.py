@@ -20,6 +20,7 @@ from nodes.conversation import REFERENCES
 from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.hearing import PLAIN, Telling, as_kept, fits, graded, hearing
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, passed, sample, settings, widest
 from nodes.step import Step
 
@@ -34,7 +35,7 @@ class Synthesize(Call, Reading, Step):
     speaks: ClassVar[tuple[str, ...]] = (*REFERENCES, "grades")
 
     step: Literal["synthesize"] = "synthesize"
-    prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("synthesize", description="A prompt's name, a path, or the text.")
     window: int | None = Field(
         None, ge=2, description="How many answers one call reads; more take a call each window."
     )

@@ -18,6 +18,7 @@ from nodes.errors import StepFailed
 from nodes.fence import Reading
 from nodes.given import given
 from nodes.hearing import Telling
+from nodes.resources import Prompt
 from nodes.state import Json, Place, State, answers, settings
 from nodes.step import AFTER, AGGREGATE, Step
 
@@ -28,7 +29,7 @@ UNVERIFIED = "This answer did not pass its checks."
 class Judge(Call):
     """A model that says whether an answer passes."""
 
-    prompt: str = Field("verify", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("verify", description="A prompt's name, a path, or the text.")
     asks: int = Field(0, ge=0)
 
 
@@ -46,7 +47,7 @@ class Verify(Call, Reading, Step):
     ends: ClassVar[bool] = True
 
     step: Literal["verify"] = "verify"
-    prompt: str = Field("revise", description="How its model is told to write anew.")
+    prompt: Prompt = Field("revise", description="How its model is told to write anew.")
     checks: list[AnyCheck] = Field(default_factory=list, description="Asked first; all must pass.")
     judges: list[Annotated[Judge, BeforeValidator(_a_judge)]] = Field(
         default_factory=list, description="Models that are asked where all checks have passed."

@@ -8,6 +8,7 @@ from moagraph.branches import Fork
 from moagraph.cli.facts import facts
 from moagraph.cli.rows import counted
 from moagraph.cli.screen import one_line
+from moagraph.cli.trust import trust_lines
 from moagraph.difference import Changed, Difference
 from moagraph.shown import Layer, Shown
 from nodes.state import Json
@@ -20,6 +21,7 @@ def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
     came = found.came
     if whole:
         yield f"thread {came.thread_id}, {_where(found)}, recipe `{came.recipe}`: {came.status}"
+        yield from trust_lines(came.thread_id, found.trust)
         yield f"\nquestion\n{_indented(found.question)}"
     for layer in found.layers:
         yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)

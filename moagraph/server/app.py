@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from moagraph.history import ASKED, config_of
+from moagraph.history import config_of, trust_of
 from moagraph.server.asked import read_response
 from moagraph.server.catalogue import PREFIX, Catalogue, Model
 from moagraph.server.completions import Shape
@@ -24,6 +24,8 @@ from moagraph.server.openapi import document
 from moagraph.server.request import ChatRequest, read
 from moagraph.server.responses import Told
 from moagraph.server.stream import Gone, Streamed, unless_gone
+from moagraph.threads import Threads
+from moagraph.trust import ASKED
 from nodes.errors import MoaError
 
 
@@ -131,11 +133,18 @@ class Api:
             yield Turn(model.graph, model.recipe, {"messages": messages}, context, {}, stream)
             return
         async with held(await self.catalogue.threads(), thread):
+            await _check_trust(await self.catalogue.threads(), thread)
             graph = await self.catalogue.keeping(model)
             named = {"recipe": asked.model.removeprefix(PREFIX), "pause_after": []}
             config = {**config_of(thread), "metadata": {ASKED: named}}
             given = {"messages": await continued(graph, config, messages)}
             yield Turn(graph, model.recipe, given, context, config, stream)
+
+
+async def _check_trust(threads: Threads, thread: str) -> None:
+    """A thread that was imported goes on once whoever runs the server trusts it."""
+    if not (await trust_of(threads, thread)).trusted:
+        raise ApiError(403, "the thread was imported: the server's owner has not trusted it yet")
 
 
 async def _end(turn: AsyncGenerator[Event]) -> End:

@@ -188,6 +188,4 @@ def _is_addresses(value: object) -> bool:
 
 
 def _unreadable(file: Path) -> StorageError:
-    return StorageError(
-        f"cannot read the key addresses in {str(file)!r}: fix or delete the file"
-    )
+    return StorageError(f"cannot read the key addresses in {str(file)!r}: fix or delete the file")

@@ -171,7 +171,7 @@ def test_approvals_made_at_once_are_all_kept() -> None:
 def test_a_damaged_file_of_approvals_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / FILE).write_text(text)
-    with pytest.raises(StorageError, match="cannot read the key addresses in .*: fix or delete"):
+    with pytest.raises(StorageError, match=r"cannot read the key addresses in .*: fix or delete"):
         is_allowed("A", "http://a:1")
 
 
