@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from graphs.build import build
-from graphs.recipe import Recipe
-from moagraph.archive import export_thread
-from moagraph.document import document
-from moagraph.history import config_of
-from moagraph.threads import open_threads
-from nodes.state import Json
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.state import Json
+from moagraph.threads.archive import export_thread
+from moagraph.threads.export_schema import document
+from moagraph.threads.history import config_of
+from moagraph.threads.open import open_threads
 from tests.provider import Provider
 
 HI = {"messages": [("user", "What is in the notes?")]}

@@ -3,12 +3,12 @@
 import os
 import sys
 
-from graphs.nested import every_call
-from graphs.recipe import Recipe
-from moagraph.cli.screen import say
-from nodes.chat.call import Call
-from nodes.chat.key_addresses import FILE, address_of, can_be_paired, remember
-from nodes.chat.providers import destination, key_variable
+from moagraph.cli.render.output import say
+from moagraph.graphs.nested_recipe import every_call
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.key_addresses import FILE, address_of, can_be_paired, remember
+from moagraph.nodes.models.providers import destination, key_variable
 
 
 def ask_for_pairings(recipe: Recipe) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from graphs.thread_trust import ThreadTrust
-from moagraph.cli.screen import one_line, say
-from moagraph.history import trust_of
-from moagraph.threads import Threads
-from moagraph.trust import approve
+from moagraph.cli.render.output import one_line, say
+from moagraph.graphs.compile.thread_trust import ThreadTrust
+from moagraph.threads.history import trust_of
+from moagraph.threads.open import Threads
+from moagraph.threads.trust import approve
 
 LONGEST = 300  # characters of a name: code can be as long as its author likes
 

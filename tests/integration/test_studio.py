@@ -17,7 +17,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIError
 
-from graphs.mixture import SHIPPED
+from moagraph.graphs.studio_form import SHIPPED
 from tests.conftest import PRIVATE
 from tests.provider import Provider
 

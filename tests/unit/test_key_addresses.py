@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moagraph import NotTrusted, StorageError, UsageError
-from nodes.chat.key_addresses import (
+from moagraph.nodes.models.key_addresses import (
     FILE,
     address_of,
     can_be_paired,

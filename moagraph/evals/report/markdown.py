@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from moagraph.cli.screen import clean, one_line
+from moagraph.cli.render.output import clean, one_line
 from moagraph.evals.report.blocks import (
     Bars,
     Case,

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from moagraph.cli.screen import clean
+from moagraph.cli.render.output import clean
 
 
 def safe(text: object) -> str:
