@@ -120,7 +120,7 @@ def _models(models: list[str]) -> str:
 def _graph(variable: str, about: str) -> dict[str, str]:
     # The Dockerfile that the server's own tool writes breaks at a straight apostrophe.
     told = about.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
-    return {"path": f"./graphs/studio.py:{variable}", "description": told}
+    return {"path": f"./moagraph/graphs/studio.py:{variable}", "description": told}
 
 
 if __name__ == "__main__":

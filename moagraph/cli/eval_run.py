@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from moagraph.cli.batch_preflight import stock
-from moagraph.cli.render.output import one_line, out, say
+from moagraph.cli.render.output import out, say
 from moagraph.cli.render.progress import Progress
 from moagraph.cli.render.rows import counted
 from moagraph.evals.flops import parameters_of
@@ -21,6 +21,7 @@ from moagraph.evals.run.spending_limit import Spent
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.recorded import VARIABLE
+from moagraph.nodes.texts.printable import one_line
 
 T = TypeVar("T")
 

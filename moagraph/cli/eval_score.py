@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moagraph.cli.render.output import one_line, out, say
+from moagraph.cli.render.output import out, say
 from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.texts.printable import one_line
 
 if TYPE_CHECKING:
     from moagraph.evals.length_control.constants import Constants

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from moagraph.cli.render.html import page
-from moagraph.cli.render.output import clean, out, say
+from moagraph.cli.render.output import out, say
 from moagraph.cli.render.text import difference_told, fork_told, turn_told
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
+from moagraph.nodes.texts.printable import clean
 from moagraph.threads.diff import Difference, difference
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.turn_view import every_fork, shown

@@ -29,9 +29,9 @@ from moagraph.graphs.bill import bill_of, cost, usage
 from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.models import event_loops
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.models import event_loops
 from moagraph.nodes.state import Json, merge_keys, merge_layers
 
 Part: TypeAlias = tuple[str, Any]

@@ -7,8 +7,8 @@ from pydantic import Field, field_validator
 
 from moagraph.graphs.recipe.load import HERE, load_recipe
 from moagraph.graphs.recipe.schema import Recipe, reviewed
-from moagraph.nodes.context import Context
 from moagraph.nodes.models.address import split
+from moagraph.nodes.context import Context
 
 SHIPPED = sorted(file.stem for file in HERE.glob("*.toml"))
 

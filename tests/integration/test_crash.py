@@ -42,7 +42,8 @@ aggregate = {{ step = "synthesize", model = "vllm:{run}-agg" }}
 # `moa` as a process of its own each time, without the seconds that its imports take.
 FORKER = """
 import json, os, sys
-import langchain_openai, moagraph.cli.ask, moagraph.threads.savers.postgres, moagraph.threads.savers.sqlite
+import langchain_openai, moagraph.cli.ask
+import moagraph.threads.savers.postgres, moagraph.threads.savers.sqlite
 from moagraph.cli import main
 
 for line in sys.stdin:

@@ -130,7 +130,7 @@ def drive(url: str, story: Any) -> Any:
 def test_every_recipe_that_ships_is_a_graph_of_its_own() -> None:
     named = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
     assert sorted(named) == sorted([*SHIPPED, "mixture"])
-    assert all(said["path"].startswith("./graphs/studio.py:") for said in named.values())
+    assert all(said["path"].startswith("./moagraph/graphs/studio.py:") for said in named.values())
 
 
 def test_no_text_in_langgraph_json_would_end_a_line_of_the_dockerfile() -> None:

@@ -25,7 +25,7 @@ GGUF = b"GGUF" + b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() fo
 METADATA = b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
 FETCH = """
 import asyncio, json, sys
-from moagraph.nodes.models import weights
+from moagraph.nodes.models.local import weights
 weights.CATALOG["tiny"] = weights.Weights(**json.loads(sys.argv[1]))
 print(asyncio.run(weights.fetch("tiny")))
 """

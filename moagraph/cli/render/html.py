@@ -3,11 +3,11 @@
 from html import escape
 from pathlib import Path
 
-from moagraph.cli.render.output import clean
 from moagraph.cli.render.record import facts
 from moagraph.cli.render.rows import counted
 from moagraph.cli.render.text import bill, content_of, ended, took, verdict
 from moagraph.nodes.state import Json
+from moagraph.nodes.texts.printable import clean
 from moagraph.threads.turn_view import Layer, Shown
 
 STYLE = Path(__file__).with_name("page.css")

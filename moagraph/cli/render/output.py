@@ -2,26 +2,10 @@
 
 import os
 import sys
-import unicodedata
 from typing import NoReturn
 
 from moagraph.nodes.errors import RunError
-
-KEPT = {"\n", "\t"}
-# Signs that reorder what a person sees: a model could make its words read as others.
-REORDERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def clean(text: str) -> str:
-    """The text without control codes, so that no model drives the terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(sign for sign in text if sign in KEPT or not _drives(sign))
-
-
-def one_line(text: str) -> str:
-    """The text without control codes and line ends."""
-    return " ".join(clean(text).split())
+from moagraph.nodes.texts.printable import clean
 
 
 def out(text: str, end: str = "\n") -> None:
@@ -47,7 +31,3 @@ def fail(text: str, code: int) -> NoReturn:
     """End with one line and an exit code."""
     say(f"moa: {text}")
     sys.exit(code)
-
-
-def _drives(sign: str) -> bool:
-    return sign in REORDERS or unicodedata.category(sign) == "Cc"

@@ -4,11 +4,12 @@ import os
 import sys
 import time
 
-from moagraph.cli.render.output import clean, one_line, say
+from moagraph.cli.render.output import say
 from moagraph.cli.render.rows import counted
 from moagraph.cli.render.terminal_lines import room
 from moagraph.evals.run.store import is_unpriced
 from moagraph.nodes.state import Json
+from moagraph.nodes.texts.printable import clean, one_line
 
 FRAME, EVERY = 0.1, 5.0
 BAR = 20

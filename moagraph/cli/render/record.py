@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from moagraph.cli.render.output import one_line
 from moagraph.nodes.state import Json, Proposal
+from moagraph.nodes.texts.printable import one_line
 
 # What is told elsewhere: the texts, and what every call has.
 ELSEWHERE = {*Proposal.__annotations__, "kept", "texts", "calls", "node", "told", "parsed"}

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from moagraph.cli.render.output import one_line
 from moagraph.graphs.compile.layout import before, rows
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.texts.printable import one_line
 
 TOLD_WIDTH = 44
 GAPS = 6

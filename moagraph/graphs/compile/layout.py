@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moagraph.graphs.recipe.defaults import leaving
-from moagraph.graphs.recipe.schema import Layer, Recipe
 from moagraph.nodes import node_names
-from moagraph.nodes.state import Place
+from moagraph.graphs.recipe.schema import Layer, Recipe
+from moagraph.graphs.recipe.defaults import leaving
 from moagraph.nodes.steps.propose import Seat
+from moagraph.nodes.state import Place
 
 Reads = tuple[int, tuple[str, ...]]
 Told = tuple[Place, Any]

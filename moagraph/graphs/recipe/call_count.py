@@ -4,10 +4,10 @@ from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from moagraph.nodes.errors import MoaError
-from moagraph.nodes.models.address import split
-from moagraph.nodes.state import Json, calls
 from moagraph.nodes.steps.begin import as_chosen
+from moagraph.nodes.models.address import split
+from moagraph.nodes.errors import MoaError
+from moagraph.nodes.state import Json, calls
 
 if TYPE_CHECKING:
     from moagraph.graphs.recipe.schema import Recipe

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from moagraph.nodes.messages.fence import Reading
+from moagraph.nodes.step_support.registry import Step
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call, Limits, Substitute
-from moagraph.nodes.step_support.registry import Step
+from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.steps.propose import Seat
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from functools import partial
 
 from langchain_core.messages import AnyMessage
 
-from moagraph.nodes.errors import UsageError
-from moagraph.nodes.messages.compose import alone, answered, told
-from moagraph.nodes.messages.context import given, informed
-from moagraph.nodes.messages.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
-from moagraph.nodes.messages.shorten import cut, fair, mark
-from moagraph.nodes.messages.window import answer, count, size, window
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.outgoing import Hearing, Sent
+from moagraph.nodes.messages.window import answer, count, size, window
+from moagraph.nodes.messages.compose import alone, answered, told
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.messages.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
+from moagraph.nodes.messages.context import given, informed
 from moagraph.nodes.state import Json, Place, State, answers, calls, settings
+from moagraph.nodes.messages.shorten import cut, fair, mark
 from moagraph.prompts import numbered, read
 
 SAFE = 0.9  # of a window, as tokens are only counted approximately

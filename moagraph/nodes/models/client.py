@@ -9,18 +9,18 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage
 
-from moagraph.nodes.errors import MoaError
+from moagraph.nodes.storage.answer_cache import keep, kept
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.egress import withheld
-from moagraph.nodes.models.factory import model
 from moagraph.nodes.models.failures import Failure, failure
+from moagraph.nodes.models.egress import withheld
+from moagraph.nodes.models.streaming import as_heard
 from moagraph.nodes.models.limits import paced, settle, within_limits
-from moagraph.nodes.models.outgoing import Hearing
+from moagraph.nodes.models.factory import model
 from moagraph.nodes.models.prices import cost_usd
 from moagraph.nodes.models.providers import secret, speaks_openai
 from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.streaming import as_heard
-from moagraph.nodes.storage.answer_cache import keep, kept
+from moagraph.nodes.models.outgoing import Hearing
+from moagraph.nodes.errors import MoaError
 
 
 async def ask(call: Call, heard: Hearing, slots: int = 1, sample: str | None = None) -> Reply:

@@ -13,9 +13,9 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel, ConfigDict, Field
 
-from moagraph.nodes.errors import OverBudget
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.prices import cost_usd
+from moagraph.nodes.errors import OverBudget
 from moagraph.nodes.state import Json, State, asked, calls, passed_over
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open

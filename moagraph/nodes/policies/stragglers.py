@@ -10,8 +10,8 @@ from langgraph.runtime import get_runtime
 
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.models.client import in_place_of, with_bill
-from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.policies.latency import Pace
+from moagraph.nodes.models.reply import Reply
 
 Asking = Callable[[], Awaitable[Reply]]
 

@@ -21,10 +21,10 @@ from langchain_core.messages import (
 )
 from langgraph.checkpoint.base import CheckpointTuple
 
-from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.egress import GUARD
+from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.placeholders import kind_of, put_back
 from moagraph.nodes.privacy.spelling_variants import HIDDEN, spans

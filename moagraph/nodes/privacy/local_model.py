@@ -4,11 +4,11 @@ import re
 
 from langchain_core.messages import HumanMessage
 
-from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.client import ask
-from moagraph.nodes.models.outgoing import Sent
 from moagraph.nodes.policies.budget import within
+from moagraph.nodes.models.client import ask
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.outgoing import Sent
+from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.privacy.boundary import leaks
 from moagraph.nodes.privacy.placeholders import named
 from moagraph.nodes.privacy.vault import Vault

@@ -14,8 +14,8 @@ from typing import Any
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from moagraph.nodes.errors import StorageError
-from moagraph.nodes.privacy.placeholders import spelled
 from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.nodes.privacy.placeholders import spelled
 from moagraph.nodes.storage.encryption import sealed
 
 FOLDER = "private"

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from moagraph.nodes.messages.build import Telling, as_kept, hearing
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.client import ask, with_bill
-from moagraph.nodes.models.outgoing import Hearing, Sent
 from moagraph.nodes.policies.budget import within
+from moagraph.nodes.models.client import ask, with_bill
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.outgoing import Hearing, Sent
+from moagraph.nodes.messages.build import Telling, as_kept, hearing
 from moagraph.nodes.state import Json, Place, State, sample, widest
 from moagraph.prompts import read as read_prompt
 

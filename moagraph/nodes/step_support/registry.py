@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
-from moagraph.nodes.state import Place, State
-from moagraph.nodes.step_support.base import Step as AnyStep
 from moagraph.nodes.steps.attribute import Attribute, attribute
 from moagraph.nodes.steps.cite import Cite, cite
 from moagraph.nodes.steps.compress import Compress, compress
@@ -23,6 +21,8 @@ from moagraph.nodes.steps.retrieve import Retrieve, retrieve
 from moagraph.nodes.steps.revise import revise
 from moagraph.nodes.steps.route import Route, route
 from moagraph.nodes.steps.sql import Sql, sql
+from moagraph.nodes.state import Place, State
+from moagraph.nodes.step_support.base import Step as AnyStep
 from moagraph.nodes.steps.synthesize import Synthesize, synthesize
 from moagraph.nodes.steps.tally import Tally, tally
 from moagraph.nodes.steps.verify import Verify, verify

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from moagraph.nodes.state import Json, Place, State, answers, seats
 from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.state import Json, Place, State, answers, seats
 from moagraph.nodes.step_support.base import Step
 
 CHAIN = re.compile(r"\d+(?:[^\d>]{0,20}>[^\d>]{0,20}\d+)+")  # 2 > 3 > 1

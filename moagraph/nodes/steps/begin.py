@@ -7,19 +7,19 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from moagraph.nodes.context import chosen
-from moagraph.nodes.errors import RecipeError, UsageError
-from moagraph.nodes.knowledge.sources import found
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.fence import FENCE
+from moagraph.nodes.policies.budget import WRITES, carried
+from moagraph.nodes.policies.budget import check as check_budget
+from moagraph.nodes.storage import answer_cache
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.policies.budget import WRITES, carried
-from moagraph.nodes.policies.budget import check as check_budget
+from moagraph.nodes.context import chosen
+from moagraph.nodes.messages.compose import question
+from moagraph.nodes.errors import RecipeError, UsageError
+from moagraph.nodes.messages.fence import FENCE
+from moagraph.nodes.knowledge.sources import found
 from moagraph.nodes.privacy.boundary import entered, everywhere
 from moagraph.nodes.state import Json, State, calls, parts, widest
-from moagraph.nodes.storage import answer_cache
 from moagraph.prompts import PromptError, read
 
 

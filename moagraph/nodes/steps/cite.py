@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.messages.context import ahead
 from moagraph.nodes.state import Json, Place, State, answers, settings
-from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.step_support.base import AFTER, Step
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)

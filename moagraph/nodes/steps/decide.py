@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.policies.review import decision
 from moagraph.nodes.state import Json, Place, State, answers
-from moagraph.nodes.step_support.answer import written
 
 
 async def decide(state: State, place: Place) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from moagraph.nodes.steps.concat import concat
 from moagraph.nodes.errors import QuorumFailed
 from moagraph.nodes.policies.review import review
 from moagraph.nodes.state import Place, Proposal, State, merge_keys, passed, seats, settings
-from moagraph.nodes.steps.concat import concat
 
 
 async def join(state: State, place: Place) -> dict[str, Any]:

@@ -6,11 +6,11 @@ What is kept still holds placeholders; the originals are put in where the answer
 import asyncio
 from typing import Any, ClassVar, Literal
 
+from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.boundary import covered
 from moagraph.nodes.privacy.placeholders import made_up, named, owner_of, tidied
 from moagraph.nodes.state import Json, Place, State, answers
-from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.step_support.base import AFTER, Step
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from moagraph.nodes.messages.build import Telling, as_kept, hearing
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.client import ask
 from moagraph.nodes.policies.budget import within
+from moagraph.nodes.models.client import ask
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.messages.build import Telling, as_kept, hearing
 from moagraph.nodes.state import Json, Place, State, sample, settings, widest
 
 

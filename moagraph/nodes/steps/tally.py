@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.state import Json, Place, State, answers, passed, seats, settings
 from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.step_support.selection import named, weights
+from moagraph.nodes.state import Json, Place, State, answers, passed, seats, settings
+from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.texts.ballots import concordance, favour, points, ranks
 
 Ballots = dict[str, dict[str, float]]

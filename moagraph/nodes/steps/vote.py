@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.state import Json, Place, State, answers, passed, settings
 from moagraph.nodes.step_support.selection import Choosing, handed_on, weights
-from moagraph.nodes.texts.final_answer import READINGS
+from moagraph.nodes.state import Json, Place, State, answers, passed, settings
 from moagraph.nodes.texts.similarity import agreement
+from moagraph.nodes.texts.final_answer import READINGS
 
 
 class Vote(Choosing):

@@ -22,9 +22,9 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from moagraph.nodes.errors import StorageError
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import address
+from moagraph.nodes.errors import StorageError
 from moagraph.nodes.storage.encryption import sealed, sealing_key
 from moagraph.nodes.storage.sqlite_tables import table
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from moagraph.nodes.texts.final_answer import READINGS
 from moagraph.nodes.texts.similarity import likeness
+from moagraph.nodes.texts.final_answer import READINGS
 
 Like: TypeAlias = Literal["exact", "numeric", "choice", "similar"]
 

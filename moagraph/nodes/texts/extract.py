@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import log, sqrt
 
 from moagraph.nodes.knowledge.search import telling, words
-from moagraph.nodes.messages.shorten import cut, mark
 from moagraph.nodes.texts.sentences import Span, sentences
+from moagraph.nodes.messages.shorten import cut, mark
 
 CENTRAL = 0.2  # how much it counts that others of the text say the same, beside the question
 MARK = len(mark(1_000_000)) + 2  # characters that a sentence on its own may cost

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from moagraph.nodes.errors import EngineError, MissingExtra, MoaError, UnknownName
 from moagraph.nodes.models.local.download import python
 from moagraph.nodes.models.local.weights import fetch, known
+from moagraph.nodes.errors import EngineError, MissingExtra, MoaError, UnknownName
 
 _SLOT_TOKENS = 4096
 _MOST_SLOTS = 8

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from moagraph.nodes.errors import EngineError, StorageError, UnknownName
 from moagraph.nodes.models.local.download import size, wheel
+from moagraph.nodes.errors import EngineError, StorageError, UnknownName
 from moagraph.nodes.storage.data_dir import data_folder, held
 
 _ELSEWHERE = "use a key (`moa ask --recipe together`) or your own file (`local:/path/model.gguf`)"
