@@ -12,7 +12,7 @@ from moagraph.api.estimate import estimated
 from moagraph.api.resume import areplay, aresume, aretry
 from moagraph.cli.preflight import prepare
 from moagraph.cli.render.live import Display, watcher
-from moagraph.cli.render.output import clean, out, say
+from moagraph.cli.render.output import out, say
 from moagraph.cli.render.text import verdict
 from moagraph.cli.review import ANSWER, decide
 from moagraph.cli.trust import let_run
@@ -20,6 +20,7 @@ from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.compose import checked
 from moagraph.nodes.policies.review import Review
+from moagraph.nodes.texts.printable import clean
 from moagraph.threads.forks import seat_of
 from moagraph.threads.history import Thread, opened
 from moagraph.threads.open import Threads, open_threads

@@ -4,7 +4,7 @@ import os
 import sys
 
 from moagraph.cli.render.output import say
-from moagraph.graphs.nested_recipe import every_call
+from moagraph.graphs.recipe.calls import every_call
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.key_addresses import FILE, address_of, can_be_paired, remember

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from moagraph.cli.render.output import clean, out, say
+from moagraph.cli.render.output import out, say
 from moagraph.cli.trust import trust_lines
 from moagraph.graphs.compile.thread_trust import read_trust
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.storage.encryption import sealing_key
+from moagraph.nodes.texts.printable import clean
 from moagraph.threads.archive import export_thread, import_thread, unknown
 from moagraph.threads.history import config_of
 from moagraph.threads.listing import Row, overview

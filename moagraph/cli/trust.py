@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from moagraph.cli.render.output import one_line, say
+from moagraph.cli.render.output import say
 from moagraph.graphs.compile.thread_trust import ThreadTrust
+from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.history import trust_of
 from moagraph.threads.open import Threads
 from moagraph.threads.trust import approve

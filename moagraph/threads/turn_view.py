@@ -96,12 +96,12 @@ class Shown:
         return {**said, "question": self.question, **where, **self._origin()}
 
     def _origin(self) -> Json:
-        """Where the thread is from; of an imported one, what its recipe reaches."""
+        """Of a thread from elsewhere: whether it may run, and what its recipe reaches."""
         trust = self.trust
-        origin: Json = {"imported": trust.imported, "trusted": trust.trusted}
-        if trust.imported:
-            origin["reaches"] = [asdict(one) for one in trust.resources]
-        return origin
+        if not trust.imported:
+            return {}
+        reaches = [asdict(one) for one in trust.resources]
+        return {"imported": True, "trusted": trust.trusted, "reaches": reaches}
 
     def _with_sent(self, records: list[Json]) -> list[Json]:
         return [self._told(record) for record in records]

@@ -4,11 +4,11 @@ import json
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from moagraph.cli.render.output import one_line
 from moagraph.cli.render.record import facts
 from moagraph.cli.render.rows import counted
 from moagraph.cli.trust import trust_lines
 from moagraph.nodes.state import Json
+from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
 from moagraph.threads.diff import Changed, Difference
 from moagraph.threads.turn_view import Layer, Shown

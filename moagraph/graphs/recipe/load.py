@@ -21,7 +21,7 @@ from moagraph.nodes.steps.route import Example, Rule
 from moagraph.nodes.storage.data_dir import data_folder
 
 TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
-HERE = Path(__file__).parent / "recipes"
+HERE = Path(__file__).parent.parent / "recipes"
 LARGEST = 1_000_000  # bytes of a recipe that is only inspected
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from moagraph.graphs.nested_recipe import own_calls
+from moagraph.graphs.recipe.calls import own_calls
 from moagraph.graphs.recipe.load import inspect_recipe, recipe_file
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import MoaError, UsageError
