@@ -11,6 +11,7 @@ from moagraph.nodes.errors import EngineError
 from moagraph.nodes.models.local import weights
 from moagraph.threads.open import Threads, open_threads
 from tests.postgres import Postgres, binaries, served
+from tests.provider import Provider
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,10 @@ def gguf() -> Path:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def capture() -> Iterator[Provider]:
+    """The stranger's server, which takes any key and keeps all that it is sent."""
+    with Provider() as server:
+        yield server
