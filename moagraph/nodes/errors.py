@@ -5,6 +5,7 @@ MoaError
 │   ├── RecipeError       a recipe is refused, with its file and line
 │   ├── MissingKey        a provider's key is not in the environment
 │   ├── MissingExtra      an optional package is not installed
+│   ├── ExtensionError    an installed package adds something that cannot be used
 │   ├── OverBudget        not even one call fits the budget
 │   ├── StorageError      the data folder or a database cannot be used
 │   └── UnknownName       no such thread, layer, seat, recipe or provider
@@ -41,6 +42,10 @@ class MissingKey(UsageError):
 
 class MissingExtra(UsageError):
     """An optional package is not installed."""
+
+
+class ExtensionError(UsageError):
+    """An installed package adds a step, provider or command that cannot be used."""
 
 
 class OverBudget(UsageError):
