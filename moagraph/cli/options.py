@@ -1,0 +1,24 @@
+"""Options and arguments that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+RecipeOption = Annotated[
+    str | None,
+    typer.Option("--recipe", "-r", metavar="NAME|FILE", help="Default: the best that can run."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+SystemOption = Annotated[
+    str | None, typer.Option("--system", metavar="TEXT", help="A system message for all models.")
+]
+ThreadOption = Annotated[
+    str | None, typer.Option("--thread", metavar="ID", help="Name a new thread, or go on with one.")
+]
+EditOption = Annotated[
+    list[str], typer.Option("--edit", metavar="L.S=TEXT|@FILE", help="Change a seat's answer.")
+]
+DropOption = Annotated[
+    list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
+]
+ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
