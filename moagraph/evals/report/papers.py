@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moagraph.evals.bootstrap import Interval
-from moagraph.evals.published import facts, source
+from moagraph.evals.published import published_tables, table_source
 from moagraph.evals.report.blocks import Bar, Bars, Section, Table
 from moagraph.evals.summary import Measure
 
@@ -43,21 +43,21 @@ def papers(own: Sequence[Own]) -> Section:
 
 def _table2(own: Sequence[Own]) -> Iterator[Bars | Table]:
     name = "moa_table2a_alpacaeval2"
-    rows = facts()[name]["rows"]
+    rows = published_tables()[name]["rows"]
     published = [_bar(row[0], row[1], row[2]) for row in rows]
     yield _bars("MoA, Table 2a: AlpacaEval 2.0", LC, published, own, LC)
     won = [_bar(row[0], row[3], row[4]) for row in rows]
     yield _bars("MoA, Table 2a: AlpacaEval 2.0, lengths as they are", WIN, won, own, WIN)
     yield _plain(name, "MoA, Table 2a")
     name = "moa_table2b_mtbench"
-    graded = [_bar(row[0], row[1], row[2]) for row in facts()[name]["rows"]]
+    graded = [_bar(row[0], row[1], row[2]) for row in published_tables()[name]["rows"]]
     yield _bars("MoA, Table 2b: MT-Bench", GRADE, graded, own, GRADE)
     yield _plain(name, "MoA, Table 2b")
 
 
 def _table3(own: Sequence[Own]) -> Iterator[Bars | Table]:
     name = "moa_table3_number_of_proposers"
-    rows = sorted(facts()[name]["rows"])
+    rows = sorted(published_tables()[name]["rows"])
     published = [
         Bar(f"{count} {way}", value, None, own=False)
         for count, *values in rows
@@ -73,7 +73,7 @@ def _table3(own: Sequence[Own]) -> Iterator[Bars | Table]:
 def _roles(own: Sequence[Own]) -> Iterator[Bars | Table]:
     name = "moa_table4_roles"
     for place, way, prefix in ((1, "as aggregator", "aggregates"), (2, "as proposer", "proposes")):
-        published = [_bar(row[0], row[place]) for row in facts()[name]["rows"]]
+        published = [_bar(row[0], row[place]) for row in published_tables()[name]["rows"]]
         mine = [one for one in own if f"{prefix}-" in one.system and one.what in (LC, WIN)]
         bars = [*published, *map(_own_bar, mine)]
         yield Bars(f"MoA, Table 4: each model {way}", LC, bars, _note(mine))
@@ -84,10 +84,10 @@ def _roles(own: Sequence[Own]) -> Iterator[Bars | Table]:
 
 def _selfmoa(own: Sequence[Own]) -> Iterator[Bars | Table]:
     name = "selfmoa_table1_alpacaeval2"
-    published = [_bar(f"{row[1]} ({row[0]})", row[2]) for row in facts()[name]["rows"]]
+    published = [_bar(f"{row[1]} ({row[0]})", row[2]) for row in published_tables()[name]["rows"]]
     yield _bars("Self-MoA, Table 1: AlpacaEval 2.0", LC, published, own, LC)
     name = "selfmoa_table10_mtbench"
-    graded = [_bar(row[0], row[1]) for row in facts()[name]["rows"]]
+    graded = [_bar(row[0], row[1]) for row in published_tables()[name]["rows"]]
     yield _bars("Self-MoA, Table 10: MT-Bench", GRADE, graded, own, GRADE)
     for name in ("2", "4_regression", "6_mixture_task", "8", "10_mtbench", "12_usc"):
         yield _plain(f"selfmoa_table{name}", f"Self-MoA, Table {name.split('_')[0]}")
@@ -99,12 +99,12 @@ def _bars(title: str, unit: str, published: list[Bar], own: Sequence[Own], what:
 
 
 def _plain(name: str, title: str) -> Table:
-    known = facts()[name]
+    known = published_tables()[name]
     width = max(len(row) for row in known["rows"])
     head = known.get("columns") or ["", *[""] * (width - 2), known.get("metric", "")]
     rows = [["-" if cell is None else str(cell) for cell in row] for row in known["rows"]]
     remarks = (known.get(key) for key in ("metric", "setting", "model", "note", "remark"))
-    said = [*(str(one) for one in remarks if one), f"source: {source(name)}"]
+    said = [*(str(one) for one in remarks if one), f"source: {table_source(name)}"]
     return Table(title, head, rows, "; ".join(said))
 
 

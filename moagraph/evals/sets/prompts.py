@@ -37,7 +37,7 @@ def _named(items: list[tuple[Any, Item]]) -> tuple[Item, ...]:
     named = []
     for id_, item in items:
         if id_ is None:
-            said = digest([item.before, item.turns])[:12]
+            said = digest([item.history, item.turns])[:12]
             seen[said] += 1
             id_ = said if seen[said] == 1 else f"{said}#{seen[said]}"
         named.append(Item(**{**vars(item), "id": id_}))
@@ -52,7 +52,7 @@ def _item(where: str, row: Json) -> Item:
     return Item(
         id="",
         turns=asked,
-        before=before,
+        history=before,
         category=None if category is None else str(category),
         temperature=temperature(where, row.get("temperature")),
         references=() if reference is None else (str(reference),),
