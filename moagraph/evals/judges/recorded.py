@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.sets.reading import text_of
+from moagraph.evals.sets.reading import read_text
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 
@@ -81,7 +81,7 @@ def _between(said: Any, least: int, most: int) -> float | None:
 
 
 def _rows(file: Path) -> list[Json]:
-    text = text_of(file)
+    text = read_text(file)
     try:
         whole = text.lstrip().startswith("[")
         rows = json.loads(text) if whole else [json.loads(x) for x in text.split("\n") if x.strip()]
