@@ -162,10 +162,10 @@ def _head(told: "Judged") -> list[str]:
 
 
 def _diversity(run: Path | None) -> Table:
-    from moagraph.evals.published import facts
+    from moagraph.evals.published import published_tables
     from moagraph.evals.studies.diversity import mixtures, published, regression
 
-    found = published(facts()["selfmoa_table4_regression"]["rows"])
+    found = published(published_tables()["selfmoa_table4_regression"]["rows"])
     if run is not None:
         results = _read(run)
         judges = list(dict.fromkeys(str(row["judge"]) for row in results.verdicts))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import digest
-from moagraph.evals.flops import parameters_of
+from moagraph.evals.flops import parse_active_parameters
 from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.run.spending_limit import Spent
 from moagraph.evals.run.workspace import room
@@ -516,7 +516,7 @@ async def test_a_real_judges_preferences_are_those_of_the_record(
 async def test_an_answers_tflops_are_counted_from_what_was_used(
     vllm: Provider, tmp_path: Path
 ) -> None:
-    how = How(parameters=parameters_of([f"{SYSTEM}=50"]))
+    how = How(parameters=parse_active_parameters([f"{SYSTEM}=50"]))
     await run(tmp_path, data=prompts(tmp_path, "why?"), how=how)
     answers = {row["system"]: row for row in rows(tmp_path, "answers.jsonl")}
     used, took = answers[SYSTEM]["usage"], answers[SYSTEM]["tflops"]

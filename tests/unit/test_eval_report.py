@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from moagraph.evals.length_control.constants import read_constants
-from moagraph.evals.published import facts
+from moagraph.evals.published import published_tables
 from moagraph.evals.report.blocks import (
     Bar,
     BarChart,
@@ -217,7 +217,7 @@ def test_the_papers_tables_stand_beside_the_runs_numbers(tmp_path: Path) -> None
     numbers = {(one.label, one.value) for one in drawn["MoA, Table 3: number of proposers"].bars}
     assert ("6 mixed", 61.3) in numbers
     assert ("1 of one model", 47.8) in numbers
-    table2 = facts()["moa_table2a_alpacaeval2"]["rows"]
+    table2 = published_tables()["moa_table2a_alpacaeval2"]["rows"]
     assert [row[0] for row in tables["MoA, Table 2a"].rows] == [row[0] for row in table2]
     assert "source: " in tables["MoA, Table 3"].note
 

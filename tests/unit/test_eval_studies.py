@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from moagraph.evals.published import facts, source
+from moagraph.evals.published import published_tables, table_source
 from moagraph.evals.results import read_results
-from moagraph.evals.similarity import Bleu, Shared, TfIdf, by_edits, vendi
+from moagraph.evals.similarity import Bleu, SharedWords, TfIdf, edit_similarity, vendi_score
 from moagraph.evals.studies import choosers, plans, spearman
 from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
 from moagraph.evals.studies.recorded import Question, read_questions
@@ -45,23 +45,23 @@ def test_bleu_is_sacrebleus_and_the_measures_are_what_their_names_say() -> None:
     theirs = BLEU(effective_order=True)
     for text, other in ((ONE, TWO), (TWO, ONE), (ONE, ONE), ("", ONE), ("a b", "c d")):
         assert Bleu()(text, other) == theirs.sentence_score(text, [other]).score
-    assert Shared()("a b c", "a b b d") == pytest.approx(2 / 4)
-    assert Shared()("a b b d", "a b") == 1
-    assert Shared()("a", "") == 0
+    assert SharedWords()("a b c", "a b b d") == pytest.approx(2 / 4)
+    assert SharedWords()("a b b d", "a b") == 1
+    assert SharedWords()("a", "") == 0
     alike = TfIdf([ONE, TWO, "something else"])
     assert alike(ONE, ONE) == pytest.approx(1)
     assert 0.4 < alike(ONE, TWO) < 0.9
     assert alike(ONE, "nothing shared") == 0
-    assert (by_edits("abcd", "abcd"), by_edits("abcd", "abxd")) == (1, 0.75)
+    assert (edit_similarity("abcd", "abcd"), edit_similarity("abcd", "abxd")) == (1, 0.75)
 
 
 def test_vendi_counts_the_different_texts() -> None:
     def same(text: str, other: str) -> float:
         return float(text == other)
 
-    assert vendi(["a"] * 4, same) == pytest.approx(1)
-    assert vendi(["a", "b", "c", "d"], same) == pytest.approx(4)
-    assert vendi(["a", "a", "b", "b"], same) == pytest.approx(2)
+    assert vendi_score(["a"] * 4, same) == pytest.approx(1)
+    assert vendi_score(["a", "b", "c", "d"], same) == pytest.approx(4)
+    assert vendi_score(["a", "a", "b", "b"], same) == pytest.approx(2)
 
 
 def test_a_rank_correlation_knows_ties_and_constants() -> None:
@@ -102,7 +102,7 @@ def test_each_way_to_choose_is_scored_beside_the_best_chance_and_the_oracle() ->
     assert found["first"].picks == {"a": 40}
     assert choosers.longest("q", {"x": "short", "y": "longer"}) == "y"
     assert choosers.vote("q", {"x": "one two", "y": "one two!", "z": "9"}) in {"x", "y"}
-    same = choosers.consensus(by_edits)
+    same = choosers.consensus(edit_similarity)
     assert same("q", {"x": "aaaa", "y": "aaab", "z": "zzzz"}) in {"x", "y"}
 
 
@@ -134,7 +134,8 @@ def test_a_regression_finds_the_slopes_it_was_given() -> None:
         regression("x", [Mixture("m", 1, 2, 3)] * 3)
     with pytest.raises(UsageError, match="do not vary"):
         regression("x", [Mixture("m", 1, 2, 3)] * 5)
-    assert [one.name for one in published(facts()["selfmoa_table4_regression"]["rows"])] == [
+    rows = published_tables()["selfmoa_table4_regression"]["rows"]
+    assert [one.name for one in published(rows)] == [
         "MMLU", "CRUX", "MATH",
     ]  # fmt: skip
 
@@ -216,10 +217,10 @@ def test_a_recorded_preference_that_ranks_nothing_is_refused(tmp_path: Path, odd
 
 
 def test_facts_carry_their_sources() -> None:
-    for name in facts():
+    for name in published_tables():
         if name != "sources":
-            assert source(name)
-    assert "scripted" not in json.dumps(facts())
+            assert table_source(name)
+    assert "scripted" not in json.dumps(published_tables())
     assert proposal("01", "x")["seat"] == "01"
 
 
@@ -250,7 +251,7 @@ def test_on_the_recorded_data_likeness_says_less_than_length() -> None:
 def test_a_mixture_is_no_more_like_the_better_answers_than_their_length_tells() -> None:
     """The three figures that are known of the recorded data, by Kendall's tau of shared words."""
     asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))
-    measures = {"shared words": Shared()}
+    measures = {"shared words": SharedWords()}
     found = {
         one.target: one.tau
         for one in spearman.study(asked, ["Together-MoA", "gpt4_1106_preview"], measures)

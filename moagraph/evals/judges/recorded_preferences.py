@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.sets.reading import text_of
+from moagraph.evals.sets.reading import read_text
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 
@@ -89,7 +89,7 @@ def _scaled(value: Any, lowest: int, highest: int) -> float | None:
 
 
 def _read_rows(file: Path) -> list[Json]:
-    text = text_of(file)
+    text = read_text(file)
     try:
         if text.lstrip().startswith("["):
             rows = json.loads(text)

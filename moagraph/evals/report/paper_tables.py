@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moagraph.evals.bootstrap import Interval
-from moagraph.evals.published import facts, source
+from moagraph.evals.published import published_tables, table_source
 from moagraph.evals.report.blocks import Bar, BarChart, Section, Table
 from moagraph.evals.summary import Measure
 
@@ -45,14 +45,16 @@ def build_paper_section(scores: Sequence[RunScore]) -> Section:
 
 def _table2(scores: Sequence[RunScore]) -> Iterator[BarChart | Table]:
     name = "moa_table2a_alpacaeval2"
-    rows = facts()[name]["rows"]
+    rows = published_tables()[name]["rows"]
     lc_bars = [_published_bar(row[0], row[1], row[2]) for row in rows]
     yield _chart("MoA, Table 2a: AlpacaEval 2.0", LC, lc_bars, scores)
     win_bars = [_published_bar(row[0], row[3], row[4]) for row in rows]
     yield _chart("MoA, Table 2a: AlpacaEval 2.0, without length control", WIN, win_bars, scores)
     yield _table(name, "MoA, Table 2a")
     name = "moa_table2b_mtbench"
-    grade_bars = [_published_bar(row[0], row[1], row[2]) for row in facts()[name]["rows"]]
+    grade_bars = [
+        _published_bar(row[0], row[1], row[2]) for row in published_tables()[name]["rows"]
+    ]
     yield _chart("MoA, Table 2b: MT-Bench", GRADE, grade_bars, scores)
     yield _table(name, "MoA, Table 2b")
 
@@ -61,7 +63,7 @@ def _table3(scores: Sequence[RunScore]) -> Iterator[BarChart | Table]:
     name = "moa_table3_number_of_proposers"
     published = [
         Bar(f"{count} {kind}", value, None, own=False)
-        for count, *values in sorted(facts()[name]["rows"])
+        for count, *values in sorted(published_tables()[name]["rows"])
         for kind, value in zip(("mixed", "of one model"), values, strict=True)
     ]
     own = [s for s in scores if s.metric in (LC, WIN) and _is_proposer_study(s.system)]
@@ -73,7 +75,9 @@ def _table4(scores: Sequence[RunScore]) -> Iterator[BarChart | Table]:
     name = "moa_table4_roles"
     roles = ((1, "as aggregator", "aggregates"), (2, "as proposer", "proposes"))
     for column, role, prefix in roles:
-        published = [_published_bar(row[0], row[column]) for row in facts()[name]["rows"]]
+        published = [
+            _published_bar(row[0], row[column]) for row in published_tables()[name]["rows"]
+        ]
         own = [s for s in scores if s.metric in (LC, WIN) and f"{prefix}-" in s.system]
         yield _chart_of(f"MoA, Table 4: each model {role}", LC, published, own)
     yield _table(name, "MoA, Table 4")
@@ -83,10 +87,12 @@ def _table4(scores: Sequence[RunScore]) -> Iterator[BarChart | Table]:
 
 def _self_moa(scores: Sequence[RunScore]) -> Iterator[BarChart | Table]:
     name = "selfmoa_table1_alpacaeval2"
-    lc_bars = [_published_bar(f"{row[1]} ({row[0]})", row[2]) for row in facts()[name]["rows"]]
+    lc_bars = [
+        _published_bar(f"{row[1]} ({row[0]})", row[2]) for row in published_tables()[name]["rows"]
+    ]
     yield _chart("Self-MoA, Table 1: AlpacaEval 2.0", LC, lc_bars, scores)
     name = "selfmoa_table10_mtbench"
-    grade_bars = [_published_bar(row[0], row[1]) for row in facts()[name]["rows"]]
+    grade_bars = [_published_bar(row[0], row[1]) for row in published_tables()[name]["rows"]]
     yield _chart("Self-MoA, Table 10: MT-Bench", GRADE, grade_bars, scores)
     for suffix in ("2", "4_regression", "6_mixture_task", "8", "10_mtbench", "12_usc"):
         yield _table(f"selfmoa_table{suffix}", f"Self-MoA, Table {suffix.split('_')[0]}")
@@ -111,12 +117,12 @@ def _published_bar(label: Any, value: float, deviation: float | None = None) -> 
 
 
 def _table(name: str, title: str) -> Table:
-    table = facts()[name]
+    table = published_tables()[name]
     width = max(len(row) for row in table["rows"])
     head = table.get("columns") or ["", *[""] * (width - 2), table.get("metric", "")]
     rows = [["-" if cell is None else str(cell) for cell in row] for row in table["rows"]]
     remarks = [table.get(key) for key in ("metric", "setting", "model", "note", "remark")]
-    notes = [*(str(remark) for remark in remarks if remark), f"source: {source(name)}"]
+    notes = [*(str(remark) for remark in remarks if remark), f"source: {table_source(name)}"]
     return Table(title, head, rows, "; ".join(notes))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from moagraph.evals.dataset import DataSet
-from moagraph.evals.flops import Parameters
+from moagraph.evals.flops import ActiveParameters
 from moagraph.evals.folder import Folder, opened
 from moagraph.evals.judge import Judge
 from moagraph.evals.judges.factory import build_judge
@@ -32,7 +32,7 @@ class How:
     temperature: float | None = None  # of single models
     max_tokens: int | None = None  # of single models
     judge_max_tokens: int | None = None
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: ActiveParameters = field(default_factory=ActiveParameters)
     told: Told = field(default_factory=Untold)
     ready: Ready | None = None
 

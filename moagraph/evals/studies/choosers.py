@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, of_mean
+from moagraph.evals.bootstrap import Interval, mean_interval
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded import Question
 from moagraph.nodes.errors import UsageError
@@ -101,4 +101,4 @@ def _liked(question: Question) -> list[float]:
 
 def _scored(name: str, won: Sequence[float], picks: Mapping[str, int]) -> Chosen:
     values = 100 * np.array(won, dtype=np.float64)
-    return Chosen(name, len(won), float(values.mean()), of_mean(values), picks)
+    return Chosen(name, len(won), float(values.mean()), mean_interval(values), picks)

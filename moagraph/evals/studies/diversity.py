@@ -8,7 +8,7 @@ import numpy as np
 
 from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.results import Results, Row
-from moagraph.evals.similarity import TfIdf, vendi
+from moagraph.evals.similarity import TfIdf, vendi_score
 from moagraph.evals.summary import by_question
 from moagraph.nodes.errors import UsageError
 
@@ -84,7 +84,9 @@ def mixtures(results: Results, judge: str) -> list[Mixture]:
         ]
         models = [seat["model"] for row in first[:1] for seat in row]
         if system in alone and len(models) > 1 and all(model in alone for model in models):
-            spread = [vendi([seat["text"] for seat in row if seat["ok"]], texts) for row in first]
+            spread = [
+                vendi_score([seat["text"] for seat in row if seat["ok"]], texts) for row in first
+            ]
             quality = float(np.mean([alone[model] for model in models]))
             found.append(Mixture(system, quality, float(np.mean(spread)), alone[system]))
     return found

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, interval, resamples
+from moagraph.evals.bootstrap import Interval, percentile_interval, resample_counts
 from moagraph.evals.length_control.logistic import Array
-from moagraph.evals.similarity import Bleu, Shared, Similarity, TfIdf, by_edits
+from moagraph.evals.similarity import Bleu, SharedWords, Similarity, TfIdf, edit_similarity
 from moagraph.evals.studies.recorded import Question
 from moagraph.nodes.errors import UsageError
 
@@ -38,7 +38,7 @@ class Correlation:
 def similarities(questions: Sequence[Question]) -> dict[str, Similarity]:
     """The paper's three measures, and the plainest."""
     corpus = (text for question in questions for text in question.judged.values())
-    made = (Bleu(), Shared(), TfIdf(corpus), by_edits)
+    made = (Bleu(), SharedWords(), TfIdf(corpus), edit_similarity)
     return dict(zip(MEASURES, made, strict=True))
 
 
@@ -105,9 +105,9 @@ def _one(
     value, drawn = _mean(np.array(ones))
     tau, _ = _mean(np.array(taus))
     whole = np.array(sums).reshape(-1, 6)
-    counts = resamples(len(whole))
+    counts = resample_counts(len(whole))
     partial = float(_partial(whole.sum(0)[None])[0])
-    held = interval(_partial(counts @ whole))
+    held = percentile_interval(_partial(counts @ whole))
     return Correlation(target, name, len(ones), value, drawn, tau, partial, held)
 
 
@@ -119,8 +119,8 @@ def _mean(values: Array) -> tuple[float, Interval | None]:
     known = values[np.isfinite(values)]
     if not len(known):
         return float("nan"), None
-    counts = resamples(len(known))
-    return float(known.mean()), interval(counts @ known / counts.sum(1))
+    counts = resample_counts(len(known))
+    return float(known.mean()), percentile_interval(counts @ known / counts.sum(1))
 
 
 def _sums(*ranked: Array) -> list[float]:
