@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moagraph.evals.bootstrap import resamples
+from moagraph.evals.bootstrap import resample_counts
 from moagraph.evals.length_control.constants import Constants, read_constants
 from moagraph.evals.length_control.win_rate import Judged, length_controlled, refitted
 
@@ -71,7 +71,7 @@ def rows(folder: Path) -> Iterator[str]:
 def _width(model: str, sample: Judged, known: Constants) -> str:
     fitted = length_controlled(sample, known)
     assert fitted
-    counts = resamples(len(sample.target))
+    counts = resample_counts(len(sample.target))
     began = time.perf_counter()
     drawn = refitted(sample, known, counts, fitted.strength)
     took = time.perf_counter() - began

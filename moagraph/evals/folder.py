@@ -12,7 +12,7 @@ from moagraph.evals.json_files import write_text
 from moagraph.evals.results import check_run
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.run.workspace import room
-from moagraph.evals.sets.reading import strict
+from moagraph.evals.sets.reading import parse_json
 from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.state import Json
 from moagraph.threads.open import Threads
@@ -77,7 +77,7 @@ def told(path: Path) -> Json:
     if not file.exists():
         return {}
     try:
-        said = strict(file.read_text(encoding="utf-8"))
+        said = parse_json(file.read_text(encoding="utf-8"))
         if not isinstance(said, dict) or "dataset" not in said:
             raise ValueError("it does not say its `dataset`")
     except (OSError, ValueError) as error:

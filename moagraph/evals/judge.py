@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from moagraph.evals.dataset import Item, digest, heard
+from moagraph.evals.dataset import Item, digest, digest_answers
 from moagraph.nodes.errors import RunError
 from moagraph.nodes.state import Json
 
@@ -55,7 +55,7 @@ class Trial:
     @property
     def heard(self) -> str:
         """The answers up to the turn, and the baseline's where it is shown."""
-        return heard(self.case.answers, self.case.against if self.order else None)
+        return digest_answers(self.case.answers, self.case.against if self.order else None)
 
     def keys(self, judge: str) -> list[str]:
         """Of its verdicts: one, or one a skill."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
-from moagraph.evals.dataset import heard
+from moagraph.evals.dataset import digest_answers
 from moagraph.evals.json_files import read_json
 from moagraph.nodes.errors import UsageError
 
@@ -140,7 +140,7 @@ def _heard(texts: Mapping[tuple[str, Where], str], row: Row) -> str | None:
         [texts.get((system, (id_, number))) for number in range(1, turn + 1)] for system in both
     ]
     whole = [[text for text in one if text is not None] for one in said]
-    return heard(*whole) if all(len(one) == turn for one in whole) else None
+    return digest_answers(*whole) if all(len(one) == turn for one in whole) else None
 
 
 def _named(systems: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, of_mean
+from moagraph.evals.bootstrap import Interval, mean_interval
 from moagraph.evals.results import Results, Row, Where, where
 
 GRADES = {"grade", "flask"}
@@ -138,7 +138,7 @@ def paired(
     if not less:
         return None
     gap = np.array([np.mean(turns) for turns in less.values()], dtype=np.float64)
-    return len(gap), float(gap.mean()), of_mean(gap)
+    return len(gap), float(gap.mean()), mean_interval(gap)
 
 
 def ruled(results: Results) -> dict[tuple[str, str, str], list[Row]]:
@@ -169,7 +169,7 @@ def _measure(system: str, judge: str, method: str, rows: Sequence[Row]) -> Measu
         method,
         len(values),
         float(np.mean(list(values.values()))) if values else None,
-        of_mean(each),
+        mean_interval(each),
         sum(not row["parsed"] for row in rows),
         dict(_parts(rows)),
         _flips(rows),

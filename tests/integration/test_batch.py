@@ -96,7 +96,7 @@ def test_what_is_there_is_not_asked_again_whatever_its_order(
     (tmp_path / "in.jsonl").write_text("\n".join([*given, given[0]]))
     done = moa("batch", str(tmp_path / "in.jsonl"), str(out), "--recipe", mix)
     assert calls(provider) == EACH_ONCE
-    assert "moa: 1 of 5 rows stand there twice: each is asked once" in done.lines
+    assert "moa: 1 of 5 rows are duplicates: each row is asked once" in done.lines
     assert "moa: 4 answers wanted, 2 are there already" in done.lines
 
 

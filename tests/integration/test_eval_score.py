@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.bootstrap import resamples
+from moagraph.evals.bootstrap import resample_counts
 from moagraph.evals.length_control.constants import read_constants
 from moagraph.evals.length_control.pairs import pairs_of
 from moagraph.evals.length_control.score import difference, judged_of, score
@@ -293,8 +293,8 @@ def test_a_named_baseline_that_no_row_has_is_refused(
 
 
 def test_intervals_are_those_of_the_resamples_and_always_the_same() -> None:
-    assert (resamples(10, 5) == resamples(10, 5)).all()
-    assert (resamples(10, 5).sum(1) == 10).all()
+    assert (resample_counts(10, 5) == resample_counts(10, 5)).all()
+    assert (resample_counts(10, 5).sum(1) == 10).all()
 
 
 def test_recorded_judgements_score_as_published_in_any_order(tmp_path: Path) -> None:

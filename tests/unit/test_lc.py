@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from moagraph.evals.bootstrap import resamples
+from moagraph.evals.bootstrap import resample_counts
 from moagraph.evals.length_control.constants import Constants, constants, read_constants
 from moagraph.evals.length_control.folds import folds
 from moagraph.evals.length_control.logistic import fit, log_loss, sigmoid
@@ -112,7 +112,7 @@ def test_a_resample_with_every_row_once_is_the_fit_itself() -> None:
     assert fitted
     once = refitted(sample, small, np.ones((1, 400)), fitted.strength)
     assert once == pytest.approx([fitted.win_rate], abs=1e-6)
-    drawn = refitted(sample, small, resamples(400, 60), fitted.strength)
+    drawn = refitted(sample, small, resample_counts(400, 60), fitted.strength)
     assert 1 < drawn.std() < 5
 
 

@@ -14,7 +14,7 @@ from moagraph.cli.batch_preflight import stock
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.progress import Progress
 from moagraph.cli.render.rows import counted
-from moagraph.evals.flops import parameters_of
+from moagraph.evals.flops import parse_active_parameters
 from moagraph.evals.folder import RUN, told
 from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.run.spending_limit import Spent
@@ -58,7 +58,7 @@ def run(
         temperature=temperature,
         max_tokens=max_tokens,
         judge_max_tokens=judge_max_tokens,
-        parameters=parameters_of(active_parameters),
+        parameters=parse_active_parameters(active_parameters),
         told=progress,
         ready=partial(stock, at_once=concurrency),
     )

@@ -92,7 +92,7 @@ def samples(data: DataSet) -> list[Sample]:
 
 
 def _sample(data: DataSet, item: Item) -> Sample:
-    first = [*item.before, ("user", item.turns[0])]
+    first = [*item.history, ("user", item.turns[0])]
     messages: list[ChatMessage] = [KINDS[role](content=text) for role, text in first]
     return Sample(
         id=item.id,

@@ -99,7 +99,7 @@ async def evaluate(
 
 
 def _example(data: DataSet, item: Item) -> Example:
-    before = [list(one) for one in item.before]
+    before = [list(one) for one in item.history]
     inputs = {"id": item.id, "turns": list(item.turns), "before": before}
     inputs |= sampling(data, item)
     outputs: Mapping[str, Any] = {"references": list(item.references)} if item.references else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from moagraph.evals.json_files import write_text
 from moagraph.evals.results import Results, Row, where
-from moagraph.evals.sets.reading import rows_of
+from moagraph.evals.sets.reading import read_numbered_rows
 from moagraph.nodes.errors import UsageError
 
 UNREAD = -1  # the score of a judgement without a grade
@@ -18,7 +18,7 @@ UNREAD = -1  # the score of a judgement without a grade
 
 def read_lines(file: Path, *needed: str) -> list[dict[str, Any]]:
     """The objects of a JSONL file, each with the keys that are needed."""
-    rows = rows_of(file)
+    rows = read_numbered_rows(file)
     for number, row in rows:
         for key in needed:
             if key not in row:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, interval, means, of_mean, resamples
+from moagraph.evals.bootstrap import (
+    Interval,
+    mean_interval,
+    percentile_interval,
+    resample_counts,
+    resample_means,
+)
 from moagraph.evals.length_control.constants import Constants
 from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.length_control.match_instructions import joined, same_baseline
@@ -54,7 +60,7 @@ def score(pairs: Pairs, constants: Constants | None) -> Score:
     in_order = sorted(pairs.pairs, key=lambda one: mark(one.instruction))  # whatever the rows' is
     targets = np.array([np.nan if one.target is None else one.target for one in in_order])
     known = targets[~np.isnan(targets)]
-    win = Rate(float(100 * known.mean()), of_mean(100 * known))
+    win = Rate(float(100 * known.mean()), mean_interval(100 * known))
     if constants is None:
         return _without(pairs, len(known), win, "there are no constants; give --constants FILE")
     places, how = joined(pairs.pairs, constants)
@@ -87,8 +93,10 @@ def _adjusted(judged: Judged, constants: Constants) -> Rate | None:
     fitted = length_controlled(judged, constants)
     if fitted is None:
         return None
-    counts = resamples(len(judged.target))
-    return Rate(fitted.win_rate, interval(refitted(judged, constants, counts, fitted.strength)))
+    counts = resample_counts(len(judged.target))
+    return Rate(
+        fitted.win_rate, percentile_interval(refitted(judged, constants, counts, fitted.strength))
+    )
 
 
 def _why_not(
@@ -137,7 +145,7 @@ def difference(one: Pairs, other: Pairs, constants: Constants | None) -> Differe
     ]
     if not both:
         raise UsageError("the two have no judged instruction in common")
-    counts = resamples(len(both))
+    counts = resample_counts(len(both))
     sides = [
         Pairs(side.model, side.baseline, side.judges, tuple(have[name] for name in both))
         for side, have in ((one, mine), (other, yours))
@@ -146,7 +154,10 @@ def difference(one: Pairs, other: Pairs, constants: Constants | None) -> Differe
         100 * np.array([pair.target for pair in side.pairs], dtype=np.float64) for side in sides
     ]
     gap = targets[0] - targets[1]
-    win = Rate(float(gap.mean()), interval(means(gap, counts)) if len(both) > 1 else None)
+    win = Rate(
+        float(gap.mean()),
+        percentile_interval(resample_means(gap, counts)) if len(both) > 1 else None,
+    )
     return Difference(len(both), win, _lc_difference(sides, constants, counts))
 
 
@@ -168,4 +179,4 @@ def _lc_difference(
             return None
         rates.append(fitted.win_rate)
         drawn.append(refitted(judged, constants, counts[:, order], fitted.strength))
-    return Rate(rates[0] - rates[1], interval(drawn[0] - drawn[1]))
+    return Rate(rates[0] - rates[1], percentile_interval(drawn[0] - drawn[1]))

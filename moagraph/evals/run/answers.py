@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from moagraph.evals.dataset import DataSet, Item, digest
-from moagraph.evals.flops import Parameters, tflops
+from moagraph.evals.flops import ActiveParameters, compute_tflops
 from moagraph.evals.results import answer_place
 from moagraph.evals.run.answer_fingerprint import version
 from moagraph.evals.run.concurrency import Told, each
@@ -50,7 +50,7 @@ class Answering:
     threads: Threads
     purse: Purse
     told: Told
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: ActiveParameters = field(default_factory=ActiveParameters)
     at_once: int = 8
     versions: dict[str, str] = field(default_factory=dict)
     # Each system as the rows of one temperature want it, its version, and its recipe unfolded.
@@ -150,7 +150,7 @@ class Answering:
             "steps": came.steps,
             "usage": came.usage,
             "cost_usd": came.cost_usd,
-            "tflops": tflops(came.layers, came.steps, self.parameters),
+            "tflops": compute_tflops(came.layers, came.steps, self.parameters),
             "seconds": came.seconds,
         }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
-from moagraph.evals.sets.reading import strict
+from moagraph.evals.sets.reading import parse_json
 from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.state import Json, asked
 
@@ -159,7 +159,7 @@ def _bill(row: Json) -> list[tuple[str, float]]:
 
 def _row(line: bytes) -> Json | None:
     try:
-        row = strict(line.decode())
+        row = parse_json(line.decode())
     except ValueError:
         return None
     return row if isinstance(row, dict) and isinstance(row.get("key"), str) else None
