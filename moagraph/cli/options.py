@@ -22,3 +22,18 @@ DropOption = Annotated[
     list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
 ]
 ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
+
+# Of the commands that answer many questions.
+ConcurrencyOption = Annotated[
+    int, typer.Option("--concurrency", metavar="N", min=1, help="How many are asked at once.")
+]
+CostOption = Annotated[
+    float | None,
+    typer.Option("--max-cost-usd", metavar="X", min=0, help="All runs into it together."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first rows.")
+]
+KeepOption = Annotated[
+    bool, typer.Option("--keep-threads", help="Keep each answer's thread beside the results.")
+]

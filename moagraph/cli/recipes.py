@@ -1,6 +1,5 @@
 """`moa recipes`: the recipes that can be run, and what is in each."""
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,17 +70,19 @@ def _load_or_report(name: str) -> "Recipe | None":
 
 def _show_runs(recipe: str, as_json: bool) -> None:
     """How far the stored turns of the recipe went, and what its gates saved."""
+    import asyncio
+
     from moagraph.cli.render.recipe import savings_lines
     from moagraph.threads.answered_turns import kept_turns
     from moagraph.threads.gate_savings import runs
     from moagraph.threads.open import open_threads
 
-    async def read(threads: "Threads") -> "list[Json]":
+    async def load_turns(threads: "Threads") -> "list[Json]":
         turns = [turn async for turn in kept_turns(threads)]
         return [turn for turn in turns if turn["recipe"]["name"] == recipe]
 
     with open_threads() as threads:
-        savings = runs(recipe, asyncio.run(read(threads)))
+        savings = runs(recipe, asyncio.run(load_turns(threads)))
     if as_json:
         out(json.dumps(savings.as_json(), ensure_ascii=False))
     else:

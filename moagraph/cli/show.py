@@ -1,6 +1,5 @@
 """`moa show`: what each seat of a stored turn answered and was sent, and how two runs differ."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -67,7 +66,7 @@ def _show_turn(
     from moagraph.cli.render.text import turn_lines
     from moagraph.threads.turn_view import shown
 
-    view = _read(lambda threads: shown(threads, thread, turn, layer))
+    view = _load(lambda threads: shown(threads, thread, turn, layer))
     if html is not None:
         _write_page(html, render_page(view))
     if as_json:
@@ -80,7 +79,7 @@ def _show_forks(thread: str, as_json: bool) -> None:
     from moagraph.cli.render.text import fork_line
     from moagraph.threads.turn_view import every_fork
 
-    forks = _read(lambda threads: every_fork(threads, thread))
+    forks = _load(lambda threads: every_fork(threads, thread))
     if as_json:
         _print_json([view.as_json() | {"forked_from": fork.origin} for fork, view in forks])
         return
@@ -102,7 +101,7 @@ def _show_difference(
         before = await shown(threads, first, turn, layer)
         return difference(before, await shown(threads, second, turn, layer))
 
-    result = _read(compare)
+    result = _load(compare)
     if as_json:
         _print_json(result.as_json())
     else:
@@ -116,14 +115,16 @@ def _refuse_together(option: str, options: Mapping[str, object], *excluded: str)
             raise UsageError(f"{option} does not go with {name}")
 
 
-def _read(view: Callable[["Threads"], Awaitable[T]]) -> T:
+def _load(view: Callable[["Threads"], Awaitable[T]]) -> T:
+    import asyncio
+
     from moagraph.threads.open import open_threads
 
-    async def read() -> T:
+    async def load() -> T:
         return await view(threads)
 
     with open_threads() as threads:
-        return asyncio.run(read())
+        return asyncio.run(load())
 
 
 def _print_json(value: Any) -> None:

@@ -42,7 +42,7 @@ aggregate = {{ step = "synthesize", model = "vllm:{run}-agg" }}
 # `moa` as a process of its own each time, without the seconds that its imports take.
 FORKER = """
 import json, os, sys
-import langchain_openai, moagraph.cli.ask
+import langchain_openai, moagraph.cli.running.live_run
 import moagraph.threads.savers.postgres, moagraph.threads.savers.sqlite
 from moagraph.cli import main
 

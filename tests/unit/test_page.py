@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.cli.render.html import page
+from moagraph.cli.render.html import render_page
 from moagraph.threads.diff import changes
 from moagraph.threads.result import Result
 from moagraph.threads.turn_view import Shown
@@ -97,17 +97,17 @@ def test_nothing_that_a_model_or_a_person_says_is_markup() -> None:
     ]
     found = turn(said, record(text=HOSTILE), question=HOSTILE, recipe=HOSTILE, thread_id=HOSTILE)
     found.came.steps[:] = [{**step, "node": "L1_x"} if "kept" in step else step for step in steps]
-    seen = Seen(page(found))
+    seen = Seen(render_page(found))
     assert set(seen.tags) <= TAGS
     assert not {name for name, _ in seen.attributes} & {"src", "href", "onerror", "onclick"}
     assert seen.open == []
     text = "".join(seen.texts)
     assert text.count("<script>alert(1)</script>") >= 8
-    assert not {"\u202e", "\x1b"} & set(page(found))
+    assert not {"\u202e", "\x1b"} & set(render_page(found))
 
 
 def test_a_page_needs_nothing_else() -> None:
-    text = page(turn(record()))
+    text = render_page(turn(record()))
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     assert policy in text
     for loads in ("http:", "https:", "url(", "@import", "<script", "<link", "<img"):
@@ -116,7 +116,7 @@ def test_a_page_needs_nothing_else() -> None:
 
 def test_a_seat_shows_how_it_went_and_what_it_was_sent() -> None:
     failed = record(ok=False, kind="timeout", text="", error="no answer within 2 s", attempts=2)
-    seen = Seen(page(turn(record(edited=True, cost_usd=0.5), failed)))
+    seen = Seen(render_page(turn(record(edited=True, cost_usd=0.5), failed)))
     text = " ".join(" ".join(seen.texts).split())
     assert "done edited 0.2 s, 3 + ? tokens, $0.5000 fine" in text
     assert "timeout no answer within 2 s (2 attempts)" in text
@@ -130,13 +130,15 @@ def test_a_seat_shows_how_it_went_and_what_it_was_sent() -> None:
     [("failed", "it broke"), ("paused", "paused before L1_join"), ("stopped", "stopped before")],
 )
 def test_without_an_answer_a_page_says_why(status: str, told: str) -> None:
-    text = page(turn(record(), status=status, error="it broke", next=["L1_join"], steps=[]))
+    text = render_page(turn(record(), status=status, error="it broke", next=["L1_join"], steps=[]))
     assert "No answer yet" in text
     assert told in text
 
 
 def test_a_turn_without_a_layer_is_a_page_too() -> None:
-    assert "No answer yet" in page(turn(status="failed", layers=[], steps=[], error="refused"))
+    assert "No answer yet" in render_page(
+        turn(status="failed", layers=[], steps=[], error="refused")
+    )
 
 
 LONG = " ".join(f"word{number}" for number in range(60))

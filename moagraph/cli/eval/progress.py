@@ -1,4 +1,4 @@
-"""How far a long run has come: a line in place on a terminal, else one now and then."""
+"""The progress of a long run: a line in place on a terminal, else one every few seconds."""
 
 import os
 import sys
@@ -6,109 +6,115 @@ import time
 
 from moagraph.cli.render.output import say
 from moagraph.cli.render.rows import counted
-from moagraph.cli.render.terminal_lines import room
+from moagraph.cli.render.terminal_lines import terminal_size
 from moagraph.evals.run.store import is_unpriced
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import clean, one_line
 
-FRAME, EVERY = 0.1, 5.0
+FRAME, INTERVAL = 0.1, 5.0
 BAR = 20
 
 
-class Progress:
-    """Rate, cost and time left, told on standard error."""
+class EvalProgress:
+    """Prints rate, cost and time left on standard error."""
 
     def __init__(self) -> None:
-        """Nothing is shown before something begins."""
-        self.moving = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
-        self.what, self.total, self.standing = "", 0, 0
-        self.came = self.lost = 0
-        self.dollars, self.unpriced = 0.0, False
-        self.began_at = self.shown_at = time.monotonic()
-        self.open = False
+        """Print nothing before something begins."""
+        self._can_move = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
+        self._noun, self._total, self._present = "", 0, 0
+        self._done = self._failed = 0
+        self._dollars, self._has_unpriced = 0.0, False
+        self._began_at = self._printed_at = time.monotonic()
+        self._in_line = False
 
     def began(self, what: str, total: int, standing: int) -> None:
-        """Another kind of thing is wanted from here on."""
+        """Count another kind of thing from here on.
+
+        Args:
+            what: Its name in the plural.
+            total: How many there will be.
+            standing: How many of them earlier runs have left.
+        """
         self.end()
-        self.what, self.total, self.standing = what, total, standing
-        self.came = self.lost = 0
-        self.began_at = self.shown_at = time.monotonic()
+        self._noun, self._total, self._present = what, total, standing
+        self._done = self._failed = 0
+        self._began_at = self._printed_at = time.monotonic()
         if total:
-            are = "is" if standing == 1 else "are"
-            there = f", {standing} {are} there already" if standing else ""
-            say(f"moa: {counted(total, what.removesuffix('s'))} wanted{there}")
+            verb = "is" if standing == 1 else "are"
+            present = f", {standing} {verb} there already" if standing else ""
+            say(f"moa: {counted(total, what.removesuffix('s'))} wanted{present}")
 
     def done(self, row: Json) -> None:
-        """One more is there, or one that failed."""
-        self.dollars += row.get("cost_usd") or 0.0
-        self.unpriced |= is_unpriced(row)
+        """Count a row, done or failed."""
+        self._dollars += row.get("cost_usd") or 0.0
+        self._has_unpriced |= is_unpriced(row)
         if row.get("status") == "failed":
             self.failed(f"{row['system']}, row {row['id']}: {row['error']}")
             return
-        self.came += 1
-        self._show()
+        self._done += 1
+        self._print()
 
     def failed(self, what: str) -> None:
-        """Say which one, and why."""
-        self.lost += 1
+        """Count a failure, and print which it was and why."""
+        self._failed += 1
         self.note(f"failed: {what}")
-        self._show()
+        self._print()
 
     def note(self, text: str) -> None:
-        """A line of its own, above the one that changes."""
-        self._wipe()
+        """Print a line above the one that changes."""
+        self._erase()
         say(f"moa: {one_line(text)}")
 
     def end(self) -> None:
-        """Leave the line as it stands."""
-        if self.came or self.lost:
-            self._wipe()
+        """Print the last state and leave the line."""
+        if self._done or self._failed:
+            self._erase()
             say(self.line())
-        self.came = self.lost = 0
+        self._done = self._failed = 0
 
     def line(self) -> str:
-        """Where it stands, in words."""
-        seconds = max(time.monotonic() - self.began_at, 1e-6)
-        rate = (self.came + self.lost) / seconds
-        left = self.total - self.standing - self.came - self.lost
-        failed = f", {self.lost} failed" if self.lost else ""
-        parts = [f"moa: {self.what} {self.standing + self.came} of {self.total}{failed}"]
+        """The state in one line."""
+        seconds = max(time.monotonic() - self._began_at, 1e-6)
+        finished = self._done + self._failed
+        rate, remaining = finished / seconds, self._total - self._present - finished
+        failed = f", {self._failed} failed" if self._failed else ""
+        parts = [f"moa: {self._noun} {self._present + self._done} of {self._total}{failed}"]
         parts.append(f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute")
-        parts.append(self.price())
-        if left > 0 and rate:
-            parts.append(f"{duration(left / rate)} left")
+        parts.append(self._price_text())
+        if remaining > 0 and rate:
+            parts.append(f"{duration_text(remaining / rate)} left")
         return ", ".join(parts)
 
-    def price(self) -> str:
-        """What this run has cost, as far as it is known."""
-        known = f"${self.dollars:.4f}"
-        if not self.unpriced:
-            return known
-        return f"{known} and what has no price" if self.dollars else "price unknown"
+    def _price_text(self) -> str:
+        """What this run has cost, as far as prices are known."""
+        price = f"${self._dollars:.4f}"
+        if not self._has_unpriced:
+            return price
+        return f"{price} and what has no price" if self._dollars else "price unknown"
 
-    def _show(self) -> None:
+    def _print(self) -> None:
         now = time.monotonic()
-        if now - self.shown_at < (FRAME if self.moving else EVERY):
+        if now - self._printed_at < (FRAME if self._can_move else INTERVAL):
             return
-        self.shown_at = now
-        if not self.moving:
+        self._printed_at = now
+        if not self._can_move:
             say(self.line())
             return
-        full = BAR * (self.standing + self.came) // max(self.total, 1)
-        text = f"{self.line()} {'━' * full}"[: room()[0] - 1]
+        filled = BAR * (self._present + self._done) // max(self._total, 1)
+        text = f"{self.line()} {'━' * filled}"[: terminal_size()[0] - 1]
         sys.stderr.write(f"\r{clean(text)}\x1b[K")
         sys.stderr.flush()
-        self.open = True
+        self._in_line = True
 
-    def _wipe(self) -> None:
-        if self.open:
+    def _erase(self) -> None:
+        if self._in_line:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-        self.open = False
+        self._in_line = False
 
 
-def duration(seconds: float) -> str:
-    """A length of time as one says it."""
+def duration_text(seconds: float) -> str:
+    """Seconds in the unit that a person would use."""
     if seconds < 90:
         return counted(round(seconds), "second")
     if seconds < 5400:

@@ -1,132 +1,78 @@
-"""`moa eval score`: what stored judgements say of a model."""
+"""`moa eval score`: the win rates of stored judgements."""
 
-import importlib.util
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from moagraph.cli.eval.options import load_constants, require
+from moagraph.cli.options import JsonOption
 from moagraph.cli.render.output import out, say
-from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.errors import UsageError
 from moagraph.nodes.texts.printable import one_line
 
 if TYPE_CHECKING:
-    from moagraph.evals.length_control.constants import Constants
     from moagraph.evals.length_control.pairs import Pairs
-    from moagraph.evals.length_control.score import Difference, Rate, Score
-
-
-def needed(*modules: str) -> None:
-    """Say what to install where something is missing."""
-    for module in modules:
-        if importlib.util.find_spec(module) is None:
-            raise MissingExtra("`moa eval` needs `pip install 'moagraph[evals]'`")
 
 
 def score(
-    file: Path,
-    constants: str | None,
-    model: str | None,
-    baseline: str | None,
-    against: Path | None,
-    as_json: bool,
+    file: Annotated[
+        Path, typer.Argument(metavar="ANNOTATIONS", help="alpaca_eval's annotations.json.")
+    ],
+    constants: Annotated[
+        str | None,
+        typer.Option(
+            "--constants", metavar="FILE|hub", help="What the LC win rate is fitted with."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME", help="Which, where there are several.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="NAME", help="Default: the constants'.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="Also how much more it wins than this one."),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Print the score; what had to be said of the rows goes to standard error."""
-    needed("numpy")
+    """Print the win rates of stored judgements, with intervals."""
+    require("numpy")
+    from moagraph.cli.eval import score_text
     from moagraph.evals.length_control.score import difference
-    from moagraph.evals.length_control.score import score as scored
+    from moagraph.evals.length_control.score import score as compute_score
 
-    known = constants_of(constants)
-    expected = known.baseline if known else None
-    pairs = _pairs(file, expected, model, baseline)
-    found = scored(pairs, known)
-    other = _pairs(against, expected, None, baseline) if against else None
-    for note in (*found.notes, *(_notes(pairs, other, f"{against}") if other else ())):
+    fitted = load_constants(constants)
+    expected = fitted.baseline if fitted else None
+    pairs = _read_pairs(file, expected, model, baseline)
+    result = compute_score(pairs, fitted)
+    notes, gap = list(result.notes), None
+    if against:
+        other_pairs = _read_pairs(against, expected, None, baseline)
+        notes += score_text.mismatch_notes(pairs, other_pairs, str(against))
+        gap = difference(pairs, other_pairs, fitted)
+    for note in notes:
         say(f"moa: {one_line(note)}")
-    gap = difference(pairs, other, known) if other else None
-    if as_json:
-        if found.lc is None:
-            say(f"moa: no LC win rate: {one_line(_why(found))}")
-        more = {"difference": _plain(gap)} if gap else {}
-        out(json.dumps(found.plain() | more))
+    if not as_json:
+        gap_lines = score_text.difference_lines(gap) if gap else ()
+        out("\n".join([*score_text.score_lines(result), *gap_lines]))
         return
-    out("\n".join([*_told(found), *(_told_gap(gap) if gap else ())]))
+    if result.lc is None:
+        say(f"moa: no LC win rate: {one_line(score_text.no_lc_reason(result))}")
+    extra = {"difference": score_text.difference_json(gap)} if gap else {}
+    out(json.dumps(result.plain() | extra))
 
 
-def _notes(pairs: "Pairs", other: "Pairs", file: str) -> Iterator[str]:
-    """What has to be said of the other file's rows, and of how they differ from the first's."""
-    for note in other.notes:
-        yield f"{file}: {note}"
-    if other.baseline != pairs.baseline:
-        yield f"{file}: compared with {other.baseline!r}, not with {pairs.baseline!r}"
-    if other.judges != pairs.judges:
-        mine, yours = (", ".join(side.judges) or "nobody named" for side in (pairs, other))
-        yield f"{file}: judged by {yours}, not by {mine}"
-
-
-def _pairs(file: Path, expected: str | None, model: str | None, baseline: str | None) -> "Pairs":
+def _read_pairs(
+    file: Path, expected: str | None, model: str | None, baseline: str | None
+) -> "Pairs":
     from moagraph.evals.json_files import read_rows
     from moagraph.evals.length_control.pairs import pairs_of
-    from moagraph.nodes.errors import UsageError
 
     try:
         return pairs_of(read_rows(file, "annotations"), expected, model, baseline)
     except UsageError as error:
-        told = str(error)
-        raise UsageError(told if str(file) in told else f"{file}: {told}") from error
-
-
-def constants_of(said: str | None) -> "Constants | None":
-    """The constants in a file, or the hub's; none where none are named."""
-    if said is None:
-        return None
-    if said == "hub":
-        from moagraph.evals.length_control.hub import fetch_constants
-
-        return fetch_constants()
-    from moagraph.evals.length_control.constants import read_constants
-
-    return read_constants(Path(said))
-
-
-def _told(found: "Score") -> Iterator[str]:
-    yield one_line(f"{found.model} against {found.baseline}, {found.n} instructions judged")
-    yield f"win rate     {rate(found.win)}"
-    if found.lc:
-        yield f"LC win rate  {rate(found.lc)}"
-    else:
-        yield f"LC win rate  none: {one_line(found.why_not_lc)}"
-    if found.adjusted:
-        yield one_line(f"length-adjusted (not LC: {found.why_not_lc}) {rate(found.adjusted)}")
-
-
-def _why(found: "Score") -> str:
-    if found.adjusted is None:
-        return found.why_not_lc
-    return f"{found.why_not_lc}; length-adjusted it is {rate(found.adjusted)}"
-
-
-def _told_gap(gap: "Difference") -> Iterator[str]:
-    yield f"more than the other, on the {gap.n} instructions that both have"
-    yield f"win rate     {rate(gap.win, '+')}"
-    if gap.lc:
-        yield f"LC win rate  {rate(gap.lc, '+')}"
-
-
-def _plain(gap: "Difference") -> dict[str, object]:
-    return {
-        "n": gap.n,
-        "win_rate": gap.win.value,
-        "win_rate_ci": gap.win.interval,
-        "lc_win_rate": gap.lc and gap.lc.value,
-        "lc_win_rate_ci": gap.lc and gap.lc.interval,
-    }
-
-
-def rate(said: "Rate", sign: str = "") -> str:
-    """A rate with its interval."""
-    told = f"{said.value:{sign}.2f}"
-    if said.interval is None:
-        return f"{told} (too few for an interval)"
-    low, high = said.interval
-    return f"{told} (95 % interval {low:{sign}.2f} to {high:{sign}.2f})"
+        message = str(error)
+        raise UsageError(message if str(file) in message else f"{file}: {message}") from error

@@ -15,11 +15,7 @@ PRINTED_ELSEWHERE |= {"complaints", "passages", "report", "sentences", "unsuppor
 def record_lines(record: Json) -> Iterator[str]:
     """Each key with its value; a list of tables, or a table of tables, has a line for each."""
     for key, value in record.items():
-        if (
-            key in PRINTED_ELSEWHERE
-            or value in ([], {}, None)
-            or (key, value) == ("unparsed", 0)
-        ):
+        if key in PRINTED_ELSEWHERE or value in ([], {}, None) or (key, value) == ("unparsed", 0):
             continue
         name = key.replace("_", " ")
         items = _item_texts(value)

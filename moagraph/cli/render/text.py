@@ -30,9 +30,7 @@ def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
         yield f"\nquestion\n{_indent(view.question)}"
     for layer in view.layers:
         # The record that holds the answer is printed without its text: it follows at the end.
-        yield from _layer_lines(
-            layer, view.sent if sent else {}, view.answering if whole else None
-        )
+        yield from _layer_lines(layer, view.sent if sent else {}, view.answering if whole else None)
     if whole:
         yield from _end_lines(view)
 
@@ -48,10 +46,10 @@ def fork_line(fork: Fork, view: Shown) -> str:
 
 def difference_lines(difference: Difference) -> Iterator[str]:
     """Both runs, which answers are the same, and what changed in the others."""
-    for side, sign in zip(difference.sides, "-+", strict=True):
+    for side, mark in zip(difference.sides, "-+", strict=True):
         result = side.came
         cost = cost_text(result.usage, result.cost_usd, result.seconds)
-        yield f"{sign} {result.thread_id}, {_position_text(side)}: {result.status}, {cost}"
+        yield f"{mark} {result.thread_id}, {_position_text(side)}: {result.status}, {cost}"
         yield f"    {textwrap.shorten(side.question, 90, placeholder=' …')}"
     yield _cost_difference_line(difference)
     same = [answer.name for answer in difference.answers if answer.same]

@@ -90,7 +90,9 @@ def run_live(run: Run, as_json: bool, thread: str) -> Result:
         try:
             return asyncio.run(run_displayed())
         except KeyboardInterrupt:
-            advice = f"`moa resume {thread}` goes on from here" if has_begun else "nothing was asked"
+            advice = (
+                f"`moa resume {thread}` goes on from here" if has_begun else "nothing was asked"
+            )
             say(f"moa: stopped; {advice}")
             raise
 
@@ -100,9 +102,7 @@ def report(result: Result, as_json: bool) -> None:
     if as_json:
         out(json.dumps(result.as_json(), ensure_ascii=False))
     if result.status == "paused" and not as_json:
-        say(
-            f"moa: paused; `moa show {result.thread_id}` shows it, `moa resume {result.thread_id}`"
-        )
+        say(f"moa: paused; `moa show {result.thread_id}` shows it, `moa resume {result.thread_id}`")
     if result.status == "failed":
         say(f"moa: {result.error}; `moa retry {result.thread_id}` asks again only what failed")
         sys.exit(1)

@@ -89,8 +89,10 @@ def _parse_answer_review(step: str, options: ReviewOptions) -> Review:
 def _check_layer(paused_layer: int | None, seats: Iterable[tuple[int, str]]) -> None:
     for layer, seat in seats:
         if layer != paused_layer:
-            place = f"layer {paused_layer}" if paused_layer else "no layer"
-            raise UsageError(f"{layer}.{seat} cannot be changed: the thread is paused at {place}")
+            position = f"layer {paused_layer}" if paused_layer else "no layer"
+            raise UsageError(
+                f"{layer}.{seat} cannot be changed: the thread is paused at {position}"
+            )
 
 
 def _parse_edit(value: str) -> tuple[str, str]:
