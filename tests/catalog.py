@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.schema import Layer, Recipe
 from moagraph.graphs.studio_form import SHIPPED, shipped
@@ -108,7 +109,7 @@ def studio() -> str:
 def _entry(name: str) -> Iterator[str]:
     recipe = shipped(name)
     drawn = build(recipe).compile().get_graph().draw_mermaid(with_styles=False)
-    calls = f"At most {recipe.calls} calls" if recipe.calls > 1 else "One call"
+    calls = f"At most {max_calls(recipe)} calls" if max_calls(recipe) > 1 else "One call"
     yield f"## `{name}`\n\n{recipe.about}\n\n{calls}; asks {_models(recipe.models)}.\n"
     yield f"```mermaid\n{drawn.rstrip()}\n```\n"
 

@@ -13,7 +13,7 @@ from langgraph.constants import START
 
 from moagraph.api.default_recipe import choose
 from moagraph.graphs.recipe.load import load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed, with_cache
+from moagraph.graphs.recipe.schema import Recipe, with_review, with_cache
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.privacy.boundary import vaults_in
@@ -44,7 +44,7 @@ async def aask(
         asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
         config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
-        asked = reviewed(chosen, pause_after)
+        asked = with_review(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)
         await _settle(graph, config)
         await _check_system(graph, config, system)

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.api.default_recipe import choose
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import counted
@@ -30,7 +31,7 @@ def listing(as_json: bool) -> None:
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
-        out(f"{recipe.name:<{width}}  {recipe.calls:>3} calls  {recipe.about}")
+        out(f"{recipe.name:<{width}}  {max_calls(recipe):>3} calls  {recipe.about}")
 
 
 def show(name: str, as_json: bool) -> None:
@@ -126,7 +127,7 @@ def _summary(recipe: Recipe) -> dict[str, object]:
         "name": recipe.name,
         "about": recipe.about,
         "layers": len(recipe.layers),
-        "calls": recipe.calls,
+        "calls": max_calls(recipe),
         "models": recipe.models,
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from moagraph.graphs.recipe.load import HERE, load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed
+from moagraph.graphs.recipe.schema import Recipe, with_review
 from moagraph.nodes.models.address import split
 from moagraph.nodes.context import Context
 
@@ -82,7 +82,7 @@ def recipe_of(mixture: Mixture) -> Recipe:
     if mixture.aggregator:
         said["layers"][-1]["aggregate"][-1]["model"] = mixture.aggregator
     recipe = Recipe.model_validate(said)
-    return reviewed(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
+    return with_review(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
 
 
 @cache

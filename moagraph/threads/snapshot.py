@@ -8,11 +8,12 @@ from typing import cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_openai_messages
 from langgraph.types import StateSnapshot
 
-from moagraph.graphs.compile.layout import places
+from moagraph.nodes.node_spec import NodeSpec, NodeView
+from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.messages.build import PLAIN, from_kept, sent
 from moagraph.nodes.privacy.boundary import restored
-from moagraph.nodes.state import Json, Place, State, merge_keys, merge_layers
+from moagraph.nodes.state import Json, State, merge_keys, merge_layers
 from moagraph.threads.result import Status
 
 NOTHING: Json = {"layers": {}, "steps": {}}
@@ -80,19 +81,19 @@ def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
     """What each node that asked a model sent it, as OpenAI's protocol writes messages."""
     asked = _asked(values["messages"])
     state = cast(State, {**values, "messages": asked})
-    for place in places(recipe):
-        seats = values["layers"].get(str(place.layer), {})
-        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node, {})
+    for spec in calling_nodes(recipe):
+        seats = values["layers"].get(str(spec.layer), {})
+        record = seats.get(spec.seat) if spec.seat else values["steps"].get(spec.name, {})
         if record and record.get("attempts"):
-            yield place.node, _sent(state, place, record)
+            yield spec.name, _sent(state, place, record)
         for label, call in (record or {}).get("calls", {}).items():
             if "told" in call:
-                yield f"{place.node}.{label}", _sent(state, place, call)
+                yield f"{spec.name}.{label}", _sent(state, place, call)
 
 
-def _sent(state: State, place: Place, record: Json) -> list[Json]:
-    telling = from_kept(record["told"], state, place) if "told" in record else PLAIN
-    heard = sent(state, place, record.get("shortened", {}), telling)
+def _sent(view: NodeView, record: Json) -> list[Json]:
+    telling = from_kept(record["told"], view) if "told" in record else PLAIN
+    heard = sent(view, record.get("shortened", {}), telling)
     return convert_to_openai_messages(heard)
 
 

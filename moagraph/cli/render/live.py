@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import Row, counted, fitting, lines, rows_of
 from moagraph.cli.render.terminal_lines import Painter, room
@@ -128,7 +129,7 @@ class Plain(Display):
         """Name the run."""
         super().began(recipe, thread_id)
         layers = counted(len(recipe.layers), "layer")
-        calls = f"{'at most ' if recipe.spares else ''}{counted(recipe.calls, 'call')}"
+        calls = f"{'at most ' if recipe.may_end_early else ''}{counted(max_calls(recipe), 'call')}"
         say(f"moa: {recipe.name}, {layers}, {calls}, thread {thread_id}")
 
     def shown(self, row: Row) -> None:

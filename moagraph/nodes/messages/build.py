@@ -6,6 +6,7 @@ from functools import partial
 
 from langchain_core.messages import AnyMessage
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.outgoing import Hearing, Sent
 from moagraph.nodes.messages.window import answer, count, size, window
@@ -13,7 +14,7 @@ from moagraph.nodes.messages.compose import alone, answered, told
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.fence import FENCE, Reading, boundary, fenced, plain, shuffled, unnamed
 from moagraph.nodes.messages.context import given, informed
-from moagraph.nodes.state import Json, Place, State, answers, calls, settings
+from moagraph.nodes.state import Json, model_calls
 from moagraph.nodes.messages.shorten import cut, fair, mark
 from moagraph.prompts import numbered, read
 
@@ -41,10 +42,10 @@ class Telling:
 PLAIN = Telling()
 
 
-def as_kept(telling: Telling, state: State, place: Place) -> Json:
+def as_kept(telling: Telling, view: NodeView) -> Json:
     """The telling as a record keeps it: texts that the state holds already by their seats."""
     said: Json = {"alone": telling.alone}
-    known = answers(state, place)
+    known = view.answers
     if telling.texts is not None:
         new = {seat: text for seat, text in telling.texts.items() if known.get(seat) != text}
         said |= {"seats": list(telling.texts), **({"texts": new} if new else {})}
@@ -57,96 +58,96 @@ def as_kept(telling: Telling, state: State, place: Place) -> Json:
     return said
 
 
-def from_kept(said: Json, state: State, place: Place) -> Telling:
+def from_kept(said: Json, view: NodeView) -> Telling:
     """The telling again, while the state still stands as it did."""
-    known = {**answers(state, place), **said.get("texts", {})}
+    known = {**view.answers, **said.get("texts", {})}
     texts = {seat: known[seat] for seat in said["seats"]} if "seats" in said else None
     ordered = said.get("ordered", False)
     return Telling(texts, said.get("values", {}), said.get("prompt"), said["alone"], ordered)
 
 
-def hearing(state: State, place: Place, telling: Telling = PLAIN) -> Hearing:
+def hearing(view: NodeView, telling: Telling = PLAIN) -> Hearing:
     """What the node sends, whichever model is asked."""
-    return partial(_heard, state, place, telling)
+    return partial(_heard, view, telling)
 
 
-async def fits(state: State, place: Place, call: Call, telling: Telling) -> bool:
+async def fits(view: NodeView, call: Call, telling: Telling) -> bool:
     """Whether the model can be sent all of it, and nothing has to be left out."""
     try:
-        return "shortened" not in (await _heard(state, place, telling, call)).notes
+        return "shortened" not in (await _heard(view, telling, call)).notes
     except UsageError:
         return False
 
 
-def graded(state: State, place: Place, texts: Mapping[str, str]) -> dict[str, str]:
+def graded(view: NodeView, texts: Mapping[str, str]) -> dict[str, str]:
     """How the steps before have judged the answers, by their numbers, for a prompt that asks."""
-    prompt = state["recipe"]["prompts"].get(settings(state, place)["prompt"], "")
-    if "grades" not in prompt or not texts or place.reads is None:
+    prompt = view.recipe["prompts"].get(view.settings["prompt"], "")
+    if "grades" not in prompt or not texts or view.spec.reads is None:
         return {}
     grades: dict[str, str] = {}
-    for node in place.reads[1]:
-        grades |= state["steps"].get(node, {}).get("grades", {})
-    order = enumerate(shown(state, place, texts), 1)
+    for node in view.spec.reads[1]:
+        grades |= view.records.get(node, {}).get("grades", {})
+    order = enumerate(shown(view, texts), 1)
     return {"grades": "".join(f"\n{n}. {grades.get(seat, '-')}" for n, seat in order)}
 
 
 def sent(
-    state: State, place: Place, shortened: Mapping[str, int], telling: Telling = PLAIN
+    view: NodeView, shortened: Mapping[str, int], telling: Telling = PLAIN
 ) -> list[AnyMessage]:
     """The very messages, with so many characters left out of these seats' answers."""
-    texts = shown(state, place, telling.texts, telling.ordered)
+    texts = shown(view, telling.texts, telling.ordered)
     left = {seat: cut(text, shortened.get(seat, 0)) for seat, text in texts.items()}
-    return _said(state, place, telling, left)
+    return _said(view, telling, left)
 
 
 def shown(
-    state: State, place: Place, texts: Mapping[str, str] | None = None, ordered: bool = False
+    view: NodeView, texts: Mapping[str, str] | None = None, ordered: bool = False
 ) -> dict[str, str]:
     """What the node reads by seat, in the order of its numbers, each as it may be shown."""
-    read_ = answers(state, place) if texts is None else texts
+    read_ = view.answers if texts is None else texts
     stripped = {seat: text.strip() for seat, text in read_.items()}
-    reading, salt = _reading(state, place), state["recipe"].get("salt", "")
+    reading, salt = _reading(view), view.recipe.get("salt", "")
     if reading.get("anonymise"):
-        models = _models(state["recipe"])
+        models = _models(view.recipe)
         stripped = {seat: unnamed(text, models) for seat, text in stripped.items()}
     if reading.get("fence"):
-        sign = boundary(salt, place.node)
+        sign = boundary(salt, view.spec.name)
         stripped = {seat: plain(text, sign) for seat, text in stripped.items()}
     mixed = reading.get("shuffle") and not ordered
-    order = shuffled(stripped, salt, place.node) if mixed else list(stripped)
+    order = shuffled(stripped, salt, view.spec.name) if mixed else list(stripped)
     return {seat: stripped[seat] for seat in order}
 
 
-async def _heard(state: State, place: Place, telling: Telling, call: Call) -> Sent:
-    texts = shown(state, place, telling.texts, telling.ordered)
-    messages = _said(state, place, telling, texts)
+async def _heard(view: NodeView, telling: Telling, call: Call) -> Sent:
+    texts = shown(view, telling.texts, telling.ordered)
+    messages = _said(view, telling, texts)
     tokens = count(call, messages)
     most = await window(call, tokens)
-    reading = _reading(state, place)
-    own = _own(state, place, texts)
+    reading = _reading(view)
+    own = _own(view, texts)
     order = [seat for seat in texts if seat != own]
     notes: Json = {"order": order} if order and any(reading.values()) else {}
-    asked = _conversation(state, place, telling)
+    asked = _conversation(view, telling)
     if most is not None and count(call, asked) >= most:
-        plainly = asked == given(state, place)
+        plainly = asked == given(view)
         what = "the question does" if plainly else "the question and its passages do"
         raise UsageError(f"{what} not fit {_window(call, most)}")
     if most is None or not texts or tokens + answer(call, most) <= SAFE * most:
         return Sent(messages, notes)
-    shortened = _shortened(state, place, telling, call, most)
-    return Sent(sent(state, place, shortened, telling), {**notes, "shortened": shortened})
+    shortened = _shortened(view, telling, call, most)
+    return Sent(sent(view, shortened, telling), {**notes, "shortened": shortened})
 
 
 def _shortened(
-    state: State, place: Place, telling: Telling, call: Call, most: int
+    view: NodeView, telling: Telling, call: Call, most: int
 ) -> dict[str, int]:
     """How many characters to leave out of which seat's answer, so that all fit together."""
-    texts = shown(state, place, telling.texts, telling.ordered)
+    texts = shown(view, telling.texts, telling.ordered)
     free = SAFE * most - answer(call, most)
-    room = free - count(call, _said(state, place, telling, dict.fromkeys(texts, "")))
+    room = free - count(call, _said(view, telling, dict.fromkeys(texts, "")))
     for _ in range(TRIES):
         left_out = _left_out(texts, room)
-        over = count(call, sent(state, place, left_out, telling)) - free
+        over = count(call, sent(view, left_out, telling)) - free
         if over <= 0:
             return left_out
         room -= over
@@ -166,49 +167,49 @@ def _left_out(texts: Mapping[str, str], room: float) -> dict[str, int]:
 
 
 def _said(
-    state: State, place: Place, telling: Telling, texts: Mapping[str, str]
+    view: NodeView, telling: Telling, texts: Mapping[str, str]
 ) -> list[AnyMessage]:
     """The conversation behind what the node reads; without that, the conversation."""
-    messages = _conversation(state, place, telling)
+    messages = _conversation(view, telling)
     if not texts and telling == PLAIN:
         return messages
-    name = telling.prompt or settings(state, place)["prompt"]
-    prompt = state["recipe"]["prompts"].get(name) or read(name)
-    own = _own(state, place, texts)
+    name = telling.prompt or view.settings["prompt"]
+    prompt = view.recipe["prompts"].get(name) or read(name)
+    own = _own(view, texts)
     others = [text for seat, text in texts.items() if seat != own]
-    references = _references(state, place, others) if others else ""
+    references = _references(view, others) if others else ""
     if own is not None:
         values = telling.values
         return answered(messages, texts[own], prompt, references, **values) if others else messages
-    one_message = telling.alone or _reading(state, place).get("alone")
+    one_message = telling.alone or _reading(view).get("alone")
     return (alone if one_message else told)(messages, prompt, references, **telling.values)
 
 
-def _conversation(state: State, place: Place, telling: Telling) -> list[AnyMessage]:
+def _conversation(view: NodeView, telling: Telling) -> list[AnyMessage]:
     """What was asked; who is to answer it also hears what was found for it."""
-    return (given if telling.alone else informed)(state, place)
+    return (given if telling.alone else informed)(view)
 
 
-def _own(state: State, place: Place, texts: Mapping[str, str]) -> str | None:
+def _own(view: NodeView, texts: Mapping[str, str]) -> str | None:
     """The seat's own answer among those that it reads, where it is to debate with the others."""
-    debates = place.seat and settings(state, place).get("debate")
-    return place.seat if debates and place.seat in texts else None
+    debates = view.spec.seat and view.settings.get("debate")
+    return view.spec.seat if debates and view.spec.seat in texts else None
 
 
-def _references(state: State, place: Place, texts: list[str]) -> str:
-    if not _reading(state, place).get("fence"):
+def _references(view: NodeView, texts: list[str]) -> str:
+    if not _reading(view).get("fence"):
         return numbered(texts)
-    sign = boundary(state["recipe"]["salt"], place.node)
-    return fenced(texts, sign, state["recipe"]["prompts"].get(FENCE) or read(FENCE))
+    sign = boundary(view.recipe["salt"], view.spec.name)
+    return fenced(texts, sign, view.recipe["prompts"].get(FENCE) or read(FENCE))
 
 
-def _reading(state: State, place: Place) -> Json:
-    said = settings(state, place)
+def _reading(view: NodeView) -> Json:
+    said = view.settings
     return {key: said[key] for key in Reading.model_fields if said.get(key)}
 
 
 def _models(recipe: Json) -> list[str]:
-    asked = calls(recipe)
+    asked = model_calls(recipe)
     others = [other for call in asked for other in call.get("fallbacks", [])]
     return [call["model"] for call in (*asked, *others)]
 

@@ -5,31 +5,32 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.messages.fence import boundary, plain
-from moagraph.nodes.state import Json, Place, State
+from moagraph.nodes.state import Json
 from moagraph.prompts import fill, read
 
 
-def given(state: State, place: Place) -> list[AnyMessage]:
+def given(view: NodeView) -> list[AnyMessage]:
     """The conversation up to the question, as a step ahead has rewritten that.
 
     A step that only remarks on an answer runs behind it: the answer is no part of what was asked.
     """
-    messages = state["messages"]
+    messages = view.messages
     if messages and isinstance(messages[-1], AIMessage):
         messages = messages[:-1]
-    for record in ahead(state, place):
+    for record in ahead(view):
         if "question" in record:
             messages = _asking(messages, record["question"])
     return messages
 
 
-def informed(state: State, place: Place) -> list[AnyMessage]:
+def informed(view: NodeView) -> list[AnyMessage]:
     """The same for whoever is to answer: behind what is to be known of it: notices and passages."""
-    messages = given(state, place)
-    records = ahead(state, place)
+    messages = given(view)
+    records = ahead(view)
     notices = [str(record["notice"]) for record in records if "notice" in record]
-    found = [text for record in records if (text := _found(state, place, record))]
+    found = [text for record in records if (text := _found(view, record))]
     found = [*notices, *found]
     if not found:
         return messages
@@ -39,9 +40,9 @@ def informed(state: State, place: Place) -> list[AnyMessage]:
     return [SystemMessage("\n\n".join(found)), *messages]
 
 
-def ahead(state: State, place: Place) -> list[Json]:
+def ahead(view: NodeView) -> list[Json]:
     """What the steps ahead of the first layer have left, in the order in which they run."""
-    return [state["steps"][node] for node in place.ahead if node in state["steps"]]
+    return [view.records[node] for node in view.spec.preparation if node in view.records]
 
 
 def _asking(messages: list[AnyMessage], question: object) -> list[AnyMessage]:
@@ -50,13 +51,13 @@ def _asking(messages: list[AnyMessage], question: object) -> list[AnyMessage]:
     return [*messages[:last], asked, *messages[last + 1 :]]
 
 
-def _found(state: State, place: Place, record: Json) -> str:
+def _found(view: NodeView, record: Json) -> str:
     """The passages of one step as the node is told of them: all, or a seat's own share."""
-    shown = _share(record, place.seat)
+    shown = _share(record, view.spec.seat)
     if not shown:
         return ""
-    sign, name = boundary(state["recipe"]["salt"], place.node), record["prompt"]
-    prompt = state["recipe"]["prompts"].get(name) or read(name)
+    sign, name = boundary(view.recipe["salt"], view.spec.name), record["prompt"]
+    prompt = view.recipe["prompts"].get(name) or read(name)
     told = "".join(_fenced(passage, sign) for passage in shown)
     return fill(prompt, name, boundary=sign, passages=told)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.prices import cost_usd
 from moagraph.nodes.errors import OverBudget
-from moagraph.nodes.state import Json, State, asked, calls, passed_over
+from moagraph.nodes.state import Json, State, calls_of_record, model_calls, unrouted_seats
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
 WRITES = {"synthesize"}  # what comes behind these reads one answer
@@ -122,7 +122,7 @@ def _found(said: Json) -> int:
 def spent(state: State) -> Spent:
     """What this turn has taken so far; seats of a layer answer at once."""
     layers = [list(seats.values()) for seats in state.get("layers", {}).values()]
-    steps = [asked(record) for record in state.get("steps", {}).values()]
+    steps = [calls_of_record(record) for record in state.get("steps", {}).values()]
     return total(_taken(records) for records in (*layers, *steps) if records)
 
 
@@ -156,7 +156,7 @@ async def room(state: State, layer: int) -> tuple[int, str | None]:
     """How many of the layer's seats fit beside the last steps, and why no more do."""
     recipe = state["recipe"]
     proposers = recipe["layers"][layer - 1]["proposers"]
-    others = {int(seat) - 1 for seat in passed_over(state, layer)}
+    others = {int(seat) - 1 for seat in unrouted_seats(state, layer)}
     seats = len(proposers) - len(others)
     if "budget" not in recipe:
         return seats, None
@@ -207,7 +207,7 @@ async def unpriced(recipe: Json) -> list[str]:
 
 def _everyone(recipe: Json) -> Iterator[Call]:
     """Whoever may be asked: of a recipe in a seat those within it, and all substitutes."""
-    for said in calls(recipe):
+    for said in model_calls(recipe):
         first, *others = _who(said)
         yield from _everyone(said["inside"]) if "inside" in said else (first,)
         yield from others

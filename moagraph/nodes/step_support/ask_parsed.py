@@ -6,12 +6,13 @@ from typing import TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.client import ask, with_bill
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.outgoing import Hearing, Sent
 from moagraph.nodes.messages.build import Telling, as_kept, hearing
-from moagraph.nodes.state import Json, Place, State, sample, widest
+from moagraph.nodes.state import Json
 from moagraph.prompts import read as read_prompt
 
 T = TypeVar("T")
@@ -19,8 +20,7 @@ AGAIN = "again"  # the prompt that asks for the form once more
 
 
 async def decided(
-    state: State,
-    place: Place,
+    view: NodeView,
     call: Call,
     telling: Telling,
     read: Callable[[str], T | None],
@@ -30,16 +30,16 @@ async def decided(
 
     The label tells this call from others of the same node that send the same.
     """
-    heard, slots = hearing(state, place, telling), widest(state["recipe"])
-    key = sample(state, place)
-    reply = await ask(within(state, call), heard, slots, key and f"{key}.{label}")
+    heard, slots = hearing(view, telling), view.concurrency
+    key = view.cache_key
+    reply = await ask(within(view.state, call), heard, slots, key and f"{key}.{label}")
     value = read(reply.text) if reply.ok else None
     if reply.ok and value is None:
         first, more = reply, _once_more(heard, reply.text)
-        again = await ask(within(state, call), more, slots, key and f"{key}.{label}.again")
+        again = await ask(within(view.state, call), more, slots, key and f"{key}.{label}.again")
         value = read(again.text) if again.ok else None
         reply = replace(with_bill(again, first), seconds=first.seconds + again.seconds)
-    told = as_kept(telling, state, place)
+    told = as_kept(telling, view)
     return value, {**reply.record(), "parsed": value is not None, "told": told}
 
 

@@ -2,22 +2,22 @@
 
 from dataclasses import replace
 
-from moagraph.nodes.state import Place, State, answers, settled
+from moagraph.nodes.node_spec import NodeView
 
 
-def proposed(state: State, place: Place) -> dict[str, str]:
+def proposed(view: NodeView) -> dict[str, str]:
     """The usable answers, by seat, of the layer that the node's answer comes from."""
-    layer = layer_of(state, place)
-    return answers(state, replace(place, reads=(layer, (f"L{layer}_join",)), gates=()))
+    layer = layer_of(view)
+    return view.reading((layer, (f"L{layer}_join",))).answers
 
 
-def layer_of(state: State, place: Place) -> int:
+def layer_of(view: NodeView) -> int:
     """That layer: its own, or where it was left out the one before; or that of a gate."""
-    assert place.reads is not None
-    layer = place.reads[0]
-    for gate in place.gates:
-        if settled(state, gate):
+    assert view.spec.reads is not None
+    layer = view.spec.reads[0]
+    for gate in view.spec.gates:
+        if view.is_settled(gate):
             return int(gate[1:].split("_")[0])
-    while passes := state["steps"].get(f"L{layer}_join", {}).get("passes"):
+    while passes := view.records.get(f"L{layer}_join", {}).get("passes"):
         layer = passes[0]
     return layer

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.state import Json, Place, State, answers, seats
+from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step
 
 CHAIN = re.compile(r"\d+(?:[^\d>]{0,20}>[^\d>]{0,20}\d+)+")  # 2 > 3 > 1
@@ -19,19 +20,19 @@ class Choosing(Step):
     keep: int = Field(1, ge=1, description="How many answers it hands on, the best first.")
 
     @property
-    def gives_one(self) -> bool:
+    def leaves_one_answer(self) -> bool:
         """Whether only the best is left."""
         return self.keep == 1
 
-    def leaves(self, seats: int) -> int:
+    def answers_left(self, seats: int) -> int:
         """As many as it keeps."""
         return min(self.keep, seats)
 
 
-def weights(state: State, place: Place, texts: Iterable[str]) -> dict[str, float]:
+def weights(view: NodeView, texts: Iterable[str]) -> dict[str, float]:
     """How much each seat counts, as the recipe says; a person's own answer counts as one."""
-    layer = place.reads[0] if place.reads else place.layer
-    said = state["recipe"]["layers"][layer - 1]["proposers"]
+    layer = view.spec.reads[0] if view.spec.reads else view.spec.layer
+    said = view.recipe["layers"][layer - 1]["proposers"]
     by_number = {number: seat.get("weight", 1.0) for number, seat in enumerate(said, 1)}
     return {s: by_number.get(int(s), 1.0) if s.isdigit() else 1.0 for s in texts}
 
@@ -58,25 +59,25 @@ def ranking(said: str, order: Sequence[str]) -> list[str] | None:
 
 
 def handed_on(
-    state: State, place: Place, ranked: Sequence[str], keep: int, record: Json
+    view: NodeView, ranked: Sequence[str], keep: int, record: Json
 ) -> dict[str, Any]:
     """The update that keeps the best, and what a person has pinned; the very last is the answer."""
-    texts = answers(state, place)
+    texts = view.answers
     best = list(ranked)[:keep]
-    if place.last:
+    if view.spec.ends_turn:
         best = best[:1]
-        text, kind = texts[best[0]], _kind(state, place, best[0])
+        text, kind = texts[best[0]], _kind(view, best[0])
         left = {**record, "kept": best, "text": text}
-        return {"steps": {place.node: left}, "messages": [written(text, kind)]}
-    pinned = [seat for seat in texts if _proposal(state, place, seat).get("pinned")]
+        return {"steps": {view.spec.name: left}, "messages": [written(text, kind)]}
+    pinned = [seat for seat in texts if _proposal(view, seat).get("pinned")]
     best += [seat for seat in pinned if seat not in best]
-    return {"steps": {place.node: {**record, "kept": best}}}
+    return {"steps": {view.spec.name: {**record, "kept": best}}}
 
 
-def _kind(state: State, place: Place, seat: str) -> str:
-    return str(_proposal(state, place, seat).get("kind", "ok"))
+def _kind(view: NodeView, seat: str) -> str:
+    return str(_proposal(view, seat).get("kind", "ok"))
 
 
-def _proposal(state: State, place: Place, seat: str) -> Json:
-    layer = place.reads[0] if place.reads else place.layer
-    return dict(seats(state, layer).get(seat, {}))
+def _proposal(view: NodeView, seat: str) -> Json:
+    layer = view.spec.reads[0] if view.spec.reads else view.spec.layer
+    return dict(view.proposals(layer).get(seat, {}))

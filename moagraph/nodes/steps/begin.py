@@ -19,18 +19,18 @@ from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.knowledge.sources import found
 from moagraph.nodes.privacy.boundary import entered, everywhere
-from moagraph.nodes.state import Json, State, calls, parts, widest
+from moagraph.nodes.state import Json, State, model_calls, recipe_parts, widest_layer
 from moagraph.prompts import PromptError, read
 
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
     question(state["messages"])
-    first = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    first = [Call.model_validate(_only_call(said)) for said in model_calls(recipe)]
     asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
-    await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**as_chosen(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
+    await asyncio.gather(*(ready(call, widest_layer(recipe)) for call in asked))
+    resolved = {**with_context(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
     if recipe.get("cache", answer_cache.wanted()):
         await asyncio.to_thread(answer_cache.ready)
         resolved["cache"] = True
@@ -46,13 +46,13 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
 def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     for call in asked:
         check(call)
-    for part in parts(recipe):
+    for part in recipe_parts(recipe):
         if "source" in part:
             found(part["source"])
     return _prompts(recipe)
 
 
-def as_chosen(recipe: Json, said: Json) -> Json:
+def with_context(recipe: Json, said: Json) -> Json:
     """The recipe with what writes the answer as the caller of this run wants it."""
     if not said:
         return recipe
@@ -80,9 +80,9 @@ def _seated(layer: Json, said: Json) -> Json:
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
-        prompts = {said["prompt"] for said in parts(recipe) if "prompt" in said}
+        prompts = {said["prompt"] for said in recipe_parts(recipe) if "prompt" in said}
         kept = {prompt: read(prompt) for prompt in sorted(prompts)}
-        fenced = any(said.get("fence") for said in parts(recipe))
+        fenced = any(said.get("fence") for said in recipe_parts(recipe))
         return kept | ({FENCE: read(FENCE)} if fenced else {})
     except PromptError as error:
         raise RecipeError(str(error)) from error

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.messages.compose import question
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.context import ahead, given
@@ -19,16 +20,16 @@ from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
 from moagraph.nodes.knowledge.search import Index, matching, telling
 from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
-from moagraph.nodes.state import Json, Place, State, settings
-from moagraph.nodes.step_support.base import BEFORE, Step
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import BEFORE, Step, Update
 from moagraph.nodes.messages.shorten import cut
 
 
 class Retrieve(Step):
     """Where it looks, and how much it takes from there."""
 
-    rooms: ClassVar[tuple[str, ...]] = (BEFORE,)
-    speaks: ClassVar[tuple[str, ...]] = ("passages", "boundary")
+    positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    prompt_variables: ClassVar[tuple[str, ...]] = ("passages", "boundary")
 
     step: Literal["retrieve"] = "retrieve"
     source: Sources = Field(description="Files, as `notes/*.md`, from where the recipe lies.")
@@ -58,25 +59,25 @@ class Retrieve(Step):
         """Its source."""
         return self.source
 
+    async def run(self, view: NodeView) -> Update:
+        """Look for the question; the passages are numbered on from those found before."""
+        asked = question(given(view))
+        came, more = await asyncio.to_thread(_SEARCHES[self.by], self, asked)
+        first = 1 + sum(len(record.get("passages", ())) for record in ahead(view))
+        told = [
+            {"id": str(number), "text": passage.text, "source": passage.source}
+            for number, passage in enumerate(came, first)
+        ]
+        where = [f"[{one['id']}] {one['source']}" for one in told]
+        record: Json = {"prompt": self.prompt, "passages": told, "found": where, **more}
+        if not told:
+            record.setdefault("why", _nothing(asked, record))
+        elif self.split:
+            ids = [str(passage["id"]) for passage in told]
+            record["shards"] = shards(ids, len(view.recipe["layers"][0]["proposers"]))
+        return {"steps": {view.spec.name: record}}
 
-async def retrieve(state: State, place: Place) -> dict[str, Any]:
-    """Look for the question; the passages are numbered on from those found before."""
-    step = Retrieve.model_validate(settings(state, place))
-    asked = question(given(state, place))
-    came, more = await asyncio.to_thread(_SEARCHES[step.by], step, asked)
-    first = 1 + sum(len(record.get("passages", ())) for record in ahead(state, place))
-    told = [
-        {"id": str(number), "text": passage.text, "source": passage.source}
-        for number, passage in enumerate(came, first)
-    ]
-    where = [f"[{one['id']}] {one['source']}" for one in told]
-    record: Json = {"prompt": step.prompt, "passages": told, "found": where, **more}
-    if not told:
-        record.setdefault("why", _nothing(asked, record))
-    elif step.split:
-        ids = [str(passage["id"]) for passage in told]
-        record["shards"] = shards(ids, len(state["recipe"]["layers"][0]["proposers"]))
-    return {"steps": {place.node: record}}
+
 
 
 def shards(ids: Sequence[str], seats: int) -> list[list[str]]:
