@@ -5,18 +5,18 @@ import json
 import sys
 from collections.abc import Sequence
 
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.api.default_recipe import choose
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import counted
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe, recipe_names
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import MissingExtra, RecipeError, UsageError
 from moagraph.nodes.models.call import Sampling
 from moagraph.nodes.state import Json
-from moagraph.nodes.step_support.registry import Step
+from moagraph.nodes.step_support.base import Step
 from moagraph.threads.answered_turns import kept_turns
 from moagraph.threads.gate_savings import runs
 from moagraph.threads.open import Threads, open_threads

@@ -17,7 +17,7 @@ SAMPLING = {"temperature", "top_p", "max_tokens", "seed", "stop"}
 _outside: ContextVar[tuple[str, ...]] = ContextVar("outside", default=())
 
 
-def nested(call: Call, name: str, _: Any) -> BaseChatModel:
+def nested_model(call: Call, name: str, _: Any) -> BaseChatModel:
     """The recipe as the model that answers the call."""
     from moagraph.graphs.chat_model import ChatMoA
 

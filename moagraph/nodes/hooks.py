@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
+from langgraph.checkpoint.base import CheckpointTuple
+
 from moagraph.nodes.errors import MissingExtra
 from moagraph.nodes.extensions import HOOKS, Extensions
 
@@ -23,9 +25,6 @@ class PrivacyBoundary(Protocol):
 
     def restore(self, value: Any) -> Any:
         """Return the value with the originals in each of its messages."""
-
-    def vaults_named_in(self, value: Any) -> Iterator[str]:
-        """Return the vaults that messages anywhere in the value name."""
 
     def guard(self, work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """Wrap a node's work so that none of its calls sends an original elsewhere."""
@@ -70,6 +69,12 @@ def marked_vaults(value: Any) -> Iterator[str]:
         yield from marked_vaults(value.value)
 
 
+def vaults_of(checkpoints: Iterable[CheckpointTuple]) -> set[str]:
+    """Return the vaults of a thread's checkpoints."""
+    stored = [[item.checkpoint["channel_values"], item.pending_writes] for item in checkpoints]
+    return set(marked_vaults(stored))
+
+
 def forget_vaults(names: Iterable[str]) -> None:
     """Delete the vaults of threads that are deleted."""
     for name in names:
@@ -80,6 +85,16 @@ def forget_vaults(names: Iterable[str]) -> None:
 def parse_checks(settings: Any) -> Any:
     """Parse the `checks` of a step; an empty list needs no optional module."""
     return required_hook("checks", "`checks`").parse_checks(settings) if settings else []
+
+
+async def run_check(check: Any, question: str, answer: str) -> Any:
+    """Run a check on an answer, and return its verdict."""
+    return await required_hook("checks", "`checks`").verdict(check, question, answer)
+
+
+def check_class(by: str) -> Any:
+    """Return the settings class of a check, such as `regex`."""
+    return required_hook("checks", "`checks`").CHECKS[by]
 
 
 def required_hook(name: str, feature: str) -> Any:

@@ -120,9 +120,10 @@ class NodeView:
         """Whether the turn needs nothing more than what that node has written."""
         return is_settled(self.state, node)
 
-    def reading(self, reads: Reads) -> "NodeView":
-        """The same node, reading another layer and ignoring gates."""
-        return NodeView(self.state, replace(self.spec, reads=reads, gates=()))
+    def reading(self, reads: Reads | None, ignore_gates: bool = False) -> "NodeView":
+        """Return the same node, reading another layer."""
+        gates = () if ignore_gates else self.spec.gates
+        return NodeView(self.state, replace(self.spec, reads=reads, gates=gates))
 
     def _narrow(self, texts: dict[str, str], chain: Sequence[str]) -> dict[str, str]:
         """Apply the records of earlier steps: the seats they kept, or texts in their place."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 
 from moagraph.graphs.compile.layout import early_end
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
@@ -66,7 +66,7 @@ def from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[Row]:
     """What cascades tell: a stage that settled a question would be enough, and so any later one."""
     rows = []
     for turn in turns:
-        recipe = from_state(turn["recipe"])
+        recipe = recipe_from_state(turn["recipe"])
         gated = any(step.may_end_turn for layer in recipe.layers for step in layer.aggregate)
         if not gated or len(recipe.layers) not in (2, len(names)):
             continue

@@ -16,14 +16,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Overwrite, StateSnapshot
 from pydantic import ValidationError
 
-from moagraph.graphs.compile.layout import lay_out_preparation
-from moagraph.graphs.compile.layout import early_end, lay_out_layers
+from moagraph.graphs.compile.layout import early_end, lay_out_layers, lay_out_preparation
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.messages.compose import usable
 from moagraph.nodes.policies.review import PERSON, dropped, edited
-from moagraph.nodes.state import Json, recipe_parts, unrouted_seats, proposals_of
+from moagraph.nodes.state import Json, proposals_of, recipe_parts, unrouted_seats
 from moagraph.threads.history import Thread, at_join, compiled
 
 Seat = tuple[int, str]
@@ -84,7 +83,9 @@ async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
 
 async def undecided(thread: Thread, node: str) -> None:
     """Pause once more at the node: what was decided there has led to nothing."""
-    row = next(r for r in lay_out_layers(thread.recipe) if node in [spec.name for spec in r.after_seats])
+    row = next(
+        r for r in lay_out_layers(thread.recipe) if node in [spec.name for spec in r.after_seats]
+    )
     ahead = [spec.name for spec in row.after_seats]
     at = ahead.index(node)
     writer = ahead[at - 1] if at else _any_seat(thread.recipe, row.number)

@@ -6,7 +6,7 @@ from typing import Any
 
 from moagraph.graphs.bill import bill_of, cost, usage
 from moagraph.graphs.compile.layout import early_end
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.nodes.state import Json
 
 
@@ -62,7 +62,7 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
 
 def _end(turn: Json) -> int:
     """The last layer that the turn needed."""
-    recipe = from_state(turn["recipe"])
+    recipe = recipe_from_state(turn["recipe"])
     ended = early_end(recipe, turn["steps"])
     return ended[0] if ended else len(recipe.layers)
 

@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.recipe.load import from_state, load_recipe
+from moagraph.graphs.recipe.load import load_recipe, recipe_from_state
 from moagraph.graphs.recipe.schema import Recipe, with_review
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import UnknownName, UsageError
@@ -109,5 +109,5 @@ def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
         asked = json.loads(told)
         return with_review(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):
-        return from_state(state.values["recipe"])
+        return recipe_from_state(state.values["recipe"])
     raise NotBegun(f"thread {thread_id!r} had not begun: ask its question again")

@@ -8,11 +8,11 @@ from typing import cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_openai_messages
 from langgraph.types import StateSnapshot
 
-from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.hooks import restore_originals
 from moagraph.nodes.messages.build import PLAIN, from_kept, sent
-from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.state import Json, State, merge_keys, merge_layers
 from moagraph.threads.result import Status
 
@@ -46,7 +46,7 @@ def question_of(values: Json) -> str:
 
 def question_shown(values: Json) -> str:
     """The same as the user asked it."""
-    return str(restored(asked).text) if (asked := _last_asked(values)) else ""
+    return str(restore_originals(asked).text) if (asked := _last_asked(values)) else ""
 
 
 def _last_asked(values: Json) -> HumanMessage | None:
@@ -85,10 +85,10 @@ def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
         seats = values["layers"].get(str(spec.layer), {})
         record = seats.get(spec.seat) if spec.seat else values["steps"].get(spec.name, {})
         if record and record.get("attempts"):
-            yield spec.name, _sent(state, place, record)
+            yield spec.name, _sent(NodeView(state, spec), record)
         for label, call in (record or {}).get("calls", {}).items():
             if "told" in call:
-                yield f"{spec.name}.{label}", _sent(state, place, call)
+                yield f"{spec.name}.{label}", _sent(NodeView(state, spec), call)
 
 
 def _sent(view: NodeView, record: Json) -> list[Json]:

@@ -7,6 +7,7 @@ from typing import Any
 from moagraph.graphs.compile.layout import early_end, lay_out_layers
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName
+from moagraph.nodes.node_spec import NodeSpec
 from moagraph.nodes.state import Json
 from moagraph.threads.branches import Branches, Fork, Saver, branches, named
 from moagraph.threads.history import Thread, opened
@@ -156,7 +157,7 @@ def _came(thread: Thread, values: Json, status: Status) -> Result:
         error=error_of(thread.state),
         next=thread.state.next,
     )
-    order = {spec.name: number for number, place in enumerate(_behind(thread.recipe))}
+    order = {spec.name: number for number, spec in enumerate(_behind(thread.recipe))}
     steps = sorted(came.steps, key=lambda step: order.get(step["node"], -1))  # or ahead of all
     return replace(came, steps=steps)
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from moagraph import ask, open_threads
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from tests.faults import Always, Status

@@ -8,9 +8,9 @@ from langchain_core.messages import HumanMessage
 from moagraph import RecipeError, ask
 from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.policies.review import added
-from moagraph.nodes.state import Place
-from moagraph.nodes.steps.detect import detect
+from moagraph.nodes.steps.detect import Detect
 from moagraph.prompts import read
 from moagraph.threads.result import Result
 from tests.faults import Always, Status
@@ -159,8 +159,11 @@ def grounded(provider: Provider, passages: list[dict[str, str]]) -> dict[str, An
         "recipe": {"layers": [layer], "after": [step], "prompts": {"detect": read("detect")}},
     }
     reads = (1, ("L1_join",))
-    place = Place("L1_detect", ("after", 0), 1, reads=reads, last=True, ahead=("L0_retrieve",))
-    update = asyncio.run(detect(state, place))
+    preparation = ("L0_retrieve",)
+    spec = NodeSpec(
+        "L1_detect", ("after", 0), 1, reads=reads, ends_turn=True, preparation=preparation
+    )
+    update = asyncio.run(Detect.model_validate(step).run(NodeView(state, spec)))
     assert update["messages"][0].text == update["steps"]["L1_detect"]["text"]
     record: dict[str, Any] = update["steps"]["L1_detect"]
     return record

@@ -1,7 +1,7 @@
 import re
 
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from tests.mixtures import graph_of, mixture
 

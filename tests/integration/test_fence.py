@@ -11,6 +11,7 @@ from moagraph import ask, replay
 from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.messages.build import sent
+from moagraph.nodes.node_spec import NodeView
 from moagraph.prompts import read
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider
@@ -205,6 +206,6 @@ def test_what_was_sent_can_be_shown_again_to_the_byte(provider: Provider) -> Non
     kept = {call.model: call.messages for call in provider.calls}
     for spec in list(calling_nodes(recipe))[3:]:
         record = state["layers"]["2"].get(spec.seat) or state["steps"][spec.name]
-        shown = convert_to_openai_messages(sent(state, place, record["shortened"]))  # type: ignore[arg-type]
+        shown = convert_to_openai_messages(sent(NodeView(state, spec), record["shortened"]))
         assert shown == kept[record["model"].partition(":")[2]]
         assert set(record["shortened"]) == {"01", "03"}

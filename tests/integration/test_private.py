@@ -13,13 +13,13 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.evals.adapters.conversation import talker
 from moagraph.evals.run.batch import batch
 from moagraph.evals.run.evaluation import How
 from moagraph.evals.sets.open import open_set
 from moagraph.graphs.chat_model import ChatMoA
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.scripted import ACTS

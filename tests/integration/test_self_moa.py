@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from moagraph import ask, open_threads
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.api.estimate import estimated
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.prompts import read

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.recipe.load import from_state, load_recipe, recipe_names
+from moagraph.graphs.recipe.call_count import max_calls
+from moagraph.graphs.recipe.load import load_recipe, recipe_from_state, recipe_names
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.storage.data_dir import data_folder
 from tests.mixtures import mixture, turn
@@ -91,7 +91,7 @@ def test_what_a_state_keeps_is_the_recipe_that_ran(tmp_path: Path) -> None:
     told = {"model": "scripted:yes", "prompt": str(prompt)}
     kept = turn(mixture(["scripted:a"], aggregator=told), ("user", "hi"))["recipe"]
     prompt.unlink()
-    recipe = from_state(kept)
+    recipe = recipe_from_state(kept)
     of_the_turn = {key: kept[key] for key in ("prompts", "salt")}
     assert recipe.resolved() | of_the_turn == kept
     assert kept["prompts"][str(prompt)] == "Mine:"

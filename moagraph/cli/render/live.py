@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import Row, counted, fitting, lines, rows_of
 from moagraph.cli.render.terminal_lines import Painter, room
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.result import Result

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from moagraph.graphs.compile.layout import lay_out_preparation, lay_out_layers
+from moagraph.graphs.compile.layout import lay_out_layers, lay_out_preparation
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import one_line
 

@@ -12,7 +12,7 @@ from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.recorded import fingerprint, where
 from moagraph.nodes.state import Json, recipe_parts
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.step_support.registry import parse_step
 from moagraph.prompts import read
 
 # What no answer hangs on: what things are called, cost, and how much is asked at once.
@@ -74,7 +74,7 @@ def _files(recipe: Json) -> dict[str, str]:
 def _steps(recipe: Json) -> Iterator[Sequence[str]]:
     for part in recipe_parts(recipe):
         if "step" in part:
-            yield KINDS[part["step"]].model_validate(part).files(recipe["name"])
+            yield parse_step(part).files(recipe["name"])
 
 
 def _models(call: Json) -> Iterator[str]:

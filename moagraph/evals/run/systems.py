@@ -19,6 +19,7 @@ from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.policies.budget import Spent, estimate
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.registry import has_property
 from moagraph.threads.history import NotBegun, Thread, compiled, config_of, opened
 from moagraph.threads.prune import erase
 from moagraph.threads.result import Result, result
@@ -67,7 +68,7 @@ class Mixture:
             return self
         told = self.said.resolved()
         for layer in told["layers"]:
-            writing = [step for step in layer["aggregate"] if step["step"] == "synthesize"]
+            writing = [step for step in layer["aggregate"] if has_property(step, "writes_answer")]
             for call in (*layer["proposers"], *writing):
                 call["temperature"] = temperature
         return replace(self, said=Recipe.model_validate(told))

@@ -66,7 +66,7 @@ def _seat_prompt(layer: "Layer", seat: Seat, recipe: "Recipe") -> dict[str, Any]
 
 def _with_call_counts(step: Step, answers: int) -> Step:
     """Return the step with the number of its calls, and of those of its judges."""
-    counts: dict[str, Any] = {"asks": step.max_calls(answers)}
+    counts: dict[str, Any] = {"asks": step.call_count(answers)}
     if judges := getattr(step, "judges", None):
         per_judge = {"asks": step.calls_per_judge(answers)}
         counts["judges"] = [judge.model_copy(update=per_judge) for judge in judges]

@@ -88,6 +88,9 @@ class Step(BaseModel):
         """Whether it may wait for a person."""
         return False
 
+    def check_ready(self) -> None:
+        """Refuse, before any call, a run that lacks what the step needs on this machine."""
+
     def files(self, recipe: str) -> Sequence[str]:
         """Return the file patterns that its result depends on, in the recipe of that name."""
         return ()
@@ -100,13 +103,13 @@ class Step(BaseModel):
         """Return the kinds of its nodes, in the order in which they run."""
         return (self.step,)
 
-    def max_calls(self, answers: int) -> int:
+    def call_count(self, answers: int) -> int:
         """Return its calls if it reads so many answers and nothing fails."""
         return 0
 
     def calls_per_judge(self, answers: int) -> int:
         """Return the calls of each of its judges."""
-        return self.max_calls(answers)
+        return self.call_count(answers)
 
     def passage_tokens(self) -> int:
         """Return about how many tokens of passages it adds to the question."""

@@ -8,7 +8,7 @@ from moagraph.nodes.node_spec import NodeView
 def proposed(view: NodeView) -> dict[str, str]:
     """The usable answers, by seat, of the layer that the node's answer comes from."""
     layer = layer_of(view)
-    return view.reading((layer, (f"L{layer}_join",))).answers
+    return view.reading((layer, (f"L{layer}_join",)), ignore_gates=True).answers
 
 
 def layer_of(view: NodeView) -> int:

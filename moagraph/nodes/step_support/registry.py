@@ -15,14 +15,12 @@ _MODULES = "moagraph.nodes.steps"
 STEP_TYPES = Extensions(
     STEPS,
     {
-        "attribute": f"{_MODULES}.attribute:Attribute",
         "concat": f"{_MODULES}.concat:Concat",
         "gate": f"{_MODULES}.gate:Gate",
         "judge": f"{_MODULES}.judge:Panel",
         "rank": f"{_MODULES}.rank:Rank",
         "route": f"{_MODULES}.route:Route",
         "synthesize": f"{_MODULES}.synthesize:Synthesize",
-        "tally": f"{_MODULES}.tally:Tally",
         "vote": f"{_MODULES}.vote:Vote",
     },
 )

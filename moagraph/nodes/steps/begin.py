@@ -7,7 +7,7 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from moagraph.nodes.policies.budget import WRITES, carried
+from moagraph.nodes.policies.budget import carried
 from moagraph.nodes.policies.budget import check as check_budget
 from moagraph.nodes.storage import answer_cache
 from moagraph.nodes.models.call import Call
@@ -17,9 +17,10 @@ from moagraph.nodes.context import chosen
 from moagraph.nodes.messages.compose import question
 from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.messages.fence import FENCE
-from moagraph.nodes.knowledge.sources import found
-from moagraph.nodes.privacy.boundary import entered, everywhere
+from moagraph.nodes.hooks import find_privacy_boundary, restore_originals
 from moagraph.nodes.state import Json, State, model_calls, recipe_parts, widest_layer
+from moagraph.nodes.step_support.base import Step
+from moagraph.nodes.step_support.registry import has_property, step_class
 from moagraph.prompts import PromptError, read
 
 
@@ -36,10 +37,10 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
         resolved["cache"] = True
     if "budget" in recipe:
         before = carried(state)
-        said = await asyncio.to_thread(everywhere, state["messages"])
-        await check_budget(resolved, said, before)
+        messages = await asyncio.to_thread(restore_originals, state["messages"])
+        await check_budget(resolved, messages, before)
         resolved["spent"] = asdict(before)
-    resolved |= await asyncio.to_thread(entered, state, recipe)
+    resolved |= await asyncio.to_thread(_vault, state, recipe)
     return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
 
 
@@ -47,9 +48,17 @@ def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     for call in asked:
         check(call)
     for part in recipe_parts(recipe):
-        if "source" in part:
-            found(part["source"])
+        if "step" in part:
+            step = step_class(part["step"])
+            if step.check_ready is not Step.check_ready:
+                step.model_validate(part).check_ready()
     return _prompts(recipe)
+
+
+def _vault(state: State, recipe: Json) -> Json:
+    """Return what the state stores of a recipe whose thread has private details."""
+    boundary = find_privacy_boundary()
+    return boundary.enter(state, recipe) if boundary else {}
 
 
 def with_context(recipe: Json, said: Json) -> Json:
@@ -58,7 +67,7 @@ def with_context(recipe: Json, said: Json) -> Json:
         return recipe
     *ahead, last = recipe["layers"]
     layers = [_seated(layer, said) if _may_end(layer) else layer for layer in ahead]
-    writes = [step["step"] in WRITES for step in last["aggregate"]]
+    writes = [has_property(step, "writes_answer") for step in last["aggregate"]]
     if any(writes):
         index = len(writes) - 1 - writes[::-1].index(True)
         steps = [step | (said if i == index else {}) for i, step in enumerate(last["aggregate"])]
@@ -68,7 +77,7 @@ def with_context(recipe: Json, said: Json) -> Json:
 
 def _may_end(layer: Json) -> bool:
     """Whether an answer of the layer may already be the turn's."""
-    return any(step["step"] == "gate" for step in layer["aggregate"])
+    return any(has_property(step, "may_end_turn") for step in layer["aggregate"])
 
 
 def _seated(layer: Json, said: Json) -> Json:

@@ -54,7 +54,7 @@ class Compress(Call, Step):
             raise ValueError("`ratio` and `max_words` both say how much is kept: give one")
         return self
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One for each text, where a model writes."""
         return seats if self.by == "summary" else 0
 

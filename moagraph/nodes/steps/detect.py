@@ -55,7 +55,7 @@ class Detect(Call, Reading, Step):
         """Where it compares with passages."""
         return self.by == "passages"
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One a sample, whatever the answer's length; passages are read together."""
         return seats if self.by == "samples" else 1
 

@@ -18,8 +18,7 @@ from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.step_support.ask_parsed import decided
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
-from moagraph.nodes.checks.run import verdict
-from moagraph.nodes.checks.settings import AnyCheck
+from moagraph.nodes.hooks import parse_checks, run_check
 from moagraph.nodes.messages.compose import question
 from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.messages.context import given
@@ -66,7 +65,7 @@ class Gate(Reading, Step):
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
     prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
-    checks: list[AnyCheck] = Field(
+    checks: Annotated[list[Any], BeforeValidator(parse_checks)] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )
 
@@ -95,7 +94,7 @@ class Gate(Reading, Step):
         """Only by log-probability."""
         return self.by == "logprob"
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """A judge scores each answer on its own."""
         return seats if self.judges else 0
 
@@ -195,7 +194,7 @@ async def _verify(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdi
 async def _failure(step: Gate, asked: str, text: str) -> str | None:
     """Why an answer does not hold; a check that breaks has not passed either."""
     for check in step.checks:
-        found = await verdict(check, asked, text)
+        found = await run_check(check, asked, text)
         if found["verdict"] != "passed":
             return f"{check.by}: {found['why']}"
     return None

@@ -65,7 +65,7 @@ class Panel(Reading, Choosing):
     )
     anonymise: bool | None = True
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """How often each judge is asked."""
         return seats if self.reads == "each" else 1
 

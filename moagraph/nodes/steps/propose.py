@@ -35,6 +35,10 @@ class Seat(Call, Reading):
         None, pattern=r"^[a-z0-9][a-z0-9_-]*$", description="What other steps call this seat."
     )
 
+    async def run(self, view: NodeView) -> dict[str, Any]:
+        """Answer in this seat."""
+        return await propose(view)
+
 
 async def propose(view: NodeView) -> dict[str, Any]:
     """Ask the seat's model, unless it has answered or been told not to."""

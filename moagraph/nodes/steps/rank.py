@@ -51,7 +51,7 @@ class Rank(Call, Reading, Choosing):
             raise ValueError('`max_calls` bounds `by` "pairs" and "tournament"; a list is one call')
         return self
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One for a list; two for each pair that is compared."""
         if self.by == "list":
             return 1

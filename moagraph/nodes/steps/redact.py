@@ -17,7 +17,8 @@ from moagraph.nodes.errors import UsageError
 from moagraph.nodes.privacy import presidio
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
-from moagraph.nodes.privacy.boundary import STASH, covered, original
+from moagraph.nodes.hooks import STASH
+from moagraph.nodes.privacy.boundary import covered, original
 from moagraph.nodes.privacy.detection import Found, by_form, by_pattern
 from moagraph.nodes.privacy.detection import checked as checked_pattern
 from moagraph.nodes.privacy.masking import Hiding
@@ -45,6 +46,7 @@ class Redact(Step):
     """What is private, beside what shows by its form: mails, links, numbers, addresses."""
 
     positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    redacts: ClassVar[bool] = True
 
     step: Literal["redact"] = "redact"
     mode: Literal["placeholder", "rewrite"] = Field(
@@ -77,7 +79,7 @@ class Redact(Step):
             raise ValueError('`mode = "rewrite"` needs a `model = "local:…"` that rewrites')
         return self
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One that lists names, and one that rewrites."""
         return 0 if not self.model else 2 if self.mode == "rewrite" else 1
 

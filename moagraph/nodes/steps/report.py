@@ -33,7 +33,7 @@ class Report(Call, Reading, Step):
         """Where it stays in its record."""
         return not self.append
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One, whatever it reads."""
         return 1
 

@@ -19,6 +19,7 @@ class Restore(Step):
     """The step has no settings."""
 
     positions: ClassVar[tuple[str, ...]] = (AFTER,)
+    restores: ClassVar[bool] = True
 
     step: Literal["restore"] = "restore"
 

@@ -25,6 +25,10 @@ from moagraph.nodes.step_support.base import BEFORE, Step, Update
 from moagraph.nodes.messages.shorten import cut
 
 
+PASSAGE_TOKENS = 60  # around a passage: its number, its source, its two lines
+PROMPT_TOKENS = 150  # of what a reader of passages is told
+
+
 class Retrieve(Step):
     """Where it looks, and how much it takes from there."""
 
@@ -54,6 +58,14 @@ class Retrieve(Step):
         if self.query and self.by != "sql":
             raise ValueError(f'`query` is for by = "sql", and this is by = "{self.by}"')
         return self
+
+    def passage_tokens(self) -> int:
+        """Count what `top` passages take, and the prompt around them."""
+        return PROMPT_TOKENS + self.top * ((self.length + self.overlap) // 4 + PASSAGE_TOKENS)
+
+    def check_ready(self) -> None:
+        """Refuse a `source` that finds no file."""
+        found(self.source)
 
     def files(self, recipe: str) -> Sequence[str]:
         """Its source."""

@@ -85,6 +85,7 @@ class Route(Call, Step):
     """How one of the first layer's named seats is chosen; the others are not asked."""
 
     positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    routes: ClassVar[bool] = True
     prompt_variables: ClassVar[tuple[str, ...]] = ("question", "choices")
 
     step: Literal["route"] = "route"
@@ -128,7 +129,7 @@ class Route(Call, Step):
         learned = kept_in(recipe) if self.by == "learned" else None
         return [glob.escape(str(learned))] if learned and learned.is_file() else []
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One, where a model chooses."""
         return 1 if self.model else 0
 

@@ -34,6 +34,10 @@ class Sql(Step):
         """It writes one answer: what the queries came to, or that none did."""
         return True
 
+    def check_ready(self) -> None:
+        """Refuse a `source` that finds no file."""
+        found(self.source)
+
     def files(self, recipe: str) -> Sequence[str]:
         """Its source."""
         return self.source

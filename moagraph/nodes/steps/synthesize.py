@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.step_support.answer import spoken, written
 from moagraph.nodes.policies.budget import closing, within
 from moagraph.nodes.models.client import ask
@@ -64,9 +64,9 @@ class Synthesize(Call, Reading, Step):
 
     def node_kinds(self, seats: int) -> tuple[str, ...]:
         """A node for each window."""
-        return (self.step,) * self.max_calls(seats)
+        return (self.step,) * self.call_count(seats)
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One for each window."""
         if self.window is None or seats <= self.window:
             return 1

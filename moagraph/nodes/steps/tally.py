@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.step_support.selection import named, weights
 from moagraph.nodes.state import Json

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.step_support.answer import written
 from moagraph.nodes.step_support.ask_parsed import decided
 from moagraph.nodes.models.call import Call
@@ -23,7 +23,7 @@ from moagraph.nodes.models.client import ask
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.policies.review import decision
 from moagraph.nodes.state import Json
-from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step
+from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
 
 ABSTAINS = "I have no answer that passes its checks."
 UNVERIFIED = "This answer did not pass its checks."
@@ -82,7 +82,7 @@ class Verify(Call, Reading, Step):
         rounds = ("revise", "verify") * self.rounds
         return ("verify", *rounds, *(("decide",) if self.may_pause else ()))
 
-    def max_calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One to write anew in each round."""
         return self.rounds
 
