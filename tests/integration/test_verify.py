@@ -200,7 +200,7 @@ def test_where_no_person_can_be_asked_such_a_recipe_is_refused(
     provider: Provider, tmp_path: Path
 ) -> None:
     recipe = verified(tmp_path, provider, f"{FOUR}\notherwise = 'ask'", "5")
-    assert load_recipe(recipe).pauses
+    assert load_recipe(recipe).may_pause
     with pytest.raises(UsageError, match="pauses for a person, which a chat model cannot"):
         ChatMoA(recipe=recipe).invoke("?")
     outer = '{ step = "synthesize", model = "scripted:x" }'
