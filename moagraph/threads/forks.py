@@ -20,7 +20,7 @@ from moagraph.graphs.compile.layout import early_end, lay_out_layers, lay_out_pr
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import UnknownName, UsageError
-from moagraph.nodes.messages.compose import usable
+from moagraph.nodes.messages.compose import check_prompt
 from moagraph.nodes.policies.review import PERSON, dropped, edited
 from moagraph.nodes.state import Json, proposals_of, recipe_parts, unrouted_seats
 from moagraph.threads.history import Thread, at_join, compiled
@@ -179,7 +179,7 @@ def _kept(recipe: Recipe, before: Json) -> Json:
     of_the_turn = {key: value for key, value in before.items() if key not in Recipe.model_fields}
     said = recipe.resolved()
     named = {call["prompt"] for call in recipe_parts(said) if "prompt" in call}
-    new = {prompt: usable(prompt) for prompt in sorted(named - before["prompts"].keys())}
+    new = {prompt: check_prompt(prompt) for prompt in sorted(named - before["prompts"].keys())}
     return {**said, **of_the_turn, "prompts": {**before["prompts"], **new}}
 
 

@@ -11,7 +11,7 @@ from langgraph.types import StateSnapshot
 from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.hooks import restore_originals
-from moagraph.nodes.messages.build import PLAIN, from_kept, sent
+from moagraph.nodes.messages.build import MessageBuilder
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.state import Json, State, merge_keys, merge_layers
 from moagraph.threads.result import Status
@@ -92,9 +92,9 @@ def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
 
 
 def _sent(view: NodeView, record: Json) -> list[Json]:
-    telling = from_kept(record["told"], view) if "told" in record else PLAIN
-    heard = sent(view, record.get("shortened", {}), telling)
-    return convert_to_openai_messages(heard)
+    stored = record.get("told")
+    builder = MessageBuilder.from_record(view, stored) if stored else MessageBuilder(view)
+    return convert_to_openai_messages(builder.shortened_messages(record.get("shortened", {})))
 
 
 def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:

@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage
 from moagraph import RecipeError, ask
 from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
-from moagraph.nodes.messages.shorten import mark
+from moagraph.nodes.messages.shorten import omission_mark
 from tests.faults import Status
 from tests.mixtures import graph_of
 from tests.provider import Provider
@@ -73,7 +73,7 @@ def test_answers_are_shortened_between_the_layers(provider: Provider, tmp_path: 
     provider.reply("beta", "140.")
     between = '{ step = "compress", max_words = 30 },'
     came = ask("How many litres does the boiler need?", recipe(tmp_path, provider, "", between))
-    left_out = mark(8 * len(FILLER) - 1)
+    left_out = omission_mark(8 * len(FILLER) - 1)
     short = f"{left_out} The boiler needs 140 litres. {left_out}"
     assert step(came, "L1_compress")["texts"] == {"01": short, "02": "140."}
     assert step(came, "L1_compress")["whole"] == ["02"]

@@ -10,7 +10,7 @@ from langsmith import tracing_context
 from moagraph.graphs.compile.trace_redaction import traces_without_content
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask
-from moagraph.nodes.models.outgoing import Sent
+from moagraph.nodes.models.outgoing import Outgoing
 from moagraph.nodes.models.reply import Reply
 
 
@@ -20,5 +20,5 @@ async def ask_alone(call: Call, messages: Sequence[AnyMessage]) -> Reply:
         return await ask(call, partial(_sent, messages))
 
 
-async def _sent(messages: Sequence[AnyMessage], _: Call) -> Sent:
-    return Sent(messages)
+async def _sent(messages: Sequence[AnyMessage], _: Call) -> Outgoing:
+    return Outgoing(messages)

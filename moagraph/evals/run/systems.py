@@ -13,7 +13,7 @@ from moagraph.evals.run.single_call import ask_alone
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName, UsageError
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
@@ -136,7 +136,7 @@ class Model:
     async def answer(self, messages: Sequence[tuple[str, str]], key: str) -> Result:
         """Ask it once."""
         said = _said(messages)
-        question(said)
+        question_of(said)
         reply = await ask_alone(self.call, said)
         record: Json = {"seat": "01", "node": "L1_01", **reply.record()}
         return Result(

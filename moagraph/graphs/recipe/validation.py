@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moagraph.nodes.messages.compose import REFERENCES, usable
+from moagraph.nodes.messages.compose import REFERENCES, check_prompt
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, BEFORE, Step
 from moagraph.nodes.steps.propose import Seat
 from moagraph.prompts import PromptError
@@ -151,7 +151,7 @@ def _check_prompts(
         prompt = getattr(part, "prompt", None)
         if prompt and prompt not in stored_prompts:
             try:
-                usable(prompt, getattr(part, "prompt_variables", REFERENCES))
+                check_prompt(prompt, getattr(part, "prompt_variables", REFERENCES))
             except PromptError as error:
                 raise InvalidRecipe(str(error), *path) from error
         _check_prompts(getattr(part, "judges", None) or (), stored_prompts, *path)

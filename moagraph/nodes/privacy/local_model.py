@@ -8,7 +8,7 @@ from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.outgoing import Sent
+from moagraph.nodes.models.outgoing import Outgoing
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.privacy.boundary import leaks
 from moagraph.nodes.privacy.placeholders import named
@@ -44,8 +44,8 @@ async def rewritten_by(
 async def _asked(view: NodeView, call: Call, prompt: str) -> tuple[str, Json]:
     """Never from the cache and never into it: that would keep the originals."""
 
-    async def heard(_: Call) -> Sent:
-        return Sent([HumanMessage(prompt)])
+    async def heard(_: Call) -> Outgoing:
+        return Outgoing([HumanMessage(prompt)])
 
     reply = await ask(within(view.state, call), heard)
     if not reply.ok:

@@ -1,18 +1,16 @@
-"""What the seats said of whom an answer was made, whichever steps came between."""
-
-from dataclasses import replace
+"""Which proposals an answer was made from, whatever steps ran in between."""
 
 from moagraph.nodes.node_spec import NodeView
 
 
-def proposed(view: NodeView) -> dict[str, str]:
-    """The usable answers, by seat, of the layer that the node's answer comes from."""
-    layer = layer_of(view)
+def source_proposals(view: NodeView) -> dict[str, str]:
+    """Return the usable answers, by seat, of the layer that the node's answer comes from."""
+    layer = source_layer(view)
     return view.reading((layer, (f"L{layer}_join",)), ignore_gates=True).answers
 
 
-def layer_of(view: NodeView) -> int:
-    """That layer: its own, or where it was left out the one before; or that of a gate."""
+def source_layer(view: NodeView) -> int:
+    """Return that layer: the node's own, an earlier one if it was skipped, or that of a gate."""
     assert view.spec.reads is not None
     layer = view.spec.reads[0]
     for gate in view.spec.gates:

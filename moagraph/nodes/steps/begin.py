@@ -14,7 +14,7 @@ from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.context import chosen
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.hooks import find_privacy_boundary, restore_originals
@@ -26,7 +26,7 @@ from moagraph.prompts import PromptError, read
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
-    question(state["messages"])
+    question_of(state["messages"])
     first = [Call.model_validate(_only_call(said)) for said in model_calls(recipe)]
     asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk

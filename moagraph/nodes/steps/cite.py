@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.messages.context import ahead
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.messages.context import preparation_records
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, Step, Update
 
@@ -28,7 +28,7 @@ class Cite(Step):
     async def run(self, view: NodeView) -> Update:
         """Look the answer's numbers up; without a list of sources it stays as it is."""
         [text] = view.answers.values()
-        found = [one for record in ahead(view) for one in record.get("passages", ())]
+        found = [one for record in preparation_records(view) for one in record.get("passages", ())]
         sources = {passage["id"]: passage["source"] for passage in found}
         named = numbers(text)
         cited = [number for number in named if number in sources]
@@ -41,7 +41,7 @@ class Cite(Step):
             lines = "\n".join(f"[{number}] {sources[number]}" for number in sorted(cited, key=int))
             record["text"] = text = f"{text.rstrip()}\n\nSources:\n{lines}"
         update: dict[str, Any] = {"steps": {view.spec.name: record}}
-        return {**update, "messages": [written(text)]} if view.spec.ends_turn else update
+        return {**update, "messages": [message_of_text(text)]} if view.spec.ends_turn else update
 
 
 

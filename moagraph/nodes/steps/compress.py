@@ -13,16 +13,16 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.outgoing import Hearing, Sent
-from moagraph.nodes.messages.window import answer, count, size, window
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.fence import boundary, plain
-from moagraph.nodes.messages.context import given
+from moagraph.nodes.models.outgoing import BuildMessages, Outgoing
+from moagraph.nodes.messages.window import answer_tokens, count_tokens, estimate_tokens, find_window
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.fence import boundary, clean_for_fence
+from moagraph.nodes.messages.context import conversation_of
 from moagraph.nodes.knowledge.search import words
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AGGREGATE, BEFORE, Step, Update
 from moagraph.nodes.texts.extract import ends, extract
-from moagraph.nodes.messages.shorten import cut
+from moagraph.nodes.messages.shorten import cut_middle
 from moagraph.prompts import fill, read
 
 SHORT = 400  # characters that no ratio is applied to
@@ -68,7 +68,7 @@ class Compress(Call, Step):
         """Shorten the question ahead of the layers, and the answers between them."""
         if view.spec.layer and view.layer_skipped:
             return {}
-        whole = question(given(view))
+        whole = question_of(conversation_of(view))
         if view.spec.layer:
             texts = view.answers
             short, record = await _shortened(view, self, texts, whole)
@@ -87,7 +87,7 @@ class Compress(Call, Step):
 
 
 def _asking(view: NodeView) -> AnyMessage:
-    messages = reversed(given(view))
+    messages = reversed(conversation_of(view))
     return next(message for message in messages if isinstance(message, HumanMessage))
 
 
@@ -117,7 +117,7 @@ async def _shortened(
 def _told(texts: Mapping[str, str], short: Mapping[str, str]) -> Json:
     """The share that is left, in characters and in tokens as they are estimated."""
     before, after = sum(map(len, texts.values())), sum(map(len, short.values()))
-    tokens = [round(sum(map(size, some.values()))) for some in (texts, short)]
+    tokens = [round(sum(map(estimate_tokens, some.values()))) for some in (texts, short)]
     return {
         "ratio": round(after / before, 3) if before else 1.0,
         "characters": {"before": before, "after": after},
@@ -139,23 +139,23 @@ async def _summary(
     return await ask(call, heard, view.concurrency, key and f"{key}.{name}")
 
 
-def _heard(view: NodeView, step: Compress, text: str, asked: str) -> Hearing:
+def _heard(view: NodeView, step: Compress, text: str, asked: str) -> BuildMessages:
     """The prompt with the text, shortened where it does not fit the model's window."""
     sign = boundary(view.recipe["salt"], view.spec.name)
     prompt = view.recipe["prompts"].get(step.prompt) or read(step.prompt)
     values = {"asked": asked.strip(), "words": str(_words(step, text)), "boundary": sign}
 
     def said(shown: str) -> list[AnyMessage]:
-        return [HumanMessage(fill(prompt, step.prompt, original=plain(shown, sign), **values))]
+        return [HumanMessage(fill(prompt, step.prompt, original=clean_for_fence(shown, sign), **values))]
 
-    async def heard(call: Call) -> Sent:
-        tokens = count(call, said(text))
-        most = await window(call, tokens)
-        over = 0.0 if most is None else tokens - 0.9 * (most - answer(call, most))
+    async def heard(call: Call) -> Outgoing:
+        tokens = count_tokens(call, said(text))
+        most = await find_window(call, tokens)
+        over = 0.0 if most is None else tokens - 0.9 * (most - answer_tokens(call, most))
         if over <= 0:
-            return Sent(said(text))
-        left_out = min(len(text), int(len(text) * over / size(text)) + 50)
-        return Sent(said(cut(text, left_out)), {"shortened": {"text": left_out}})
+            return Outgoing(said(text))
+        left_out = min(len(text), int(len(text) * over / estimate_tokens(text)) + 50)
+        return Outgoing(said(cut_middle(text, left_out)), {"shortened": {"text": left_out}})
 
     return heard
 

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import ahead
-from moagraph.nodes.messages.build import Telling
-from moagraph.nodes.step_support.provenance import proposed
+from moagraph.nodes.messages.context import preparation_records
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.step_support.provenance import source_proposals
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
 from moagraph.nodes.texts.sentences import Piece, pieces
@@ -85,7 +85,7 @@ class Detect(Call, Reading, Step):
         if self.mark:
             record["text"] = _marked(parts, weak)
         update: dict[str, Any] = {"steps": {view.spec.name: record}}
-        return {**update, "messages": [written(record.get("text", text))]} if view.spec.ends_turn else update
+        return {**update, "messages": [message_of_text(record.get("text", text))]} if view.spec.ends_turn else update
 
 
 
@@ -103,10 +103,10 @@ def _sources(view: NodeView, step: Detect, text: str) -> dict[str, str]:
     """What the answer is compared with; it is none of its own samples."""
     if step.by == "passages":
         found: list[Any] = [
-            one for record in ahead(view) for one in record.get("passages", ())
+            one for record in preparation_records(view) for one in record.get("passages", ())
         ]
         return {str(one["id"]): one["text"] for one in found}
-    samples = proposed(view)
+    samples = source_proposals(view)
     itself = next((seat for seat, said in samples.items() if said.strip() == text.strip()), None)
     return {seat: said for seat, said in samples.items() if seat != itself}
 
@@ -123,10 +123,10 @@ async def _verdicts(
     numbered = "\n".join(f"{number}. {part.sentence}" for number, part in enumerate(claims, 1))
     values = {"sentences": numbered}
     decisions = [
-        decided(
+        ask_parsed(
             view,
             step,
-            Telling(texts, values, alone=True),
+            PromptArguments(texts, values, alone=True),
             lambda said: supported(said, len(claims)),
             label,
         )

@@ -14,15 +14,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
 from moagraph.nodes.hooks import parse_checks, run_check
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
 from moagraph.nodes.texts.agreement import Like, agreement
@@ -125,7 +125,7 @@ class Gate(Reading, Step):
         text = texts[found.seat]
         update: dict[str, Any] = {"steps": {view.spec.name: {**record, "seat": found.seat, "text": text}}}
         kind = str(_proposals(view).get(found.seat, {}).get("kind", "ok"))
-        return {**update, "messages": [written(text, kind)]} if view.spec.ends_turn else update
+        return {**update, "messages": [message_of_text(text, kind)]} if view.spec.ends_turn else update
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ async def _judge(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdic
     ]
     told = await asyncio.gather(
         *(
-            decided(view, judge, Telling({seat: texts[seat]}, alone=True), score, label)
+            ask_parsed(view, judge, PromptArguments({seat: texts[seat]}, alone=True), score, label)
             for label, judge, seat in asked
         )
     )
@@ -183,7 +183,7 @@ async def _judge(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdic
 
 async def _verify(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdict:
     """The first answer that passes all checks, and the share that does."""
-    asked = question(given(view))
+    asked = question_of(conversation_of(view))
     told = await asyncio.gather(*(_failure(step, asked, text) for text in texts.values()))
     bad = {seat: why for seat, why in zip(texts, told, strict=True) if why}
     good = [seat for seat in texts if seat not in bad]

@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field
 
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import Choosing, handed_on
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import Telling, shown
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.state import Json
 
 LEAST, MOST = 1, 10
@@ -39,7 +39,7 @@ def _named(said: Any) -> Any:
     return {"model": said} if isinstance(said, str) else said
 
 
-class Panel(Reading, Choosing):
+class Panel(Reading, SelectionStep):
     """Who judges, what each judge reads at once, and how their scores become one."""
 
     step: Literal["judge"] = "judge"
@@ -82,7 +82,7 @@ class Panel(Reading, Choosing):
             return {}
         texts = view.answers
         if len(texts) == 1:
-            return handed_on(view, list(texts), self.keep, {})
+            return select_answers(view, list(texts), self.keep, {})
         ask = _each if self.reads == "each" else _all
         asked = [ask(view, one, f"judge {n}") for n, one in enumerate(self.judges, 1)]
         came = await asyncio.gather(*asked)
@@ -95,9 +95,9 @@ class Panel(Reading, Choosing):
             raise StepFailed(f"`{view.spec.name}` got no score from any judge: {why}", record)
         if not record["combined"]:
             record["why"] = "no score could be read: the answers stand as they sit"
-            return handed_on(view, list(texts), len(texts), record)
+            return select_answers(view, list(texts), len(texts), record)
         left = [seat for seat in texts if seat not in record["combined"]]
-        return handed_on(view, [*record["combined"], *left], self.keep, record)
+        return select_answers(view, [*record["combined"], *left], self.keep, record)
 
 
 
@@ -123,9 +123,9 @@ def _verdict(
 
 async def _all(view: NodeView, one: Judge, label: str) -> tuple[Scores, Json]:
     """What the judge gives to all answers in one call."""
-    order = list(shown(view))
+    order = list(MessageBuilder(view).references)
     read = partial(scored, order=order)
-    scores, call = await decided(view, one, Telling(alone=True), read, label)
+    scores, call = await ask_parsed(view, one, PromptArguments(alone=True), read, label)
     return scores or {}, {label: call}
 
 
@@ -134,7 +134,7 @@ async def _each(view: NodeView, one: Judge, label: str) -> tuple[Scores, Json]:
     texts = view.answers
     labels = {seat: f"{label} on {seat}" for seat in texts}
     asked: list[Awaitable[tuple[float | None, Json]]] = [
-        decided(view, one, Telling({seat: text}, alone=True), score, labels[seat])
+        ask_parsed(view, one, PromptArguments({seat: text}, alone=True), score, labels[seat])
         for seat, text in texts.items()
     ]
     came = dict(zip(texts, await asyncio.gather(*asked), strict=True))

@@ -11,9 +11,9 @@ from moagraph.nodes.models.client import ask, ask_instead, ask_one
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.policies.latency import note, paces
 from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.outgoing import Hearing
+from moagraph.nodes.models.outgoing import BuildMessages
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import hearing
+from moagraph.nodes.messages.build import MessageBuilder
 from moagraph.nodes.policies.stragglers import Rules, leave, race
 from moagraph.nodes.state import Json, unrouted_seats
 
@@ -55,13 +55,13 @@ async def propose(view: NodeView) -> dict[str, Any]:
     if int(view.spec.seat) - sum(other < view.spec.seat for other in others) > asked:
         reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
         return {"layers": {str(view.spec.layer): {view.spec.seat: reply.record()}}}
-    heard = hearing(view)
+    heard = MessageBuilder(view)
     allowed = within(view.state, seat, beside=asked, behind=1)
     reply = await _raced(view, allowed, heard, asked)
     return {"layers": {str(view.spec.layer): {view.spec.seat: reply.record()}}}
 
 
-async def _raced(view: NodeView, seat: Call, heard: Hearing, asked: int) -> Reply:
+async def _raced(view: NodeView, seat: Call, heard: BuildMessages, asked: int) -> Reply:
     """Ask beside the layer's other seats, under its rules for the last of them."""
     told = (seat, heard, view.concurrency, view.cache_key)
     layer = view.recipe["layers"][view.spec.layer - 1]

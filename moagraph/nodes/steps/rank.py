@@ -12,19 +12,19 @@ from pydantic import Field, model_validator
 
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import Choosing, handed_on, ranking
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers, parse_ranking
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.fence import Reading, shuffled
-from moagraph.nodes.messages.build import Telling, shown
+from moagraph.nodes.messages.fence import Reading, shuffle_seats
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.pairwise import Match, Pair, pairs, strengths, verdict
 
 Calls = dict[str, Json]
 
 
-class Rank(Call, Reading, Choosing):
+class Rank(Call, Reading, SelectionStep):
     """Which model ranks, and by which prompt."""
 
     ORDERS: ClassVar[int] = 2
@@ -69,7 +69,7 @@ class Rank(Call, Reading, Choosing):
             return {}
         texts = view.answers
         if len(texts) == 1:
-            return handed_on(view, list(texts), self.keep, {})
+            return select_answers(view, list(texts), self.keep, {})
         ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
         ranked, record = await ways[self.by](view, self)
         if ranked is None and view.spec.ends_turn and self.otherwise == "fail":
@@ -78,16 +78,16 @@ class Rank(Call, Reading, Choosing):
             raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {why}", record)
         if ranked is None:
             record["why"] = "no ranking could be read: the answers stand as they sit"
-            return handed_on(view, list(texts), len(texts), record)
-        return handed_on(view, ranked, self.keep, {**record, "ranking": ranked})
+            return select_answers(view, list(texts), len(texts), record)
+        return select_answers(view, ranked, self.keep, {**record, "ranking": ranked})
 
 
 
 
 async def _list(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
-    order = list(shown(view))
-    ranked, call = await decided(
-        view, step, Telling(alone=True), lambda said: ranking(said, order)
+    order = list(MessageBuilder(view).references)
+    ranked, call = await ask_parsed(
+        view, step, PromptArguments(alone=True), lambda said: parse_ranking(said, order)
     )
     return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
 
@@ -95,7 +95,7 @@ async def _list(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
 async def _pairs(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
     """Every pair, or as many as there may be, each seat about as often."""
     seats = list(view.answers)
-    mixed = shuffled(seats, view.recipe["salt"], view.spec.name)
+    mixed = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
     chosen = pairs(seats if step.max_calls is None else mixed, step.matches)
     matches, calls = await _played(view, step, chosen)
     return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
@@ -104,7 +104,7 @@ async def _pairs(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
 async def _tournament(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
     """Two by two, the winners against each other; who comes far stands before who is strong."""
     seats = list(view.answers)
-    left = shuffled(seats, view.recipe["salt"], view.spec.name)
+    left = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
     came, played = dict.fromkeys(seats, 0), list[Match]()
     calls: Calls = {}
     while len(left) > 1 and len(played) < step.matches:
@@ -134,9 +134,9 @@ async def _played(
     for one, other in games:
         for order in ((one, other), (other, one)):
             both = {seat: texts[seat] for seat in order}
-            telling = Telling(both, alone=True, ordered=True)
+            telling = PromptArguments(both, alone=True, ordered=True)
             labels.append(f"{order[0]} or {order[1]}")
-            asked.append(decided(view, step, telling, _reader(order), labels[-1]))
+            asked.append(ask_parsed(view, step, telling, _reader(order), labels[-1]))
     said = await asyncio.gather(*asked)
     verdicts = [value for value, _ in said]
     matches = [

@@ -12,7 +12,7 @@ from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.context import chosen
-from moagraph.nodes.messages.compose import checked
+from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.privacy import presidio
 from moagraph.nodes.privacy import vault
@@ -111,7 +111,7 @@ def _opened(state: State) -> tuple[vault.Vault, dict[str, str]]:
     """The thread's vault, and the originals of the messages that are still to be redacted."""
     safe, said = vault.opened(state["recipe"]["vault"]), state["messages"]
     texts = {str(m.id): text for m in said if (text := original(m)) is not None}
-    checked("\n".join(texts.values()) or _question(said))
+    check_question("\n".join(texts.values()) or _question(said))
     tokens = {message.response_metadata.get(STASH) for message in said} - {None, safe.token}
     safe.others = sorted({*safe.others, *map(str, tokens)})
     return safe, texts

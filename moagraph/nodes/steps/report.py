@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import Telling, as_kept, hearing, shown
-from moagraph.nodes.step_support.provenance import layer_of, proposed
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.step_support.provenance import source_layer, source_proposals
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, Step, Update
 
@@ -44,7 +44,7 @@ class Report(Call, Reading, Step):
     async def run(self, view: NodeView) -> Update:
         """Ask for it; where it fails, the answer stands without it."""
         [text] = view.answers.values()
-        texts = shown(view, proposed(view))
+        texts = MessageBuilder(view, PromptArguments(source_proposals(view))).references
         record: Json = {"report": None, "seats": list(texts)}
         if len(texts) > 1:
             record |= await _reported(view, self)
@@ -52,21 +52,21 @@ class Report(Call, Reading, Step):
             under = f"## {self.heading}\n\n{record['report'].strip()}\n\n{_who(view, texts)}"
             record["text"] = f"{text.rstrip()}\n\n{under}"
         update: dict[str, Any] = {"steps": {view.spec.name: record}}
-        return {**update, "messages": [written(record.get("text", text))]} if view.spec.ends_turn else update
+        return {**update, "messages": [message_of_text(record.get("text", text))]} if view.spec.ends_turn else update
 
 
 
 
 async def _reported(view: NodeView, step: Report) -> Json:
-    telling = Telling(proposed(view), alone=True)
-    heard, slots = hearing(view, telling), view.concurrency
+    telling = PromptArguments(source_proposals(view), alone=True)
+    heard, slots = MessageBuilder(view, telling), view.concurrency
     reply = await ask(within(view.state, step), heard, slots, view.cache_key)
-    call = {**reply.record(), "told": as_kept(telling, view)}
+    call = {**reply.record(), "told": MessageBuilder(view, telling).to_record()}
     return {"calls": {"report": call}, "report": reply.text if reply.ok else None}
 
 
 def _who(view: NodeView, read: Iterable[str]) -> str:
     """Which number is whose answer."""
-    said = view.proposals(layer_of(view))
+    said = view.proposals(source_layer(view))
     named = (f"{number} {said[seat]['model']}" for number, seat in enumerate(read, 1))
     return f"The answers: {', '.join(named)}."

@@ -7,7 +7,7 @@ import asyncio
 from typing import Any, ClassVar, Literal
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.boundary import covered
 from moagraph.nodes.privacy.placeholders import made_up, named, owner_of, tidied
@@ -28,7 +28,7 @@ class Restore(Step):
         [(by, text)] = view.answers.items()
         token = view.recipe["vault"]
         told, record = await asyncio.to_thread(_restored, view.state, token, text)
-        message = written(told, str(view.records.get(by, {}).get("kind", "ok")))
+        message = message_of_text(told, str(view.records.get(by, {}).get("kind", "ok")))
         left = {"steps": {view.spec.name: {**record, "text": told}}}
         return {**left, "messages": [covered(message, told, token)]}
 

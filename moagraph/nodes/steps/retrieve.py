@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.messages.context import ahead, given
+from moagraph.nodes.messages.context import preparation_records, conversation_of
 from moagraph.nodes.knowledge.database import described, opened
 from moagraph.nodes.knowledge.passages import Passage, passages
 from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
@@ -22,7 +22,7 @@ from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
-from moagraph.nodes.messages.shorten import cut
+from moagraph.nodes.messages.shorten import cut_middle
 
 
 PASSAGE_TOKENS = 60  # around a passage: its number, its source, its two lines
@@ -73,9 +73,9 @@ class Retrieve(Step):
 
     async def run(self, view: NodeView) -> Update:
         """Look for the question; the passages are numbered on from those found before."""
-        asked = question(given(view))
+        asked = question_of(conversation_of(view))
         came, more = await asyncio.to_thread(_SEARCHES[self.by], self, asked)
-        first = 1 + sum(len(record.get("passages", ())) for record in ahead(view))
+        first = 1 + sum(len(record.get("passages", ())) for record in preparation_records(view))
         told = [
             {"id": str(number), "text": passage.text, "source": passage.source}
             for number, passage in enumerate(came, first)
@@ -151,7 +151,7 @@ def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[P
         "; ".join(f"{c}: {v}" for c, v in zip(came.columns, row, strict=True)) for row in came.rows
     )
     return [
-        Passage(cut(text, max(0, len(text) - step.length)), f"{name}, row {number}")
+        Passage(cut_middle(text, max(0, len(text) - step.length)), f"{name}, row {number}")
         for number, text in enumerate(told, 1)
     ]
 

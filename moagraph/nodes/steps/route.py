@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.step_support.learned_route import kept_in, load, within
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
@@ -149,7 +149,7 @@ class Route(Call, Step):
 
     async def run(self, view: NodeView) -> Update:
         """Choose a seat, and say why."""
-        chosen, why, notes = await WAYS[self.by](view, self, question(given(view)))
+        chosen, why, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
         return {"steps": {view.spec.name: {"chosen": chosen, "why": why, "by": self.by, **notes}}}
 
 
@@ -183,8 +183,8 @@ async def _model(view: NodeView, step: Route, asked: str) -> Choice:
     )
     names = routes(view.recipe)
     listed = "\n".join(f"- {name}: {step.choices.get(name, '')}".rstrip(": ") for name in names)
-    telling = Telling(values={"choices": listed}, alone=True)
-    name, record = await decided(view, call, telling, lambda said: named(said, names))
+    telling = PromptArguments(values={"choices": listed}, alone=True)
+    name, record = await ask_parsed(view, call, telling, lambda said: named(said, names))
     notes = {"calls": {"router": record}, "unparsed": int(name is None)}
     if name:
         return name, f"`{step.model}` says so", notes

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.knowledge.database import opened
 from moagraph.nodes.knowledge.result_vote import Result, elect
 from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, ordered, run
@@ -62,7 +62,7 @@ class Sql(Step):
             record |= {"text": _nothing(told), "why": _none_ran(told)}
         update: dict[str, Any] = {"steps": {view.spec.name: record}}
         if view.spec.ends_turn and (ran or view.spec.always_last):
-            update["messages"] = [written(record["text"])]
+            update["messages"] = [message_of_text(record["text"])]
         return update
 
 

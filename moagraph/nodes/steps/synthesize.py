@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.step_support.answer import spoken, written
+from moagraph.nodes.step_support.answer import message_of_reply, message_of_text
 from moagraph.nodes.policies.budget import closing, within
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
@@ -20,7 +20,7 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.messages.compose import REFERENCES
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import PLAIN, Telling, as_kept, fits, graded, hearing
+from moagraph.nodes.messages.build import MessageBuilder, NO_ARGUMENTS, PromptArguments, grade_values
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
 
@@ -93,7 +93,7 @@ class Synthesize(Call, Reading, Step):
             if not rest:
                 break
         update: dict[str, Any] = {"steps": {view.spec.name: _together(made)}}
-        return {**update, "messages": [spoken(reply)]} if view.spec.ends_turn else update
+        return {**update, "messages": [message_of_reply(reply)]} if view.spec.ends_turn else update
 
 
 
@@ -124,14 +124,14 @@ async def _next(
     so_far: str | None,
     rest: Sequence[str],
     whole: bool,
-) -> tuple[Telling, list[str]]:
+) -> tuple[PromptArguments, list[str]]:
     """What the next call reads, and the seats that are left for others."""
     window = step.window or len(rest) + step.carry
     room = len(rest) if whole else max(1, window - (step.carry if so_far else 0))
     taken = list(rest[:room])
     telling = _telling(view, step, so_far, taken)
     while step.overflow == "windows" and len(taken) > 1 and not whole:
-        if await fits(view, step, telling):
+        if await MessageBuilder(view, telling).fits(step):
             break
         taken = taken[:-1]
         telling = _telling(view, step, so_far, taken)
@@ -140,20 +140,20 @@ async def _next(
 
 def _telling(
     view: NodeView, step: Synthesize, so_far: str | None, taken: Sequence[str]
-) -> Telling:
+) -> PromptArguments:
     texts = view.answers
     carried = [SO_FAR if not n else f"{SO_FAR} {n + 1}" for n in range(step.carry)]
     read = {**(dict.fromkeys(carried, so_far) if so_far else {}), **{s: texts[s] for s in taken}}
-    values = graded(view, read)
-    return PLAIN if read == texts and not values else Telling(read, values)
+    values = grade_values(view, read)
+    return NO_ARGUMENTS if read == texts and not values else PromptArguments(read, values)
 
 
 async def _asked(
-    view: NodeView, step: Synthesize, telling: Telling, number: int, ends: bool
+    view: NodeView, step: Synthesize, telling: PromptArguments, number: int, ends: bool
 ) -> Reply:
     """One call; what is not the end of it is not heard, and calls no tools."""
     key = view.cache_key
-    told = (hearing(view, telling), view.concurrency)
+    told = (MessageBuilder(view, telling), view.concurrency)
     key = f"{key}.{number}" if key and number else key
     if ends and view.spec.round + 1 >= step.asks:
         return await ask(within(view.state, step), *told, key)
@@ -162,9 +162,9 @@ async def _asked(
         return await ask(within(view.state, step.model_copy(update=only)), *told, key)
 
 
-def _record(view: NodeView, telling: Telling, reply: Reply) -> Json:
+def _record(view: NodeView, telling: PromptArguments, reply: Reply) -> Json:
     record: Json = {**reply.record()}
-    return record if telling == PLAIN else {**record, "told": as_kept(telling, view)}
+    return record if telling == NO_ARGUMENTS else {**record, "told": MessageBuilder(view, telling).to_record()}
 
 
 def _together(made: list[Json]) -> Json:
@@ -189,7 +189,7 @@ def _without(
     seat, text = next(iter(texts.items()))
     left = {"calls": calls, "stands": seat, "why": why, "text": text}
     update: dict[str, Any] = {"steps": {view.spec.name: left}}
-    return {**update, "messages": [written(text)]} if view.spec.ends_turn else update
+    return {**update, "messages": [message_of_text(text)]} if view.spec.ends_turn else update
 
 
 def _finish(reply: Reply) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.selection import named, weights
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.selection import parse_best, seat_weights
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
 from moagraph.nodes.texts.ballots import concordance, favour, points, ranks
@@ -43,7 +43,7 @@ class Tally(Step):
         texts = view.reading(view.spec.layer_reads).answers
         said = {seat: _named(view, seat, text, texts) for seat, text in reviews(view)}
         ballots = {seat: ranks(best, list(texts)) for seat, best in said.items() if best}
-        heavy = weights(view, said)
+        heavy = seat_weights(view, said)
         counted = points(ballots, heavy, list(texts))
         ranking = sorted(texts, key=lambda seat: -counted[seat])
         record = {
@@ -73,7 +73,7 @@ def _left(view: NodeView, texts: Mapping[str, str], record: Json) -> dict[str, A
     if not view.spec.ends_turn:
         return {"steps": {view.spec.name: left}}
     text = next(iter(texts.values()))
-    return {"steps": {view.spec.name: {**left, "text": text}}, "messages": [written(text)]}
+    return {"steps": {view.spec.name: {**left, "text": text}}, "messages": [message_of_text(text)]}
 
 
 def _named(
@@ -81,7 +81,7 @@ def _named(
 ) -> list[str] | None:
     """The answers that a review ranks, by the numbers under which that member saw them."""
     order = _proposal(view, seat).get("order", list(texts))
-    best = named(text, order)
+    best = parse_best(text, order)
     return best and [one for one in best if one in texts]
 
 

@@ -8,17 +8,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.checks.run import verdict
 from moagraph.nodes.checks.settings import AnyCheck
 from moagraph.nodes.checks.verdict import Verdict
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling, as_kept, hearing
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.policies.review import decision
@@ -121,10 +121,10 @@ class Verify(Call, Reading, Step):
         feedback = "\n".join(f"- {why}" for why in records[-1]["complaints"])
         fields = {k: v for k, v in view.settings.items() if k in Call.model_fields}
         call = Call.model_validate(fields)
-        telling = Telling(values={"feedback": feedback})
-        messages, key = hearing(view, telling), view.cache_key
+        telling = PromptArguments(values={"feedback": feedback})
+        messages, key = MessageBuilder(view, telling), view.cache_key
         reply = await ask(within(view.state, call), messages, view.concurrency, key)
-        record: Json = {**reply.record(), "told": as_kept(telling, view)}
+        record: Json = {**reply.record(), "told": MessageBuilder(view, telling).to_record()}
         if not reply.ok:
             record = {"calls": {"writer": record}, "stuck": True}
         return {"steps": {view.spec.name: record}}
@@ -163,7 +163,7 @@ def _stuck(view: NodeView) -> Json | None:
 
 async def _record(view: NodeView, step: Verify, texts: dict[str, str]) -> Json:
     """The verdicts; no judge is asked about what the checks have refused."""
-    asked, text = question(given(view)), "".join(texts.values())
+    asked, text = question_of(conversation_of(view)), "".join(texts.values())
     checks = [verdict(check, asked, text) for check in step.checks]
     verdicts, calls = list(await asyncio.gather(*checks)), dict[str, Json]()
     if not text.strip() and not checks:
@@ -193,8 +193,8 @@ async def _judged(
     view: NodeView, step: Verify, number: int, texts: dict[str, str]
 ) -> tuple[Verdict, Json]:
     judge = step.judges[number]
-    telling = Telling(texts, prompt=judge.prompt, alone=True)
-    ruled, call = await decided(view, judge, telling, ruling, f"judge {number + 1}")
+    telling = PromptArguments(texts, prompt=judge.prompt, alone=True)
+    ruled, call = await ask_parsed(view, judge, telling, ruling, f"judge {number + 1}")
     if ruled is None:
         why = call["error"] or f"neither PASS nor FAIL in {call['text'][:80]!r}"
         return Verdict(by=judge.model, verdict="broken", why=why), call
@@ -206,4 +206,4 @@ async def _judged(
 
 def _final(spec: NodeSpec, record: Json) -> dict[str, Any]:
     update: dict[str, Any] = {"steps": {spec.name: record}}
-    return {**update, "messages": [written(record["text"])]} if spec.ends_turn else update
+    return {**update, "messages": [message_of_text(record["text"])]} if spec.ends_turn else update

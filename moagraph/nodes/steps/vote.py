@@ -7,13 +7,13 @@ from pydantic import Field
 
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.selection import Choosing, handed_on, weights
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers, seat_weights
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.similarity import agreement
 from moagraph.nodes.texts.final_answer import READINGS
 
 
-class Vote(Choosing):
+class Vote(SelectionStep):
     """What makes two answers the same; a seat's `weight` is how many votes it has."""
 
     step: Literal["vote"] = "vote"
@@ -27,13 +27,13 @@ class Vote(Choosing):
         if view.layer_skipped and not view.spec.ends_turn:
             return {}
         texts = view.answers
-        heavy = weights(view, texts)
+        heavy = seat_weights(view, texts)
         if self.by == "similar":
             # Comparing every two texts takes time, which others of this process may need.
             ranked, record = await asyncio.to_thread(_by_likeness, texts, heavy)
         else:
             ranked, record = _by_count(texts, heavy, self.by)
-        return handed_on(view, ranked, self.keep, {"by": self.by, **record})
+        return select_answers(view, ranked, self.keep, {"by": self.by, **record})
 
 
 
