@@ -35,9 +35,9 @@ def ask(
     """Ask one question."""
     from moagraph.api.ask import new_thread
     from moagraph.cli.running.live_run import new_turn, pick_recipe, report, run_live
-    from moagraph.nodes.messages.compose import checked
+    from moagraph.nodes.messages.compose import check_question
 
-    text = checked(_read_stdin() if question == "-" else question)
+    text = check_question(_read_stdin() if question == "-" else question)
     name = pick_recipe(recipe)
     if only_estimate:
         _print_estimate(text, name, system, as_json)

@@ -108,10 +108,10 @@ class Extensions:
 
     def find(self, name: str) -> Extension | None:
         """Return the extension of that name; two packages that provide it are refused."""
-        first, *others = self._providers(name) or [None]
-        if first and others and others[0]:
-            raise ExtensionError(_duplicate(first, others[0].package))
-        return first
+        providers = self._providers(name)
+        if len(providers) > 1:
+            raise ExtensionError(_duplicate(providers[0], providers[1].package))
+        return providers[0] if providers else None
 
     def all(self) -> list[Extension]:
         """Return one extension for each name; of duplicates, each."""

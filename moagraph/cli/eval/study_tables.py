@@ -26,6 +26,7 @@ from moagraph.evals.studies.study_recipes import (
     single_models,
 )
 from moagraph.evals.studies.system_table import build_system_table
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
@@ -204,7 +205,7 @@ def _plan(name: str, options: StudyOptions) -> StudyTable:
         names = [str(options.output / f"{name}.toml") for name in names]
         systems = " ".join(f"--system {shlex.quote(name)}" for name in [*names, *singles])
         say(f"moa: wrote {len(documents)} recipes; `moa eval run` takes them: {systems}")
-    cells = [(recipe.name, str(recipe.calls), ", ".join(recipe.models)) for recipe in recipes]
+    cells = [(recipe.name, str(max_calls(recipe)), ", ".join(recipe.models)) for recipe in recipes]
     cells += [(model, "1", model) for model in singles]
     rows = [*documents, *({"model": model} for model in singles)]
     return StudyTable(rows, list(format_table(("system", "calls", "models"), cells)))

@@ -11,6 +11,7 @@ from typing import Any
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import DisplayRow, counted, display_lines, fitting_lines, rows_of
 from moagraph.cli.render.terminal_lines import LinePainter, terminal_size
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.result import Result
@@ -132,8 +133,9 @@ class PlainDisplay(Display):
         """Print the recipe and the thread."""
         super().began(recipe, thread_id)
         layers = counted(len(recipe.layers), "layer")
-        calls = f"{'at most ' if recipe.spares else ''}{counted(recipe.calls, 'call')}"
-        say(f"moa: {recipe.name}, {layers}, {calls}, thread {thread_id}")
+        bound = "at most " if recipe.may_end_early else ""
+        calls = counted(max_calls(recipe), "call")
+        say(f"moa: {recipe.name}, {layers}, {bound}{calls}, thread {thread_id}")
 
     def print_row(self, row: DisplayRow) -> None:
         """Print one line for each record."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from moagraph.cli.render.rows import counted
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.models.call import Sampling
 from moagraph.nodes.state import Json
-from moagraph.nodes.step_support.registry import Step
+from moagraph.nodes.step_support.base import Step
 from moagraph.threads.gate_savings import Runs
 
 PRINTED_SETTINGS = (
@@ -21,7 +22,7 @@ def recipe_list(recipes: Sequence[Recipe]) -> Iterator[str]:
     """One line for each recipe."""
     width = max((len(recipe.name) for recipe in recipes), default=0)
     for recipe in recipes:
-        yield f"{recipe.name:<{width}}  {recipe.calls:>3} calls  {recipe.about}"
+        yield f"{recipe.name:<{width}}  {max_calls(recipe):>3} calls  {recipe.about}"
 
 
 def recipe_summary(recipe: Recipe) -> Json:
@@ -30,7 +31,7 @@ def recipe_summary(recipe: Recipe) -> Json:
         "name": recipe.name,
         "about": recipe.about,
         "layers": len(recipe.layers),
-        "calls": recipe.calls,
+        "calls": max_calls(recipe),
         "models": recipe.models,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from moagraph.graphs.compile.layout import before, rows
+from moagraph.graphs.compile.layout import lay_out_layers, lay_out_preparation
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import one_line
 
@@ -72,16 +72,16 @@ class DisplayLine:
 
 def rows_of(recipe: Recipe) -> Iterator[tuple[str, DisplayRow]]:
     """The row of every node of a recipe that asks a model, by the node's name."""
-    for spec, step in before(recipe):
-        yield spec.node, DisplayRow(spec.kind, getattr(step, "model", ""), 0)
-    for layer in rows(recipe):
+    for spec, step in lay_out_preparation(recipe):
+        yield spec.name, DisplayRow(spec.kind, getattr(step, "model", ""), 0)
+    for layer in lay_out_layers(recipe):
         for spec, seat in layer.seats:
             label = f"{layer.number}.{spec.seat}"
-            yield spec.node, DisplayRow(label, seat.model, layer.number)
+            yield spec.name, DisplayRow(label, seat.model, layer.number)
         for spec, step in layer.steps:
             label, model = f"{layer.number} {spec.kind}", getattr(step, "model", "")
-            exit_node = layer.exits.get(spec.node)
-            yield spec.node, DisplayRow(label, model, layer.number, exit_node=exit_node)
+            exit_node = layer.exits.get(spec.name)
+            yield spec.name, DisplayRow(label, model, layer.number, exit_node=exit_node)
 
 
 def display_lines(rows: Sequence[DisplayRow], width: int) -> list[DisplayLine]:

@@ -12,7 +12,7 @@ from moagraph.cli.render.output import out, say
 from moagraph.cli.running.option_values import parse_pauses
 from moagraph.cli.running.preflight import prepare
 from moagraph.graphs.recipe.load import load_recipe
-from moagraph.nodes.messages.compose import checked
+from moagraph.nodes.messages.compose import check_question
 from moagraph.threads.history import Thread, opened
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.result import Result
@@ -52,7 +52,7 @@ def new_turn(
         loaded = load_recipe(recipe)
         await prepare(loaded)
         return await aask(
-            checked(question),
+            check_question(question),
             recipe,
             system=system,
             thread=thread,

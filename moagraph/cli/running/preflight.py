@@ -7,7 +7,7 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.state import Json, calls, widest
+from moagraph.nodes.state import Json, model_calls, widest_layer
 
 
 async def prepare(recipe: Recipe) -> None:
@@ -22,11 +22,11 @@ async def prepare_all(recipes: Sequence[Json], concurrency: int = 1) -> None:
         recipes: Resolved recipes.
         concurrency: How many questions run at once; the local engine gets as many slots.
     """
-    model_calls = [call for recipe in recipes for call in parse_calls(recipe)]
-    for call in model_calls:
+    calls = [call for recipe in recipes for call in parse_calls(recipe)]
+    for call in calls:
         check(call)
-    slots = max([concurrency, *map(widest, recipes)])
-    for provider, model in dict.fromkeys(split(call.model) for call in model_calls):
+    slots = max([concurrency, *map(widest_layer, recipes)])
+    for provider, model in dict.fromkeys(split(call.model) for call in calls):
         if provider == "local":
             await _load_local(model, slots)
 
@@ -36,7 +36,7 @@ def parse_calls(recipe: Json) -> list[Call]:
     fields = Call.model_fields
     return [
         Call.model_validate({key: value for key, value in call.items() if key in fields})
-        for call in calls(recipe)
+        for call in model_calls(recipe)
     ]
 
 
