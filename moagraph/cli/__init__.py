@@ -19,10 +19,14 @@ def main() -> None:
 
 
 def _run() -> int:
+    from typer import Abort
+
     from moagraph.cli.app import app
 
     try:
         exit_code = app(prog_name="moa", standalone_mode=False)
+    except Abort:  # a command of another package had a prompt, and standard input has ended
+        fail("aborted: standard input has ended", 1)
     except Exception as error:  # typer's usage errors have no common class that is public
         format_message = getattr(error, "format_message", None)
         if format_message is None:
