@@ -17,3 +17,11 @@ class TestChatMoA(ChatModelUnitTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         return {"recipe": mixture(["scripted:echo"], aggregator="scripted:yes")}
+
+    @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True

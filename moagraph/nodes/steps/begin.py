@@ -13,7 +13,7 @@ from moagraph.nodes.storage import answer_cache
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.context import chosen
+from moagraph.nodes.context import run_settings
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.messages.fence import FENCE
@@ -31,7 +31,7 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
     asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
     await asyncio.gather(*(ready(call, widest_layer(recipe)) for call in asked))
-    resolved = {**with_context(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
+    resolved = {**with_context(recipe, run_settings()), "prompts": prompts, "salt": secrets.token_hex(16)}
     if recipe.get("cache", answer_cache.wanted()):
         await asyncio.to_thread(answer_cache.ready)
         resolved["cache"] = True
