@@ -44,7 +44,7 @@ def test_a_chat_model_is_loaded_by_an_app_that_allows_it() -> None:
     with warnings.catch_warnings(action="ignore", category=LangChainBetaWarning):
         loaded = load(stored, valid_namespaces=["moagraph"], allowed_objects=[ChatMoA])
     assert isinstance(loaded, ChatMoA)
-    assert loaded.dict() == model.dict()
+    assert loaded.asdict() == model.asdict()
     assert dumpd(loaded) == stored
 
 
