@@ -10,12 +10,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langgraph.types import StreamMode
 
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.graphs.usage import call_records, total_usage
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import RunError, StepFailed
 from moagraph.nodes.models.streaming import ONLY
 from moagraph.nodes.state import Json, merge_keys, merge_layers
 from moagraph.server.protocol_errors import ApiError, upstream
-from moagraph.graphs.usage import call_records, total_usage
 from moagraph.threads.runner import Graph
 
 
