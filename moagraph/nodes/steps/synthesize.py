@@ -152,12 +152,12 @@ class Synthesize(Call, Reading, Step):
 
     def _without_answer(self, view: NodeView, reply: Reply, record: Json) -> Update:
         """Let the first answer stand, or fail, as `otherwise` says."""
-        why = f"`{view.spec.name}` got no answer from `{self.model}`: {reply.error}"
+        reason = f"`{view.spec.name}` got no answer from `{self.model}`: {reply.error}"
         if self.otherwise == "fail" or not view.answers:
-            raise StepFailed(why, {**record, "finish": _finish_reason(reply)})
+            raise StepFailed(reason, {**record, "finish": _finish_reason(reply)})
         calls = {**record.pop("calls", {}), "last": record}
         seat, text = next(iter(view.answers.items()))
-        final = {"calls": calls, "stands": seat, "why": why, "text": text}
+        final = {"calls": calls, "stands": seat, "why": reason, "text": text}
         update: Update = {"steps": {view.spec.name: final}}
         return {**update, "messages": [message_of_text(text)]} if view.spec.ends_turn else update
 
