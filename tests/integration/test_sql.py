@@ -6,12 +6,12 @@ import pytest
 
 from moagraph import ask
 from moagraph.graphs.recipe.call_count import max_calls
-from moagraph.graphs.recipe.load import HERE, load_recipe
+from moagraph.graphs.recipe.load import SHIPPED, load_recipe
 from moagraph.prompts import read
 from tests.provider import Provider
 from tests.terminal import moa, saved
 
-SHOP = (HERE / "samples" / "shop.sql").read_text()
+SHOP = (SHIPPED / "samples" / "shop.sql").read_text()
 RECIPE = """
 [defaults]
 base_url = "{url}"
