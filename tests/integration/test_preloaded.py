@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import Hang
 from tests.preloaded import Preloaded
 from tests.provider import Provider
 from tests.terminal import MIX, environment, preloaded, saved, until
