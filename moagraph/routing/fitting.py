@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
-from moagraph.graphs.compile.layout import ended_by
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.compile.layout import early_end
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
@@ -78,12 +78,12 @@ def rows_from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[ScoredR
     """
     rows = []
     for turn in turns:
-        recipe = from_state(turn["recipe"])
-        has_gate = any(step.settles for layer in recipe.layers for step in layer.aggregate)
+        recipe = recipe_from_state(turn["recipe"])
+        has_gate = any(step.may_end_turn for layer in recipe.layers for step in layer.aggregate)
         if not has_gate or len(recipe.layers) not in (2, len(names)):
             continue
         stages = names if len(names) == len(recipe.layers) else [names[0], names[-1]]
-        ended = ended_by(recipe, turn["steps"])
+        ended = early_end(recipe, turn["steps"])
         last = ended[0] if ended else len(recipe.layers)
         question = question_of(turn)
         rows += [
