@@ -190,7 +190,7 @@ async def test_a_server_without_log_probabilities_is_refused_with_the_reason(
     vllm: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.faults.logprobs", lambda *_: None)
-    with pytest.raises(UsageError, match="gives no log-probabilities"):
+    with pytest.raises(UsageError, match="returns no log-probabilities"):
         await run(tmp_path, f"pairwise-logprobs:{JUDGE}", how=How(at_once=1))
     assert len(asked(vllm)) == 1
     assert len(rows(tmp_path, "answers.jsonl")) == 6
@@ -265,7 +265,7 @@ async def test_mt_bench_holds_two_turns_at_its_temperatures_and_judges_by_its_ow
     ("judge", "told"),
     [
         ("exact", "row 81 has none: give the row a `reference`"),
-        (f"grade:{JUDGE}", "row 111 is judged beside a reference answer, and there is none"),
+        (f"grade:{JUDGE}", "row 111 needs a reference answer, and has none"),
         (f"pairwise:{JUDGE}", "the data set's judge prompts lack 'pair-v2'"),
     ],
 )

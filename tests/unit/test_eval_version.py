@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.judges.asking import ModelJudge, call_of
+from moagraph.evals.judges.model_judge import ModelJudge, build_call
 from moagraph.evals.run.answer_fingerprint import version
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
@@ -152,7 +152,7 @@ def test_a_judge_that_is_a_recipe_is_another_once_that_recipe_changes(tmp_path: 
     file = recipe(tmp_path, SEATS + LAST, "council")
 
     def said() -> Any:
-        return ModelJudge("judge", call_of(f"moa:{file}", 9)).said([("user", "x")])
+        return ModelJudge("judge", build_call(f"moa:{file}", 9)).inputs([("user", "x")])
 
     before = said()
     assert said() == before

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import Case, Verdict
-from moagraph.evals.judges.named import judge
+from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.run.systems import System, system
 from moagraph.nodes.errors import RunError, UsageError
 from moagraph.nodes.state import Json
@@ -55,7 +55,7 @@ class Bench:
 
     def __init__(self, name: str, data: DataSet) -> None:
         """Refuse a judge who needs more than one answer to look at."""
-        self.judge = judge(name, data)
+        self.judge = build_judge(name, data)
         if self.judge.compares:
             raise UsageError(f"`{name}` compares two answers, and here there is one: take another")
         self.items: dict[str, Item] = {str(item.id): item for item in data.items}

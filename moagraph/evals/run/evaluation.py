@@ -9,7 +9,7 @@ from moagraph.evals.dataset import DataSet
 from moagraph.evals.flops import ActiveParameters
 from moagraph.evals.folder import Folder, opened
 from moagraph.evals.judge import Judge
-from moagraph.evals.judges.named import judge
+from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.results import current, where
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.concurrency import Told, Untold
@@ -70,7 +70,7 @@ async def evaluate(
     names = list(dict.fromkeys([*systems, *([baseline] if baseline else [])]))
     if not names:
         raise UsageError("there is no system: name a recipe or a `provider:model`")
-    jury = [judge(name, data, how.judge_max_tokens) for name in judges]
+    jury = [build_judge(name, data, how.judge_max_tokens) for name in judges]
     _check_baseline(jury, baseline, names)
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
@@ -97,7 +97,7 @@ async def judge_again(
     path: Path, data: DataSet, judges: Sequence[str], baseline: str | None, how: How
 ) -> Outcome:
     """Judge the answers that the folder holds."""
-    jury = [judge(name, data, how.judge_max_tokens) for name in judges]
+    jury = [build_judge(name, data, how.judge_max_tokens) for name in judges]
     with opened(path) as folder:
         answers = standing(folder, data)
         names = list(answers)
