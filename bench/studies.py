@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from moagraph.evals.report.blocks import between, number
+from moagraph.evals.report.blocks import format_interval, format_number
 from moagraph.evals.studies import choosers, spearman
 from moagraph.evals.studies.recorded import Question, read_questions
 
@@ -23,7 +23,8 @@ def chosen(
     yield "| way to choose | questions | win rate % | 95 % interval |"
     yield "|---|---|---|---|"
     for one in choosers.study(asked, more):
-        yield f"| {one.name} | {one.n} | {number(one.win_rate, 1)} | {between(one.interval)} |"
+        rate, interval = format_number(one.win_rate, 1), format_interval(one.interval)
+        yield f"| {one.name} | {one.n} | {rate} | {interval} |"
 
 
 def correlated(asked: Sequence[Question]) -> Iterator[str]:
@@ -37,9 +38,9 @@ def correlated(asked: Sequence[Question]) -> Iterator[str]:
         mixed = {True: "yes", False: "no"}[one.target in MIXTURES]
         mixed = "-" if one.partial is None else mixed
         yield (
-            f"| {one.measure} | {one.target} | {mixed} | {number(one.value)} "
-            f"| {between(one.interval, 2)} | {number(one.tau)} | {number(one.partial)} "
-            f"| {between(one.partial_interval, 2)} |"
+            f"| {one.measure} | {one.target} | {mixed} | {format_number(one.value)} "
+            f"| {format_interval(one.interval, 2)} | {format_number(one.tau)} "
+            f"| {format_number(one.partial)} | {format_interval(one.partial_interval, 2)} |"
         )
 
 
