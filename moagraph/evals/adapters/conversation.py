@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict
 from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.run.systems import System, system
 from moagraph.nodes.errors import RunError, UsageError
@@ -60,17 +60,17 @@ class Bench:
             raise UsageError(f"`{name}` compares two answers, and here there is one: take another")
         self.items: dict[str, Item] = {str(item.id): item for item in data.items}
 
-    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[Verdict]:
+    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[JudgeVerdict]:
         """What the judge says of the last answer."""
         item = self.items.get(str(id_))
         if item is None:
             raise UsageError(f"row {id_!r} is not in the data set that the judge knows")
-        case = Case(item, "system", tuple(answers))
+        case = JudgeCase(item, "system", tuple(answers))
         rulings = [await self.judge.rule(trial) for trial in self.judge.trials(case)]
         return [verdict for ruling in rulings for verdict in ruling.verdicts]
 
 
-def mean_of(verdicts: Sequence[Verdict]) -> float | None:
+def mean_of(verdicts: Sequence[JudgeVerdict]) -> float | None:
     """One number: the mean of what could be read; preferences from 0 to 1."""
     said = [one.score if one.score is not None else one.preference for one in verdicts]
     shift = [0.0 if one.score is not None else 1.0 for one in verdicts]

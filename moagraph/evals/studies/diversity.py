@@ -9,7 +9,7 @@ import numpy as np
 from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.results import Results, Row
 from moagraph.evals.similarity import TfIdf, vendi_score
-from moagraph.evals.summary import by_question
+from moagraph.evals.summary import values_by_turn
 from moagraph.nodes.errors import UsageError
 
 FEWEST = 4  # mixtures: two slopes and a constant leave nothing over with three
@@ -72,7 +72,7 @@ def regression(name: str, mixtures: Sequence[Mixture]) -> Regression:
 def mixtures(results: Results, judge: str) -> list[Mixture]:
     """The run's mixtures whose proposers were also judged alone."""
     values = {
-        system: by_question(row for row in results.verdicts if _by(row, system, judge))
+        system: values_by_turn(row for row in results.verdicts if _by(row, system, judge))
         for system in results.systems
     }
     alone = {name: float(np.mean(list(said.values()))) for name, said in values.items() if said}
@@ -80,7 +80,9 @@ def mixtures(results: Results, judge: str) -> list[Mixture]:
     found = []
     for system in results.systems:
         first = [
-            row["layers"][0]["proposals"] for row in results.of(system).values() if row["layers"]
+            row["layers"][0]["proposals"]
+            for row in results.answers_by_turn(system).values()
+            if row["layers"]
         ]
         models = [seat["model"] for row in first[:1] for seat in row]
         if system in alone and len(models) > 1 and all(model in alone for model in models):

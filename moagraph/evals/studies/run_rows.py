@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moagraph.evals.results import Results, Where
+from moagraph.evals.results import Results, TurnKey
 from moagraph.evals.studies.recorded import Question
-from moagraph.evals.summary import NAMES, by_question, ruled
+from moagraph.evals.summary import METRICS, group_verdicts, values_by_turn
 from moagraph.nodes.errors import UsageError
 
 FEWEST = 2  # a choice from one is none
@@ -29,7 +29,7 @@ def judged(results: Results) -> list[Judged]:
         alone = {system for system in values if kinds.get(system) != "recipe"}
         asked = _questions(results, values, alone) if len(alone) >= FEWEST else []
         if asked:
-            found.append(Judged(judge, NAMES.get(method, f"{method}, %"), asked))
+            found.append(Judged(judge, METRICS.get(method, f"{method}, %"), asked))
     if not found:
         raise UsageError(
             f"{results.folder}: no judge ruled on two single models' answers to the same question; "
@@ -38,19 +38,19 @@ def judged(results: Results) -> list[Judged]:
     return found
 
 
-def _values(results: Results) -> dict[tuple[str, str], dict[str, dict[Where, float]]]:
+def _values(results: Results) -> dict[tuple[str, str], dict[str, dict[TurnKey, float]]]:
     """By judge and method each system's values, question by question."""
-    found: dict[tuple[str, str], dict[str, dict[Where, float]]] = defaultdict(dict)
-    for (system, *how), rows in ruled(results).items():
-        found[how[0], how[1]][system] = by_question(rows)
+    found: dict[tuple[str, str], dict[str, dict[TurnKey, float]]] = defaultdict(dict)
+    for (system, *how), rows in group_verdicts(results).items():
+        found[how[0], how[1]][system] = values_by_turn(rows)
     return found
 
 
 def _questions(
-    results: Results, values: Mapping[str, Mapping[Where, float]], alone: set[str]
+    results: Results, values: Mapping[str, Mapping[TurnKey, float]], alone: set[str]
 ) -> list[Question]:
     """Those on which the judge ruled for every system, so that all are compared on the same."""
-    answers = {system: results.of(system) for system in values}
+    answers = {system: results.answers_by_turn(system) for system in values}
     shared = set.intersection(*({*answers[one]} & {*said} for one, said in values.items()))
     found = []
     for place in sorted(shared):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from moagraph.evals.bootstrap import Interval
 from moagraph.evals.results import Results
-from moagraph.evals.summary import Bill, bills, measures
+from moagraph.evals.summary import Bill, compute_bills, compute_measures
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,11 @@ class Line:
 
 def tabulate(results: Results, systems: Sequence[str] = ()) -> list[Line]:
     """A line for each system and judge; `systems` says which, else all."""
-    bill = {one.system: one for one in bills(results)}
+    bill = {one.system: one for one in compute_bills(results)}
     wanted = set(systems or results.systems)
-    found = [one for one in measures(results) if one.system in wanted and one.value is not None]
+    found = [
+        one for one in compute_measures(results) if one.system in wanted and one.value is not None
+    ]
     lines = []
     for one in found:
         value = {
