@@ -8,7 +8,7 @@ import pytest
 from moagraph.evals.folder import told
 from moagraph.evals.formats import alpaca, mt_bench
 from moagraph.evals.json_files import read_rows
-from moagraph.evals.length_control.pairs import pairs_of
+from moagraph.evals.length_control.pairs import parse_pairs
 from moagraph.evals.results import read_results
 from moagraph.evals.summary import compute_bills, compute_gaps, compute_measures
 from moagraph.nodes.errors import UsageError
@@ -126,7 +126,7 @@ def test_outputs_and_annotations_are_what_alpaca_eval_reads(tmp_path: Path) -> N
     assert list(outputs[0]) == ["dataset", "instruction", "output", "generator"]
     said = alpaca.export_annotations(results, "mix", "judge of pairwise")
     alpaca.write_json_rows(tmp_path / "annotations.json", said)
-    pairs = pairs_of(read_rows(tmp_path / "annotations.json", "annotations"), "solo")
+    pairs = parse_pairs(read_rows(tmp_path / "annotations.json", "annotations"), "solo")
     assert [pair.target for pair in pairs.pairs] == [0.5, 1, 1, 1]
     assert (pairs.model, pairs.baseline, pairs.judges) == ("mix", "solo", ("judge of pairwise",))
     with pytest.raises(UsageError, match="compared no answer of 'solo'"):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from moagraph.evals.formats.alpaca import export_annotations
 from moagraph.evals.length_control.constants import Constants
-from moagraph.evals.length_control.pairs import pairs_of
-from moagraph.evals.length_control.score import Score, score
+from moagraph.evals.length_control.pairs import parse_pairs
+from moagraph.evals.length_control.score import Score, score_pairs
 from moagraph.evals.report.blocks import RunReport, Section
 from moagraph.evals.report.comparison import compare_runs, compare_with_best_model
 from moagraph.evals.report.paper_tables import (
@@ -73,7 +73,9 @@ def _win_rates(
             continue
         try:
             rows = export_annotations(run, measure.system, measure.judge)
-            win_rates.append(score(pairs_of(rows, str(run.run.get("baseline"))), constants))
+            win_rates.append(
+                score_pairs(parse_pairs(rows, str(run.run.get("baseline"))), constants)
+            )
         except UsageError:
             continue  # the baseline's answers are not in the folder
     return win_rates
