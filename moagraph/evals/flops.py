@@ -12,7 +12,7 @@ from pathlib import Path
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.address import split
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 TABLE = Path(__file__).with_name("parameters.toml")
 
@@ -66,7 +66,7 @@ def compute_tflops(
         `decode`, `total` and `latency`; None if a model's size or a token count is unknown.
     """
     rows = [[p for p in layer["proposals"]] for layer in layers]
-    rows += [asked(step) for step in steps]
+    rows += [calls_of_record(step) for step in steps]
     counts = [[_call_tflops(record, parameters) for record in row if _ran(record)] for row in rows]
     pairs = [pair for row in counts for pair in row]
     if not pairs or None in pairs:

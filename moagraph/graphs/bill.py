@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from moagraph.nodes.state import asked
+from moagraph.nodes.state import calls_of_record
 
 
 def bill_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Every record of a call in the turn: proposals and steps."""
     proposals = [p for seats in state.get("layers", {}).values() for p in seats.values()]
-    steps = [call for step in state.get("steps", {}).values() for call in asked(step)]
+    steps = [call for step in state.get("steps", {}).values() for call in calls_of_record(step)]
     return [*proposals, *steps]
 
 

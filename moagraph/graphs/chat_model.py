@@ -175,7 +175,7 @@ class ChatMoA(BaseChatModel):
         if named not in self._graphs:
             own = self.recipe if named == self._named() else named
             recipe = load_recipe(own) if isinstance(own, str) else own
-            if recipe.pauses:
+            if recipe.may_pause:
                 raise UsageError(f"`{named}` pauses for a person, which a chat model cannot")
             self._graphs[named] = build(recipe).compile(checkpointer=False)
         return self._graphs[named]

@@ -10,14 +10,14 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.errors import RecipeError, UsageError
-from moagraph.nodes.state import calls
+from moagraph.nodes.state import model_calls
 
 SAMPLING = {"temperature", "top_p", "max_tokens", "seed", "stop"}
 
 _outside: ContextVar[tuple[str, ...]] = ContextVar("outside", default=())
 
 
-def nested(call: Call, name: str, _: Any) -> BaseChatModel:
+def nested_model(call: Call, name: str, _: Any) -> BaseChatModel:
     """The recipe as the model that answers the call."""
     from moagraph.graphs.chat_model import ChatMoA
 
@@ -31,11 +31,11 @@ def check_nested(call: Call) -> None:
     if file in _outside.get():
         raise RecipeError(f"`{call.model}` contains itself: give the seat another model")
     recipe = load_recipe(name)
-    if recipe.pauses:
+    if recipe.may_pause:
         raise UsageError(f"`{call.model}` pauses for a person, which a seat cannot")
     token = _outside.set((*_outside.get(), file))
     try:
-        for said in calls(recipe.resolved()):
+        for said in model_calls(recipe.resolved()):
             told = {key: said[key] for key in said if key in Call.model_fields}
             for inner in (one := Call.model_validate(told), *one.substitutes):
                 check(inner)

@@ -5,12 +5,12 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from moagraph.graphs.recipe.load import HERE, load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed
+from moagraph.graphs.recipe.load import SHIPPED as SHIPPED_RECIPES, load_recipe
+from moagraph.graphs.recipe.schema import Recipe, with_review
 from moagraph.nodes.models.address import split
 from moagraph.nodes.context import Context
 
-SHIPPED = sorted(file.stem for file in HERE.glob("*.toml"))
+SHIPPED = sorted(file.stem for file in SHIPPED_RECIPES.glob("*.toml"))
 
 
 class Mixture(Context):
@@ -82,13 +82,13 @@ def recipe_of(mixture: Mixture) -> Recipe:
     if mixture.aggregator:
         said["layers"][-1]["aggregate"][-1]["model"] = mixture.aggregator
     recipe = Recipe.model_validate(said)
-    return reviewed(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
+    return with_review(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
 
 
 @cache
 def shipped(name: str) -> Recipe:
     """The recipe of that name that ships, whatever lies in the data folder."""
-    return load_recipe(HERE / f"{name}.toml")
+    return load_recipe(SHIPPED_RECIPES / f"{name}.toml")
 
 
 def _own(mixture: Mixture) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from moagraph.graphs.bill import bill_of, cost, usage
-from moagraph.graphs.compile.layout import ended_by
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.compile.layout import early_end
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.nodes.state import Json
 
 
@@ -62,8 +62,8 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
 
 def _end(turn: Json) -> int:
     """The last layer that the turn needed."""
-    recipe = from_state(turn["recipe"])
-    ended = ended_by(recipe, turn["steps"])
+    recipe = recipe_from_state(turn["recipe"])
+    ended = early_end(recipe, turn["steps"])
     return ended[0] if ended else len(recipe.layers)
 
 

@@ -8,7 +8,7 @@ from moagraph.graphs.bill import bill_of as bill_of
 from moagraph.graphs.bill import cost as cost
 from moagraph.graphs.bill import usage as usage
 from moagraph.nodes import node_names
-from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.hooks import restore_originals
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
 Status = Literal["done", "paused", "failed", "stopped", "running"]
@@ -56,7 +56,7 @@ def result(
         thread_id=thread_id,
         recipe=recipe,
         status=status,
-        answer=str(restored(state["messages"][-1]).text) if status == "done" else "",
+        answer=str(restore_originals(state["messages"][-1]).text) if status == "done" else "",
         layers=_layers(state),
         steps=[{"node": node, **step} for node, step in state.get("steps", {}).items()],
         usage=usage(records),

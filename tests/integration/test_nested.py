@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from moagraph import ask
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import HERE, load_recipe
 from tests.provider import Provider
 from tests.terminal import moa
@@ -31,7 +32,7 @@ def test_recipes_in_seats_are_asked_and_billed_once(provider: Provider, folder: 
     provider.reply("small", HIGH)
     came = ask("What is four?", recipe)
     assert came.status == "done"
-    assert came.usage["calls"] == len(provider.calls) == load_recipe(recipe).calls == 4 + 1 + 1
+    assert came.usage["calls"] == len(provider.calls) == max_calls(load_recipe(recipe)) == 4 + 1 + 1
     seats = [p["attempts"] for p in came.layers[0]["proposals"]]
     assert seats == [4, 1]
     sent = sum(len(str(m["content"]).split()) for c in provider.calls for m in c.messages)

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from moagraph.nodes.step_support.selection import named, ranking
+from moagraph.nodes.step_support.selection import parse_best, parse_ranking
 from moagraph.nodes.texts.pairwise import TIE, Match, pairs, strengths, verdict
 
 SEATS = ["01", "02", "03", "04"]
@@ -41,11 +41,11 @@ def test_a_verdict_is_the_last_line_that_says_one(said: str, better: str | None)
     ],
 )
 def test_a_ranking_is_the_last_chain_of_numbers(said: str, order: list[str] | None) -> None:
-    assert named(said, SEATS) == order
+    assert parse_best(said, SEATS) == order
 
 
 def test_who_is_not_named_comes_behind() -> None:
-    assert ranking("3", SEATS) == ["03", "01", "02", "04"]
+    assert parse_ranking("3", SEATS) == ["03", "01", "02", "04"]
 
 
 @pytest.mark.parametrize("size", range(2, 8))

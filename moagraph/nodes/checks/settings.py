@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from moagraph.nodes.errors import MissingExtra
 
@@ -170,3 +170,10 @@ CHECKS: dict[str, type[Check]] = {
 AnyCheck = Annotated[
     ByJson | ByRegex | ByPython | ByTests | BySympy | BySql, Field(discriminator="by")
 ]
+
+_PARSER = TypeAdapter(list[AnyCheck])
+
+
+def parse_checks(settings: Any) -> list[Check]:
+    """Parse the `checks` of a step."""
+    return list(_PARSER.validate_python(settings))

@@ -7,58 +7,67 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from moagraph.nodes.policies.budget import WRITES, carried
+from moagraph.nodes.policies.budget import carried
 from moagraph.nodes.policies.budget import check as check_budget
 from moagraph.nodes.storage import answer_cache
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.context import chosen
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.messages.fence import FENCE
-from moagraph.nodes.knowledge.sources import found
-from moagraph.nodes.privacy.boundary import entered, everywhere
-from moagraph.nodes.state import Json, State, calls, parts, widest
+from moagraph.nodes.hooks import find_privacy_boundary, restore_originals
+from moagraph.nodes.state import Json, State, model_calls, recipe_parts, widest_layer
+from moagraph.nodes.step_support.base import Step
+from moagraph.nodes.step_support.registry import has_property, step_class
 from moagraph.prompts import PromptError, read
 
 
 async def begin(state: State, recipe: Json) -> dict[str, Any]:
     """Check the question, the keys and the engine, empty the layers, keep the resolved recipe."""
-    question(state["messages"])
-    first = [Call.model_validate(_only_call(said)) for said in calls(recipe)]
+    question_of(state["messages"])
+    first = [Call.model_validate(_only_call(said)) for said in model_calls(recipe)]
     asked = [call for one in first for call in (one, *one.substitutes)]
     prompts = await asyncio.to_thread(_checked, asked, recipe)  # it reads the disk
-    await asyncio.gather(*(ready(call, widest(recipe)) for call in asked))
-    resolved = {**as_chosen(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
+    await asyncio.gather(*(ready(call, widest_layer(recipe)) for call in asked))
+    resolved = {**with_context(recipe, chosen()), "prompts": prompts, "salt": secrets.token_hex(16)}
     if recipe.get("cache", answer_cache.wanted()):
         await asyncio.to_thread(answer_cache.ready)
         resolved["cache"] = True
     if "budget" in recipe:
         before = carried(state)
-        said = await asyncio.to_thread(everywhere, state["messages"])
-        await check_budget(resolved, said, before)
+        messages = await asyncio.to_thread(restore_originals, state["messages"])
+        await check_budget(resolved, messages, before)
         resolved["spent"] = asdict(before)
-    resolved |= await asyncio.to_thread(entered, state, recipe)
+    resolved |= await asyncio.to_thread(_vault, state, recipe)
     return {"recipe": Overwrite(resolved), "layers": Overwrite({}), "steps": Overwrite({})}
 
 
 def _checked(asked: list[Call], recipe: Json) -> dict[str, str]:
     for call in asked:
         check(call)
-    for part in parts(recipe):
-        if "source" in part:
-            found(part["source"])
+    for part in recipe_parts(recipe):
+        if "step" in part:
+            step = step_class(part["step"])
+            if step.check_ready is not Step.check_ready:
+                step.model_validate(part).check_ready()
     return _prompts(recipe)
 
 
-def as_chosen(recipe: Json, said: Json) -> Json:
+def _vault(state: State, recipe: Json) -> Json:
+    """Return what the state stores of a recipe whose thread has private details."""
+    boundary = find_privacy_boundary()
+    return boundary.enter(state, recipe) if boundary else {}
+
+
+def with_context(recipe: Json, said: Json) -> Json:
     """The recipe with what writes the answer as the caller of this run wants it."""
     if not said:
         return recipe
     *ahead, last = recipe["layers"]
     layers = [_seated(layer, said) if _may_end(layer) else layer for layer in ahead]
-    writes = [step["step"] in WRITES for step in last["aggregate"]]
+    writes = [has_property(step, "writes_answer") for step in last["aggregate"]]
     if any(writes):
         index = len(writes) - 1 - writes[::-1].index(True)
         steps = [step | (said if i == index else {}) for i, step in enumerate(last["aggregate"])]
@@ -68,7 +77,7 @@ def as_chosen(recipe: Json, said: Json) -> Json:
 
 def _may_end(layer: Json) -> bool:
     """Whether an answer of the layer may already be the turn's."""
-    return any(step["step"] == "gate" for step in layer["aggregate"])
+    return any(has_property(step, "may_end_turn") for step in layer["aggregate"])
 
 
 def _seated(layer: Json, said: Json) -> Json:
@@ -80,9 +89,9 @@ def _seated(layer: Json, said: Json) -> Json:
 
 def _prompts(recipe: Json) -> dict[str, str]:
     try:
-        prompts = {said["prompt"] for said in parts(recipe) if "prompt" in said}
+        prompts = {said["prompt"] for said in recipe_parts(recipe) if "prompt" in said}
         kept = {prompt: read(prompt) for prompt in sorted(prompts)}
-        fenced = any(said.get("fence") for said in parts(recipe))
+        fenced = any(said.get("fence") for said in recipe_parts(recipe))
         return kept | ({FENCE: read(FENCE)} if fenced else {})
     except PromptError as error:
         raise RecipeError(str(error)) from error

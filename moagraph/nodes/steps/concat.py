@@ -11,7 +11,7 @@ class Concat(Step):
 
     step: Literal["concat"] = "concat"
 
-    def nodes(self, seats: int) -> tuple[str, ...]:
+    def node_kinds(self, seats: int) -> tuple[str, ...]:
         """None of its own: the join does it."""
         return ()
 

@@ -13,18 +13,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
-from moagraph.nodes.checks.run import verdict
-from moagraph.nodes.checks.settings import AnyCheck
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.hooks import parse_checks, run_check
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
-from moagraph.nodes.state import Json, Place, State, answers, passed, seats, settings
-from moagraph.nodes.step_support.base import Step
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import Step, Update
 from moagraph.nodes.texts.agreement import Like, agreement
 
 BEST = 10
@@ -46,7 +46,7 @@ def _judges(said: Any) -> Any:
 class Gate(Reading, Step):
     """What an answer has to be, so that no further layer is asked."""
 
-    settles: ClassVar[bool] = True
+    may_end_turn: ClassVar[bool] = True
 
     step: Literal["gate"] = "gate"
     by: Literal["agree", "judge", "verify", "logprob"] = Field(
@@ -65,7 +65,7 @@ class Gate(Reading, Step):
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
     prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
-    checks: list[AnyCheck] = Field(
+    checks: Annotated[list[Any], BeforeValidator(parse_checks)] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )
 
@@ -90,15 +90,15 @@ class Gate(Reading, Step):
         return LEAST[self.by] if self.at_least is None else self.at_least
 
     @property
-    def weighs(self) -> bool:
+    def needs_logprobs(self) -> bool:
         """Only by log-probability."""
         return self.by == "logprob"
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """A judge scores each answer on its own."""
         return seats if self.judges else 0
 
-    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+    def placement_error(self, seats: Sequence[Any], last: bool) -> str | None:
         """A gate saves a layer; and one answer agrees with itself."""
         if last:
             return "a `gate` saves the layers behind it, and this is the last one"
@@ -109,6 +109,23 @@ class Gate(Reading, Step):
         if self.by == "logprob" and silent:
             return f'`by = "logprob"` needs log-probabilities, and `{silent}` gives none'
         return None
+
+    async def run(self, view: NodeView) -> Update:
+        """Score what the layer hands on; a good answer is the turn's, another changes nothing."""
+        if view.layer_skipped:
+            return {}
+        texts = view.answers
+        found = await SCORES[self.by](view, self, texts)
+        settled = found.score is not None and round(found.score, 2) >= self.least
+        if self.by == "verify":
+            settled = settled and bool(found.score)
+        record = {"settled": settled, "score": found.score, "why": found.why, **found.notes}
+        if not settled:
+            return {"steps": {view.spec.name: record}}
+        text = texts[found.seat]
+        update: dict[str, Any] = {"steps": {view.spec.name: {**record, "seat": found.seat, "text": text}}}
+        kind = str(_proposals(view).get(found.seat, {}).get("kind", "ok"))
+        return {**update, "messages": [message_of_text(text, kind)]} if view.spec.ends_turn else update
 
 
 @dataclass(frozen=True)
@@ -121,28 +138,11 @@ class Verdict:
     notes: Json = field(default_factory=dict)
 
 
-async def gate(state: State, place: Place) -> dict[str, Any]:
-    """Score what the layer hands on; a good answer is the turn's, another changes nothing."""
-    if passed(state, place.layer):
-        return {}
-    step = Gate.model_validate(settings(state, place))
-    texts = answers(state, place)
-    found = await SCORES[step.by](state, place, step, texts)
-    settled = found.score is not None and round(found.score, 2) >= step.least
-    if step.by == "verify":
-        settled = settled and bool(found.score)
-    record = {"settled": settled, "score": found.score, "why": found.why, **found.notes}
-    if not settled:
-        return {"steps": {place.node: record}}
-    text = texts[found.seat]
-    update: dict[str, Any] = {"steps": {place.node: {**record, "seat": found.seat, "text": text}}}
-    kind = str(_proposals(state, place).get(found.seat, {}).get("kind", "ok"))
-    return {**update, "messages": [written(text, kind)]} if place.last else update
 
 
-async def _agree(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+async def _agree(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdict:
     """The share of the seats, those that failed among them, that say the same."""
-    failed = [p for p in _proposals(state, place).values() if not p["ok"] and p["attempts"]]
+    failed = [p for p in _proposals(view).values() if not p["ok"] and p["attempts"]]
     asked = len(texts) + len(failed)
     found = agreement(texts, step.like, step.similar)
     if len(found.seats) < 2:
@@ -151,7 +151,7 @@ async def _agree(state: State, place: Place, step: Gate, texts: Mapping[str, str
     return Verdict(found.best, len(found.seats) / asked, why, {"agree": found.seats})
 
 
-async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+async def _judge(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdict:
     """The mean of the judges' scores; one who gives none, twice, is counted and left out."""
     asked = [
         (f"{number}.{seat}", judge, seat)
@@ -160,7 +160,7 @@ async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str
     ]
     told = await asyncio.gather(
         *(
-            decided(state, place, judge, Telling({seat: texts[seat]}, alone=True), score, label)
+            ask_parsed(view, judge, PromptArguments({seat: texts[seat]}, alone=True), score, label)
             for label, judge, seat in asked
         )
     )
@@ -181,9 +181,9 @@ async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str
     return Verdict(best, means[best], f"{means[best]:.3g} of {BEST}{silent}", notes)
 
 
-async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+async def _verify(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdict:
     """The first answer that passes all checks, and the share that does."""
-    asked = question(given(state, place))
+    asked = question_of(conversation_of(view))
     told = await asyncio.gather(*(_failure(step, asked, text) for text in texts.values()))
     bad = {seat: why for seat, why in zip(texts, told, strict=True) if why}
     good = [seat for seat in texts if seat not in bad]
@@ -194,15 +194,15 @@ async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, st
 async def _failure(step: Gate, asked: str, text: str) -> str | None:
     """Why an answer does not hold; a check that breaks has not passed either."""
     for check in step.checks:
-        found = await verdict(check, asked, text)
+        found = await run_check(check, asked, text)
         if found["verdict"] != "passed":
             return f"{check.by}: {found['why']}"
     return None
 
 
-async def _logprob(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
+async def _logprob(view: NodeView, step: Gate, texts: Mapping[str, str]) -> Verdict:
     """The answer whose tokens were likeliest, on average, to the model that gave it."""
-    told = {seat: _proposals(state, place).get(seat, {}).get("logprob") for seat in texts}
+    told = {seat: _proposals(view).get(seat, {}).get("logprob") for seat in texts}
     known = {seat: value for seat, value in told.items() if value is not None}
     if not known:
         why = "no log-probabilities came with the answers"
@@ -212,7 +212,7 @@ async def _logprob(state: State, place: Place, step: Gate, texts: Mapping[str, s
     return Verdict(best, known[best], why, {"scores": known})
 
 
-Scores = Callable[[State, Place, Gate, Mapping[str, str]], Awaitable[Verdict]]
+Scores = Callable[[NodeView, Gate, Mapping[str, str]], Awaitable[Verdict]]
 SCORES: dict[str, Scores] = {
     "agree": _agree,
     "judge": _judge,
@@ -233,5 +233,5 @@ def score(said: str) -> int | None:
     return None
 
 
-def _proposals(state: State, place: Place) -> dict[str, Any]:
-    return dict(seats(state, place.reads[0])) if place.reads else {}
+def _proposals(view: NodeView) -> dict[str, Any]:
+    return dict(view.proposals(view.spec.reads[0])) if view.spec.reads else {}

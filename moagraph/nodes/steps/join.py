@@ -2,26 +2,27 @@
 
 from typing import Any
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.steps.concat import concat
 from moagraph.nodes.errors import QuorumFailed
 from moagraph.nodes.policies.review import review
-from moagraph.nodes.state import Place, Proposal, State, merge_keys, passed, seats, settings
+from moagraph.nodes.state import Proposal, merge_keys
 
 
-async def join(state: State, place: Place) -> dict[str, Any]:
+async def join(view: NodeView) -> dict[str, Any]:
     """Let a person look where the recipe says so, and write which answers are handed on."""
-    layer = settings(state, place)
-    proposals = seats(state, place.layer)
-    changes = review(place.layer, proposals) if layer.get("review") else {}
+    layer = view.settings
+    proposals = view.proposals()
+    changes = review(view.spec.layer, proposals) if layer.get("review") else {}
     proposals = merge_keys(proposals, [changes])
-    if passed(state, place.layer):
-        return {"steps": {place.node: {"kept": [], "passes": place.reads}}}
+    if view.layer_skipped:
+        return {"steps": {view.spec.name: {"kept": [], "passes": view.spec.reads}}}
     kept = concat(proposals)
     quorum = min(layer["quorum"], asked(proposals))
     if len(kept) < quorum:
-        raise QuorumFailed(_too_few(place.layer, proposals, len(kept), quorum))
-    update: dict[str, Any] = {"steps": {place.node: {"kept": kept}}}
-    return {**update, "layers": {str(place.layer): changes}} if changes else update
+        raise QuorumFailed(_too_few(view.spec.layer, proposals, len(kept), quorum))
+    update: dict[str, Any] = {"steps": {view.spec.name: {"kept": kept}}}
+    return {**update, "layers": {str(view.spec.layer): changes}} if changes else update
 
 
 def asked(proposals: dict[str, Proposal]) -> int:

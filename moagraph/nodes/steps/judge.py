@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.base import Update
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import Choosing, handed_on
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import Telling, shown
-from moagraph.nodes.state import Json, Place, State, answers, passed, settings
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.state import Json
 
 LEAST, MOST = 1, 10
 SCORE = re.compile(r"(?<![\d.])(\d{1,2}(?:\.\d+)?)(?![\d.]*\d)(?:\s*/\s*10\b)?")
@@ -37,7 +39,7 @@ def _named(said: Any) -> Any:
     return {"model": said} if isinstance(said, str) else said
 
 
-class Panel(Reading, Choosing):
+class Panel(Reading, SelectionStep):
     """Who judges, what each judge reads at once, and how their scores become one."""
 
     step: Literal["judge"] = "judge"
@@ -63,7 +65,7 @@ class Panel(Reading, Choosing):
     )
     anonymise: bool | None = True
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """How often each judge is asked."""
         return seats if self.reads == "each" else 1
 
@@ -74,30 +76,30 @@ class Panel(Reading, Choosing):
         doubt = pvariance(scores) if self.combine == "careful" else 0.0
         return fmean(scores) - self.caution * doubt
 
+    async def run(self, view: NodeView) -> Update:
+        """Ask all judges at once; an answer that none has scored comes last."""
+        if view.layer_skipped and not view.spec.ends_turn:
+            return {}
+        texts = view.answers
+        if len(texts) == 1:
+            return select_answers(view, list(texts), self.keep, {})
+        ask = _each if self.reads == "each" else _all
+        asked = [ask(view, one, f"judge {n}") for n, one in enumerate(self.judges, 1)]
+        came = await asyncio.gather(*asked)
+        scores = {f"judge {number}": said for number, (said, _) in enumerate(came, 1)}
+        calls = {label: call for _, made in came for label, call in made.items()}
+        record = {"calls": calls, **_verdict(self, texts, scores, calls)}
+        if not record["combined"] and view.spec.ends_turn and self.otherwise == "fail":
+            first = next(iter(calls.values()))
+            why = first["error"] or f"no score in {first['text'][:80]!r}"
+            raise StepFailed(f"`{view.spec.name}` got no score from any judge: {why}", record)
+        if not record["combined"]:
+            record["why"] = "no score could be read: the answers stand as they sit"
+            return select_answers(view, list(texts), len(texts), record)
+        left = [seat for seat in texts if seat not in record["combined"]]
+        return select_answers(view, [*record["combined"], *left], self.keep, record)
 
-async def judge(state: State, place: Place) -> dict[str, Any]:
-    """Ask all judges at once; an answer that none has scored comes last."""
-    if passed(state, place.layer) and not place.last:
-        return {}
-    step = Panel.model_validate(settings(state, place))
-    texts = answers(state, place)
-    if len(texts) == 1:
-        return handed_on(state, place, list(texts), step.keep, {})
-    ask = _each if step.reads == "each" else _all
-    asked = [ask(state, place, one, f"judge {n}") for n, one in enumerate(step.judges, 1)]
-    came = await asyncio.gather(*asked)
-    scores = {f"judge {number}": said for number, (said, _) in enumerate(came, 1)}
-    calls = {label: call for _, made in came for label, call in made.items()}
-    record = {"calls": calls, **_verdict(step, texts, scores, calls)}
-    if not record["combined"] and place.last and step.otherwise == "fail":
-        first = next(iter(calls.values()))
-        why = first["error"] or f"no score in {first['text'][:80]!r}"
-        raise StepFailed(f"`{place.node}` got no score from any judge: {why}", record)
-    if not record["combined"]:
-        record["why"] = "no score could be read: the answers stand as they sit"
-        return handed_on(state, place, list(texts), len(texts), record)
-    left = [seat for seat in texts if seat not in record["combined"]]
-    return handed_on(state, place, [*record["combined"], *left], step.keep, record)
+
 
 
 def _verdict(
@@ -119,20 +121,20 @@ def _verdict(
     }
 
 
-async def _all(state: State, place: Place, one: Judge, label: str) -> tuple[Scores, Json]:
+async def _all(view: NodeView, one: Judge, label: str) -> tuple[Scores, Json]:
     """What the judge gives to all answers in one call."""
-    order = list(shown(state, place))
+    order = list(MessageBuilder(view).references)
     read = partial(scored, order=order)
-    scores, call = await decided(state, place, one, Telling(alone=True), read, label)
+    scores, call = await ask_parsed(view, one, PromptArguments(alone=True), read, label)
     return scores or {}, {label: call}
 
 
-async def _each(state: State, place: Place, one: Judge, label: str) -> tuple[Scores, Json]:
+async def _each(view: NodeView, one: Judge, label: str) -> tuple[Scores, Json]:
     """What the judge gives to each answer, having read no other."""
-    texts = answers(state, place)
+    texts = view.answers
     labels = {seat: f"{label} on {seat}" for seat in texts}
     asked: list[Awaitable[tuple[float | None, Json]]] = [
-        decided(state, place, one, Telling({seat: text}, alone=True), score, labels[seat])
+        ask_parsed(view, one, PromptArguments({seat: text}, alone=True), score, labels[seat])
         for seat, text in texts.items()
     ]
     came = dict(zip(texts, await asyncio.gather(*asked), strict=True))

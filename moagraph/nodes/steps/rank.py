@@ -10,19 +10,21 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.step_support.base import Update
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import Choosing, handed_on, ranking
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers, parse_ranking
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.fence import Reading, shuffled
-from moagraph.nodes.messages.build import Telling, shown
-from moagraph.nodes.state import Json, Place, State, answers, passed, settings
+from moagraph.nodes.messages.fence import Reading, shuffle_seats
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.state import Json
 from moagraph.nodes.texts.pairwise import Match, Pair, pairs, strengths, verdict
 
 Calls = dict[str, Json]
 
 
-class Rank(Call, Reading, Choosing):
+class Rank(Call, Reading, SelectionStep):
     """Which model ranks, and by which prompt."""
 
     ORDERS: ClassVar[int] = 2
@@ -49,7 +51,7 @@ class Rank(Call, Reading, Choosing):
             raise ValueError('`max_calls` bounds `by` "pairs" and "tournament"; a list is one call')
         return self
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One for a list; two for each pair that is compared."""
         if self.by == "list":
             return 1
@@ -61,53 +63,53 @@ class Rank(Call, Reading, Choosing):
         """How many pairs the bound leaves room for."""
         return 10**6 if self.max_calls is None else self.max_calls // self.ORDERS
 
-
-async def rank(state: State, place: Place) -> dict[str, Any]:
-    """Ask the ranker; where it gives no verdict, asked twice, all answers are handed on."""
-    if passed(state, place.layer) and not place.last:
-        return {}
-    step = Rank.model_validate(settings(state, place))
-    texts = answers(state, place)
-    if len(texts) == 1:
-        return handed_on(state, place, list(texts), step.keep, {})
-    ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
-    ranked, record = await ways[step.by](state, place, step)
-    if ranked is None and place.last and step.otherwise == "fail":
-        call = next(iter(record["calls"].values()))
-        why = call["error"] or f"no ranking in {call['text'][:80]!r}"
-        raise StepFailed(f"`{place.node}` got no ranking from `{step.model}`: {why}", record)
-    if ranked is None:
-        record["why"] = "no ranking could be read: the answers stand as they sit"
-        return handed_on(state, place, list(texts), len(texts), record)
-    return handed_on(state, place, ranked, step.keep, {**record, "ranking": ranked})
+    async def run(self, view: NodeView) -> Update:
+        """Ask the ranker; where it gives no verdict, asked twice, all answers are handed on."""
+        if view.layer_skipped and not view.spec.ends_turn:
+            return {}
+        texts = view.answers
+        if len(texts) == 1:
+            return select_answers(view, list(texts), self.keep, {})
+        ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
+        ranked, record = await ways[self.by](view, self)
+        if ranked is None and view.spec.ends_turn and self.otherwise == "fail":
+            call = next(iter(record["calls"].values()))
+            why = call["error"] or f"no ranking in {call['text'][:80]!r}"
+            raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {why}", record)
+        if ranked is None:
+            record["why"] = "no ranking could be read: the answers stand as they sit"
+            return select_answers(view, list(texts), len(texts), record)
+        return select_answers(view, ranked, self.keep, {**record, "ranking": ranked})
 
 
-async def _list(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
-    order = list(shown(state, place))
-    ranked, call = await decided(
-        state, place, step, Telling(alone=True), lambda said: ranking(said, order)
+
+
+async def _list(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
+    order = list(MessageBuilder(view).references)
+    ranked, call = await ask_parsed(
+        view, step, PromptArguments(alone=True), lambda said: parse_ranking(said, order)
     )
     return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
 
 
-async def _pairs(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
+async def _pairs(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
     """Every pair, or as many as there may be, each seat about as often."""
-    seats = list(answers(state, place))
-    mixed = shuffled(seats, state["recipe"]["salt"], place.node)
+    seats = list(view.answers)
+    mixed = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
     chosen = pairs(seats if step.max_calls is None else mixed, step.matches)
-    matches, calls = await _played(state, place, step, chosen)
+    matches, calls = await _played(view, step, chosen)
     return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
 
 
-async def _tournament(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
+async def _tournament(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
     """Two by two, the winners against each other; who comes far stands before who is strong."""
-    seats = list(answers(state, place))
-    left = shuffled(seats, state["recipe"]["salt"], place.node)
+    seats = list(view.answers)
+    left = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
     came, played = dict.fromkeys(seats, 0), list[Match]()
     calls: Calls = {}
     while len(left) > 1 and len(played) < step.matches:
         games = list(zip(left[::2], left[1::2], strict=False))[: step.matches - len(played)]
-        matches, more = await _played(state, place, step, games)
+        matches, more = await _played(view, step, games)
         winners = [_winner(match, seats) for match in matches]
         out = {seat for match in matches for seat in match.pair} - {*winners}
         left = [seat for seat in left if seat not in out]
@@ -123,18 +125,18 @@ def _winner(match: Match, seats: Sequence[str]) -> str:
 
 
 async def _played(
-    state: State, place: Place, step: Rank, games: Sequence[Pair]
+    view: NodeView, step: Rank, games: Sequence[Pair]
 ) -> tuple[list[Match], Calls]:
     """All games at once, each pair in both orders."""
     asked: list[Awaitable[tuple[str | None, Json]]] = []
     labels: list[str] = []
-    texts = answers(state, place)
+    texts = view.answers
     for one, other in games:
         for order in ((one, other), (other, one)):
             both = {seat: texts[seat] for seat in order}
-            telling = Telling(both, alone=True, ordered=True)
+            telling = PromptArguments(both, alone=True, ordered=True)
             labels.append(f"{order[0]} or {order[1]}")
-            asked.append(decided(state, place, step, telling, _reader(order), labels[-1]))
+            asked.append(ask_parsed(view, step, telling, _reader(order), labels[-1]))
     said = await asyncio.gather(*asked)
     verdicts = [value for value, _ in said]
     matches = [

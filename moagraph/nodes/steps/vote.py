@@ -5,13 +5,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.step_support.selection import Choosing, handed_on, weights
-from moagraph.nodes.state import Json, Place, State, answers, passed, settings
+from moagraph.nodes.step_support.base import Update
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.selection import SelectionStep, select_answers, seat_weights
+from moagraph.nodes.state import Json
 from moagraph.nodes.texts.similarity import agreement
 from moagraph.nodes.texts.final_answer import READINGS
 
 
-class Vote(Choosing):
+class Vote(SelectionStep):
     """What makes two answers the same; a seat's `weight` is how many votes it has."""
 
     step: Literal["vote"] = "vote"
@@ -20,20 +22,20 @@ class Vote(Choosing):
         description="Its words, its last number, its letter; or likeness to all others (chrF).",
     )
 
+    async def run(self, view: NodeView) -> Update:
+        """Count; the first seat speaks for all that say the same, and wins where votes are equal."""
+        if view.layer_skipped and not view.spec.ends_turn:
+            return {}
+        texts = view.answers
+        heavy = seat_weights(view, texts)
+        if self.by == "similar":
+            # Comparing every two texts takes time, which others of this process may need.
+            ranked, record = await asyncio.to_thread(_by_likeness, texts, heavy)
+        else:
+            ranked, record = _by_count(texts, heavy, self.by)
+        return select_answers(view, ranked, self.keep, {"by": self.by, **record})
 
-async def vote(state: State, place: Place) -> dict[str, Any]:
-    """Count; the first seat speaks for all that say the same, and wins where votes are equal."""
-    if passed(state, place.layer) and not place.last:
-        return {}
-    step = Vote.model_validate(settings(state, place))
-    texts = answers(state, place)
-    heavy = weights(state, place, texts)
-    if step.by == "similar":
-        # Comparing every two texts takes time, which others of this process may need.
-        ranked, record = await asyncio.to_thread(_by_likeness, texts, heavy)
-    else:
-        ranked, record = _by_count(texts, heavy, step.by)
-    return handed_on(state, place, ranked, step.keep, {"by": step.by, **record})
+
 
 
 def _by_count(texts: dict[str, str], heavy: dict[str, float], by: str) -> tuple[list[str], Json]:

@@ -7,10 +7,10 @@ from math import log, sqrt
 
 from moagraph.nodes.knowledge.search import telling, words
 from moagraph.nodes.texts.sentences import Span, sentences
-from moagraph.nodes.messages.shorten import cut, mark
+from moagraph.nodes.messages.shorten import cut_middle, omission_mark
 
 CENTRAL = 0.2  # how much it counts that others of the text say the same, beside the question
-MARK = len(mark(1_000_000)) + 2  # characters that a sentence on its own may cost
+MARK = len(omission_mark(1_000_000)) + 2  # characters that a sentence on its own may cost
 
 
 def extract(text: str, question: str, most: int) -> str:
@@ -27,7 +27,7 @@ def extract(text: str, question: str, most: int) -> str:
             kept.add(number)
             left -= cost
     if not kept:
-        return cut(text, len(text) - max(most - MARK, 0))
+        return cut_middle(text, len(text) - max(most - MARK, 0))
     return _joined(text, [spans[number] for number in sorted(kept)])
 
 
@@ -74,7 +74,7 @@ def _between(gap: str) -> str:
         return gap
     before, after = gap[: len(gap) - len(gap.lstrip())], gap[len(gap.rstrip()) :]
     edge = "\n" if "\n" in before + after else " "
-    return f"{edge}{mark(len(said))}{edge}"
+    return f"{edge}{omission_mark(len(said))}{edge}"
 
 
 def ends(text: str, most: int = 600) -> tuple[str, str, str]:
