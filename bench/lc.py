@@ -20,14 +20,14 @@ import numpy as np
 
 from moagraph.evals.bootstrap import resample_counts
 from moagraph.evals.length_control.constants import Constants, read_constants
-from moagraph.evals.length_control.win_rate import Judged, length_controlled, refitted
+from moagraph.evals.length_control.win_rate import MatchedPairs, fit_length_control, refit_resamples
 
 TARGET = 0.5
 WIDE = ("FuseChat-Gemma-2-9B-Instruct", "claude-2", "alpaca-7b")
 ANEW = 100
 
 
-def judged(folder: Path, known: Constants) -> dict[str, Judged]:
+def judged(folder: Path, known: Constants) -> dict[str, MatchedPairs]:
     """The recorded judgements, by model."""
     found: dict[str, list[tuple[int, int, float]]] = {}
     with gzip.open(folder / "judgements_32_models.csv.gz", "rt") as file:
@@ -38,7 +38,7 @@ def judged(folder: Path, known: Constants) -> dict[str, Judged]:
     for model, rows in found.items():
         place, length, said = (np.array(column) for column in zip(*rows, strict=True))
         target = np.where(said == 0, 1.5, said) - 1
-        samples[model] = Judged(place, target, known.lengths[place] - length)
+        samples[model] = MatchedPairs(place, target, known.lengths[place] - length)
     return samples
 
 
@@ -51,7 +51,7 @@ def rows(folder: Path) -> Iterator[str]:
     samples = judged(folder, known)
     for model, sample in samples.items():
         began = time.perf_counter()
-        fitted = length_controlled(sample, known)
+        fitted = fit_length_control(sample, known)
         took.append(time.perf_counter() - began)
         if fitted and len(sample.target) == len(known.lengths):
             gaps.append(abs(fitted.win_rate - leaderboard[model]["lc"]))
@@ -68,12 +68,12 @@ def rows(folder: Path) -> Iterator[str]:
         yield _width(model, samples[model], known)
 
 
-def _width(model: str, sample: Judged, known: Constants) -> str:
-    fitted = length_controlled(sample, known)
+def _width(model: str, sample: MatchedPairs, known: Constants) -> str:
+    fitted = fit_length_control(sample, known)
     assert fitted
     counts = resample_counts(len(sample.target))
     began = time.perf_counter()
-    drawn = refitted(sample, known, counts, fitted.strength)
+    drawn = refit_resamples(sample, known, counts, fitted.strength)
     took = time.perf_counter() - began
     anew = [_anew(sample, known, each) for each in counts[:ANEW]]
     return (
@@ -82,9 +82,9 @@ def _width(model: str, sample: Judged, known: Constants) -> str:
     )
 
 
-def _anew(sample: Judged, known: Constants, counts: np.ndarray) -> float:
+def _anew(sample: MatchedPairs, known: Constants, counts: np.ndarray) -> float:
     again = np.arange(len(counts)).repeat(counts.astype(int))
-    fitted = length_controlled(sample.of(again), known)
+    fitted = fit_length_control(sample.subset(again), known)
     assert fitted
     return fitted.win_rate
 

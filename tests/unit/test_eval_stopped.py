@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.concurrency import Untold, each
 from moagraph.evals.run.spending_limit import Purse
@@ -51,12 +51,12 @@ class Quick:
     async def forget(self, key: str) -> None:
         pass
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         return [Trial(case, {})]
 
     async def rule(self, trial: Trial) -> Ruling:
         self.spoke.set()
-        return Ruling([Verdict(score=1.0)])
+        return Ruling([JudgeVerdict(score=1.0)])
 
 
 async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
@@ -83,7 +83,7 @@ async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(
 
 
 async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
-    case, quick = Case(ITEM, "system", ("because",)), Quick()
+    case, quick = JudgeCase(ITEM, "system", ("because",)), Quick()
     await stopped(Judging(ledger, Purse(None, 0), Untold()).run([quick], [case]), quick.spoke)
     assert [row["score"] for row in ledger.rows.values()] == [1.0]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict
 from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.run.systems import System, system
 from moagraph.nodes.errors import RunError, UsageError
@@ -69,17 +69,17 @@ class RowJudge:
             )
         self.items: dict[str, Item] = {str(item.id): item for item in data.items}
 
-    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[Verdict]:
+    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[JudgeVerdict]:
         """Judge the last answer to the row `id_`."""
         item = self.items.get(str(id_))
         if item is None:
             raise UsageError(f"row {id_!r} is not in the judge's data set")
-        case = Case(item, "system", tuple(answers))
+        case = JudgeCase(item, "system", tuple(answers))
         rulings = [await self.judge.rule(trial) for trial in self.judge.trials(case)]
         return [verdict for ruling in rulings for verdict in ruling.verdicts]
 
 
-def mean_value(verdicts: Sequence[Verdict]) -> float | None:
+def mean_value(verdicts: Sequence[JudgeVerdict]) -> float | None:
     """Return the mean of the parsed scores; a preference counts from 0 to 1."""
     scores = [verdict.score for verdict in verdicts if verdict.score is not None]
     preferences = [

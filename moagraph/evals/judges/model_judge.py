@@ -8,7 +8,7 @@ from typing import TypeAlias
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
-from moagraph.evals.judge import NoVerdict, Ruling, Verdict
+from moagraph.evals.judge import JudgeVerdict, NoVerdict, Ruling
 from moagraph.evals.run.answer_fingerprint import behind
 from moagraph.evals.run.single_call import ask_alone
 from moagraph.nodes.errors import UsageError
@@ -18,7 +18,7 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.state import Json
 from moagraph.prompts import render
 
-ParseVerdicts: TypeAlias = Callable[[Reply], list[Verdict]]
+ParseVerdicts: TypeAlias = Callable[[Reply], list[JudgeVerdict]]
 
 
 def build_call(model: str, max_tokens: int, **options: object) -> Call:
@@ -99,7 +99,7 @@ def _was_answered(reply: Reply) -> bool:
     return reply.ok or billed or reply.kind in ("empty", "bad_answer")
 
 
-def _ruling(reply: Reply, verdicts: Sequence[Verdict]) -> Ruling:
+def _ruling(reply: Reply, verdicts: Sequence[JudgeVerdict]) -> Ruling:
     usage = {
         "input_tokens": reply.input_tokens or 0,
         "output_tokens": reply.output_tokens or 0,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from moagraph.evals.dataset import DataSet, Item, digest
 from moagraph.evals.flops import ActiveParameters, compute_tflops
-from moagraph.evals.results import answer_place
+from moagraph.evals.results import answer_slot
 from moagraph.evals.run.answer_fingerprint import version
 from moagraph.evals.run.concurrency import Told, each
 from moagraph.evals.run.spending_limit import Purse, check_prices
@@ -64,7 +64,7 @@ class Answering:
                 await check_prices(whole)
         total = sum(len(job.item.turns) for job in jobs)
         standing = [(job.system, row["key"]) for job in jobs for row in self.standing(job)]
-        self.ledger.renew([key for _, key in standing], answer_place)
+        self.ledger.renew([key for _, key in standing], answer_slot)
         await self._forget(standing)
         self.told.began("answers", total, len(standing))
         await each(jobs, self._converse, self.at_once)

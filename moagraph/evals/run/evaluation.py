@@ -8,9 +8,9 @@ from pathlib import Path
 from moagraph.evals.dataset import DataSet
 from moagraph.evals.flops import ActiveParameters
 from moagraph.evals.folder import Folder, opened
-from moagraph.evals.judge import Judge
+from moagraph.evals.judge import AnswerJudge
 from moagraph.evals.judges.factory import build_judge
-from moagraph.evals.results import current, where
+from moagraph.evals.results import current_answers, turn_key
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.concurrency import Told, Untold
 from moagraph.evals.run.spending_limit import Purse
@@ -118,8 +118,8 @@ def standing(folder: Folder, data: DataSet) -> dict[str, dict[str, list[Json]]]:
     asked = {
         (str(item.id), turn): text for item in data.items for turn, text in enumerate(item.turns, 1)
     }
-    for row in current(folder.run, list(folder.answers.rows.values())):
-        if row.get("status") == "done" and asked.get(where(row)) == row["question"]:
+    for row in current_answers(folder.run, list(folder.answers.rows.values())):
+        if row.get("status") == "done" and asked.get(turn_key(row)) == row["question"]:
             of = turns.setdefault(row["system"], {}).setdefault(str(row["id"]), {})
             of[row["turn"]] = dict(row)
     return {
@@ -154,7 +154,9 @@ def _said(data: DataSet, baseline: str | None, smoke: int | None) -> Json:
     }
 
 
-def _check_baseline(jury: Sequence[Judge], baseline: str | None, names: Sequence[str]) -> None:
+def _check_baseline(
+    jury: Sequence[AnswerJudge], baseline: str | None, names: Sequence[str]
+) -> None:
     for one in jury:
         if one.compares and baseline is None:
             raise UsageError(f"`{one.name}` compares with a baseline: name it with --baseline")

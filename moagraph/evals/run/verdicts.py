@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from langchain_core.messages import convert_to_messages
 
 from moagraph.evals.dataset import Item
-from moagraph.evals.judge import Case, Judge, NoVerdict, Ruling, Trial, Verdict
-from moagraph.evals.results import verdict_place
+from moagraph.evals.judge import AnswerJudge, JudgeCase, JudgeVerdict, NoVerdict, Ruling, Trial
+from moagraph.evals.results import verdict_slot
 from moagraph.evals.run.concurrency import Told, each
 from moagraph.evals.run.spending_limit import Purse, check_prices
 from moagraph.evals.run.store import Ledger
@@ -34,7 +34,7 @@ class Judging:
     wholes: dict[str, Json] = field(default_factory=dict)
     wanted: list[str] = field(default_factory=list)  # the keys of this run's verdicts
 
-    async def run(self, judges: Sequence[Judge], cases: Sequence[Case]) -> None:
+    async def run(self, judges: Sequence[AnswerJudge], cases: Sequence[JudgeCase]) -> None:
         """Ask for all that does not stand yet; all of it is looked at before anybody is asked."""
         trials = [(judge, trial) for judge in judges for trial in self._trials(judge, cases)]
         if self.purse.limit is not None:
@@ -45,19 +45,19 @@ class Judging:
         self.wanted.extend(key for judge, trial in trials for key in trial.keys(judge.name))
         standing = [one for one in trials if self.stands(*one)]
         keys = [key for judge, trial in standing for key in trial.keys(judge.name)]
-        self.ledger.renew(keys, verdict_place)
+        self.ledger.renew(keys, verdict_slot)
         self.told.began("verdicts", len(trials), len(standing))
         await each((one for one in trials if not self.stands(*one)), self._rule, self.at_once)
 
-    def stands(self, judge: Judge, trial: Trial) -> bool:
+    def stands(self, judge: AnswerJudge, trial: Trial) -> bool:
         """Whether all verdicts of the trial are there."""
         return all(key in self.ledger for key in trial.keys(judge.name))
 
-    def _trials(self, judge: Judge, cases: Sequence[Case]) -> Iterator[Trial]:
+    def _trials(self, judge: AnswerJudge, cases: Sequence[JudgeCase]) -> Iterator[Trial]:
         for case in cases:
             if judge.compares and case.system == case.baseline:
                 continue  # nobody is compared with himself
-            if judge.compares and len(case.against) < case.turn:
+            if judge.compares and len(case.baseline_answers) < case.turn:
                 self.unjudged[f"{judge.name}: the baseline has no answer"] += 1
                 continue
             trials = judge.trials(case)
@@ -65,7 +65,7 @@ class Judging:
                 self.unjudged[f"{judge.name}: no verdict is recorded"] += 1
             yield from trials
 
-    async def _rule(self, one: tuple[Judge, Trial]) -> None:
+    async def _rule(self, one: tuple[AnswerJudge, Trial]) -> None:
         judge, trial = one
         whole = self.wholes.get(judge.name)
         most = 2 * (await _expected(whole, trial)).cost_usd if whole else 0.0
@@ -83,7 +83,7 @@ class Judging:
 
 def cases_of(
     items: Sequence[Item], answers: Answers, systems: Sequence[str], baseline: str | None
-) -> list[Case]:
+) -> list[JudgeCase]:
     """Every answered turn of each system, beside the baseline's answers to the same."""
     if baseline is not None and baseline not in answers:
         raise UsageError(f"there are no answers of the baseline {baseline!r}: run it as a system")
@@ -95,15 +95,15 @@ def cases_of(
     ]
 
 
-def _turns(item: Item, answers: Answers, system: str, baseline: str | None) -> Iterator[Case]:
+def _turns(item: Item, answers: Answers, system: str, baseline: str | None) -> Iterator[JudgeCase]:
     rows = answers.get(system, {}).get(str(item.id), [])
     others = answers[baseline].get(str(item.id), []) if baseline else []
     for turn in range(1, len(rows) + 1):
         said, against = ([row["answer"] for row in some[:turn]] for some in (rows, others))
-        yield Case(item, system, tuple(said), baseline, tuple(against))
+        yield JudgeCase(item, system, tuple(said), baseline, tuple(against))
 
 
-def _rows(judge: Judge, trial: Trial, ruling: Ruling) -> list[Json]:
+def _rows(judge: AnswerJudge, trial: Trial, ruling: Ruling) -> list[Json]:
     """A row a verdict; the bill of all stands in the first."""
     free = {"cost_usd": 0.0, "usage": {"input_tokens": 0, "output_tokens": 0, "calls": 0}}
     bill = {"cost_usd": ruling.cost_usd, "usage": ruling.usage}
@@ -114,7 +114,7 @@ def _rows(judge: Judge, trial: Trial, ruling: Ruling) -> list[Json]:
     ]
 
 
-def _row(judge: Judge, trial: Trial, key: str, verdict: Verdict, text: str) -> Json:
+def _row(judge: AnswerJudge, trial: Trial, key: str, verdict: JudgeVerdict, text: str) -> Json:
     case, compared = trial.case, judge.compares or judge.method == "recorded"
     return {
         "key": key,
@@ -126,7 +126,7 @@ def _row(judge: Judge, trial: Trial, key: str, verdict: Verdict, text: str) -> J
         "baseline": case.baseline if compared else None,
         "id": case.item.id,
         "turn": case.turn,
-        "heard": trial.heard,
+        "heard": trial.answers_digest,
         "category": case.item.category,
         "preference": verdict.preference,
         "score": verdict.score,
@@ -138,5 +138,5 @@ def _row(judge: Judge, trial: Trial, key: str, verdict: Verdict, text: str) -> J
 
 async def _expected(whole: Json, trial: Trial) -> Spent:
     """The most that one try is expected to take."""
-    messages = convert_to_messages(list(trial.said["messages"]))
+    messages = convert_to_messages(list(trial.inputs["messages"]))
     return (await estimate(whole, messages)).all  # type: ignore[arg-type]
