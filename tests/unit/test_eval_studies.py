@@ -20,6 +20,7 @@ from moagraph.evals.studies.diversity import (
 from moagraph.evals.studies.rank_correlation import kendall_tau, spearman_correlation
 from moagraph.evals.studies.recorded_questions import Question, read_questions
 from moagraph.evals.studies.system_table import build_system_table
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
@@ -185,7 +186,7 @@ def test_plans_are_recipes_that_can_be_read_from_their_files(tmp_path: Path) -> 
             ]
     six = [f"scripted:{name}" for name in "abcdef"]
     calls = {
-        one.name: one.calls
+        one.name: max_calls(one)
         for one in study_recipes.build_study_recipes("proposers", six, "scripted:z")
     }
     assert calls == {
@@ -193,7 +194,7 @@ def test_plans_are_recipes_that_can_be_read_from_their_files(tmp_path: Path) -> 
         "mixed-6": 7, "single-6": 7,
     }  # fmt: skip
     deep = {
-        one.name: one.calls
+        one.name: max_calls(one)
         for one in study_recipes.build_study_recipes("depths", six, "scripted:z")
     }
     assert deep["layers-3"] == deep["same-calls-3"] == 13
