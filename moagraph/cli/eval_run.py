@@ -17,8 +17,8 @@ from moagraph.cli.stock import stock
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
 from moagraph.evals.folder import RUN, told
-from moagraph.evals.purse import Spent
 from moagraph.evals.sets.open import open_set
+from moagraph.evals.spending_limit import SpendingLimitReached
 from nodes.chat.recorded import VARIABLE
 from nodes.errors import UsageError
 
@@ -112,9 +112,9 @@ def watched(run: Callable[[], Awaitable[T]], progress: Progress) -> T:
         progress.end()
         say(f"moa: stopped; {again}")
         raise
-    except Spent as error:
+    except SpendingLimitReached as error:
         progress.end()
-        raise Spent(f"{error}; {again} with a higher --max-cost-usd") from error
+        raise SpendingLimitReached(f"{error}; {again} with a higher --max-cost-usd") from error
     finally:
         progress.end()
 

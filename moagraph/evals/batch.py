@@ -5,8 +5,8 @@ from pathlib import Path
 from moagraph.evals.answers import Answering
 from moagraph.evals.evaluation import How
 from moagraph.evals.item import DataSet
-from moagraph.evals.purse import Purse
 from moagraph.evals.room import room
+from moagraph.evals.spending_limit import SpendingLimit
 from moagraph.evals.store import Ledger
 from moagraph.evals.systems import system
 from nodes.errors import UsageError
@@ -30,9 +30,9 @@ async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
                 how.told.note(note)
             if how.ready:
                 await how.ready([asked.recipe])
-            purse = Purse(how.max_cost_usd, ledger.spent)
+            spending_limit = SpendingLimit(how.max_cost_usd, ledger.spent)
             answering = Answering(
-                data, ledger, threads, purse, how.told, how.parameters, how.at_once
+                data, ledger, threads, spending_limit, how.told, how.parameters, how.at_once
             )
             await answering.run([asked])
             return sum(len(rows) for _, rows in answering.rows([asked]))

@@ -10,9 +10,9 @@ import pytest
 from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
 from moagraph.evals.flops import parameters_of
 from moagraph.evals.item import digest
-from moagraph.evals.purse import Spent
 from moagraph.evals.room import room
 from moagraph.evals.sets.open import open_set
+from moagraph.evals.spending_limit import SpendingLimitReached
 from nodes.errors import UsageError
 from tests.faults import Always, ContentFilter, Status
 from tests.provider import Call, Provider
@@ -322,7 +322,7 @@ async def test_a_recipe_that_judges_is_priced_by_its_seats(vllm: Provider, tmp_p
     vllm.reply("judge", "[[7]]")
     names = [f"grade:moa:{tmp_path / 'priced.toml'}"]
     said: dict[str, Any] = {"systems": ["scripted:a"], "baseline": None}
-    with pytest.raises(Spent, match=r"the next answer may cost \$6.1440"):
+    with pytest.raises(SpendingLimitReached, match=r"the next answer may cost \$6.1440"):
         await run(tmp_path, *names, **said, how=How(max_cost_usd=6))
     came = await run(tmp_path, *names, **said, how=How(max_cost_usd=7))
     assert (came.verdicts, came.unparsed) == (3, 0)
