@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import openai
 
-from nodes.chat.local import endpoint
+from moagraph.nodes.models.local.engine import endpoint
 
 THEIRS = {"GOMP_SPINCOUNT": "300000"}
 COUNT = "while True: pass"

@@ -18,10 +18,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from bench.layers import LATENCY, WAVES, question, recipe, timed
 from bench.provided import provided
-from graphs.build import build
-from moagraph.keep.packed import Packed
-from moagraph.keep.postgres import opened as opened_postgres
-from moagraph.keep.sqlite import opened as opened_sqlite
+from moagraph.graphs.compile.build import build
+from moagraph.threads.savers.packed import Packed
+from moagraph.threads.savers.postgres import opened as opened_postgres
+from moagraph.threads.savers.sqlite import opened as opened_sqlite
 from tests.postgres import served
 
 TARGET = {"SQLite": 1.15}

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphs.names import slug
-from graphs.recipe import Recipe
+from moagraph.api.ask import aask
 from moagraph.evals.studies.choosers import Chooser, Chosen, study
 from moagraph.evals.studies.recorded import Question, read_questions
-from moagraph.result import Result
-from moagraph.turn import aask
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.node_names import slug
+from moagraph.threads.result import Result
 from tests.provider import Provider
 from tests.recorded import FOLDER
 

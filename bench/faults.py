@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphs.recipe import Recipe
-from moagraph.result import Result
-from moagraph.turn import aask
+from moagraph.api.ask import aask
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.result import Result
 from tests.faults import (
     Always,
     ContentFilter,

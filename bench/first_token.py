@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.layers import recipe
-from moagraph.turn import aask
-from moagraph.watch import Unwatched
+from moagraph.api.ask import aask
+from moagraph.threads.events import Unwatched
 from tests.provider import Provider
 
 LATENCY = 0.2

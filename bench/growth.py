@@ -17,11 +17,11 @@ from typing import Any
 
 import psycopg
 
-from graphs.recipe import Recipe
 from moagraph import aask, areplay
-from moagraph.keep.packed import Packed
-from moagraph.keep.postgres import opened as opened_postgres
-from moagraph.keep.sqlite import opened as opened_sqlite
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.savers.packed import Packed
+from moagraph.threads.savers.postgres import opened as opened_postgres
+from moagraph.threads.savers.sqlite import opened as opened_sqlite
 from tests.postgres import served
 from tests.provider import Call, Provider
 

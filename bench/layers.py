@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from bench.provided import provided
-from graphs.build import build
-from graphs.recipe import Recipe
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
 
 LATENCY = 0.2
 WAVES = 3

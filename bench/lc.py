@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from moagraph.evals.bootstrap import resamples
-from moagraph.evals.constants import Constants, read_constants
-from moagraph.evals.lc import Judged, length_controlled, refitted
+from moagraph.evals.length_control.constants import Constants, read_constants
+from moagraph.evals.length_control.win_rate import Judged, length_controlled, refitted
 
 TARGET = 0.5
 WIDE = ("FuseChat-Gemma-2-9B-Instruct", "claude-2", "alpaca-7b")

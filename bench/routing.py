@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nodes.learned import features, fitted
-from nodes.texts.likeness import likeness
+from moagraph.nodes.step_support.learned_route import features, fitted
+from moagraph.nodes.texts.similarity import likeness
 
 SHARES = (0, 20, 40, 60, 80, 100)
 FOLDS, RESAMPLES, SEED = 5, 1000, 0

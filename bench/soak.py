@@ -20,10 +20,10 @@ from pathlib import Path
 from langgraph.checkpoint.memory import InMemorySaver
 
 from bench.flaky import Flaky
-from graphs.recipe import Recipe
-from moagraph.again import aretry
-from moagraph.result import Result
-from moagraph.turn import aask
+from moagraph.api.ask import aask
+from moagraph.api.resume import aretry
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.result import Result
 from tests.faults import (
     ContentFilter,
     Cut,

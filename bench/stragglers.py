@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.flaky import Flaky
-from graphs.build import build
-from graphs.recipe import Recipe
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
 from tests.faults import Fault, Slow
 
 LATENCY = 0.2

@@ -7,15 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphs.build import build
-    from graphs.chat_model import ChatMoA
-    from graphs.load import load_recipe
-    from graphs.recipe import Recipe
-    from moagraph.again import areplay, aresume, aretry, replay, resume, retry
-    from moagraph.result import Result
-    from moagraph.threads import open_threads
-    from moagraph.turn import aask, ask
-    from nodes.errors import (
+    from moagraph.api.ask import aask, ask
+    from moagraph.api.resume import areplay, aresume, aretry, replay, resume, retry
+    from moagraph.graphs.chat_model import ChatMoA
+    from moagraph.graphs.compile.build import build
+    from moagraph.graphs.recipe.load import load_recipe
+    from moagraph.graphs.recipe.schema import Recipe
+    from moagraph.nodes.errors import (
         EngineError,
         MissingExtra,
         MissingKey,
@@ -30,24 +28,26 @@ if TYPE_CHECKING:
         UnknownName,
         UsageError,
     )
-    from nodes.review import Review
+    from moagraph.nodes.policies.review import Review
+    from moagraph.threads.open import open_threads
+    from moagraph.threads.result import Result
 
 _HOMES = {
-    "ChatMoA": "graphs.chat_model",
-    "build": "graphs.build",
-    "load_recipe": "graphs.load",
-    "Recipe": "graphs.recipe",
-    "Result": "moagraph.result",
-    "Review": "nodes.review",
-    "aask": "moagraph.turn",
-    "ask": "moagraph.turn",
-    "areplay": "moagraph.again",
-    "aresume": "moagraph.again",
-    "aretry": "moagraph.again",
-    "open_threads": "moagraph.threads",
-    "replay": "moagraph.again",
-    "resume": "moagraph.again",
-    "retry": "moagraph.again",
+    "ChatMoA": "moagraph.graphs.chat_model",
+    "build": "moagraph.graphs.compile.build",
+    "load_recipe": "moagraph.graphs.recipe.load",
+    "Recipe": "moagraph.graphs.recipe.schema",
+    "Result": "moagraph.threads.result",
+    "Review": "moagraph.nodes.policies.review",
+    "aask": "moagraph.api.ask",
+    "ask": "moagraph.api.ask",
+    "areplay": "moagraph.api.resume",
+    "aresume": "moagraph.api.resume",
+    "aretry": "moagraph.api.resume",
+    "open_threads": "moagraph.threads.open",
+    "replay": "moagraph.api.resume",
+    "resume": "moagraph.api.resume",
+    "retry": "moagraph.api.resume",
 }
 
 __all__ = [
@@ -86,6 +86,6 @@ def __getattr__(name: str) -> Any:
     """Load a public name where it is first used, so that importing moagraph costs nothing."""
     if name not in __all__:
         raise AttributeError(f"module 'moagraph' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "nodes.errors")), name)
+    value = getattr(import_module(_HOMES.get(name, "moagraph.nodes.errors")), name)
     globals()[name] = value
     return value

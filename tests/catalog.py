@@ -13,15 +13,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from graphs.build import build
-from graphs.kinds import KINDS
-from graphs.mixture import SHIPPED, shipped
-from graphs.recipe import Layer, Recipe
-from nodes.budget import Amounts
-from nodes.chat.call import Call, Limits
-from nodes.checks.settings import CHECKS, Check
-from nodes.fence import Reading
-from nodes.propose import Seat
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Layer, Recipe
+from moagraph.graphs.studio_form import SHIPPED, shipped
+from moagraph.nodes.checks.settings import CHECKS, Check
+from moagraph.nodes.messages.fence import Reading
+from moagraph.nodes.models.call import Call, Limits
+from moagraph.nodes.policies.budget import Amounts
+from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.steps.propose import Seat
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "recipes.md"
@@ -120,7 +120,7 @@ def _models(models: list[str]) -> str:
 def _graph(variable: str, about: str) -> dict[str, str]:
     # The Dockerfile that the server's own tool writes breaks at a straight apostrophe.
     told = about.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
-    return {"path": f"./graphs/studio.py:{variable}", "description": told}
+    return {"path": f"./moagraph/graphs/studio.py:{variable}", "description": told}
 
 
 if __name__ == "__main__":

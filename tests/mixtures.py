@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from graphs.build import build
-from graphs.recipe import Recipe
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
 
 AGGREGATOR = "openai:agg"
 

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from graphs.build import build
-from graphs.load import load_recipe
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

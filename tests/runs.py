@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 
-from graphs.recipe import Recipe
-from moagraph.history import READER, compiled, config_of
-from moagraph.keep.postgres import PostgresThreads
-from moagraph.keep.sqlite import SqliteThreads
-from moagraph.threads import Threads
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.history import READER, compiled, config_of
+from moagraph.threads.open import Threads
+from moagraph.threads.savers.postgres import PostgresThreads
+from moagraph.threads.savers.sqlite import SqliteThreads
 from tests.mixtures import mixture
 from tests.provider import Provider
 

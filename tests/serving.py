@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import openai
 
+from moagraph.server.api_keys import Keys
 from moagraph.server.app import Settings
-from moagraph.server.keys import Keys
 from moagraph.server.serve import server
 
 HI: Any = [{"role": "user", "content": "hi"}]

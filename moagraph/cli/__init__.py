@@ -3,8 +3,8 @@
 import os
 import sys
 
-from moagraph.cli.screen import fail
-from nodes.errors import MoaError
+from moagraph.cli.render.output import fail
+from moagraph.nodes.errors import MoaError
 
 
 def main() -> None:

@@ -6,23 +6,24 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from graphs.load import load_recipe
-from moagraph.again import areplay, aresume, aretry
-from moagraph.choose import choose
-from moagraph.cli.display import Display, watcher
-from moagraph.cli.prepare import prepare
+from moagraph.api.ask import aask, new_thread
+from moagraph.api.default_recipe import choose
+from moagraph.api.estimate import estimated
+from moagraph.api.resume import areplay, aresume, aretry
+from moagraph.cli.preflight import prepare
+from moagraph.cli.render.live import Display, watcher
+from moagraph.cli.render.output import out, say
+from moagraph.cli.render.text import verdict
 from moagraph.cli.review import ANSWER, decide
-from moagraph.cli.screen import clean, out, say
-from moagraph.cli.told import verdict
-from moagraph.estimate import estimated
-from moagraph.forks import seat_of
-from moagraph.history import Thread, opened
-from moagraph.result import Result
-from moagraph.threads import Threads, open_threads
-from moagraph.turn import aask, new_thread
-from nodes.conversation import checked
-from nodes.errors import UsageError
-from nodes.review import Review
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.messages.compose import checked
+from moagraph.nodes.policies.review import Review
+from moagraph.nodes.texts.printable import clean
+from moagraph.threads.forks import seat_of
+from moagraph.threads.history import Thread, opened
+from moagraph.threads.open import Threads, open_threads
+from moagraph.threads.result import Result
 
 Run = Callable[[Threads, Display], Awaitable[Result]]
 

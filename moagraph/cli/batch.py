@@ -6,16 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from moagraph.cli.ask import pick
+from moagraph.cli.batch_preflight import stock
 from moagraph.cli.eval_run import watched
-from moagraph.cli.progress import Progress
-from moagraph.cli.rows import counted
-from moagraph.cli.screen import say
-from moagraph.cli.stock import stock
-from moagraph.evals.batch import batch as answered
-from moagraph.evals.evaluation import How
-from moagraph.evals.item import DataSet
+from moagraph.cli.render.output import say
+from moagraph.cli.render.progress import Progress
+from moagraph.cli.render.rows import counted
+from moagraph.evals.dataset import DataSet
+from moagraph.evals.run.batch import batch as answered
+from moagraph.evals.run.evaluation import How
 from moagraph.evals.sets.open import open_set
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 
 def batch(

@@ -2,14 +2,14 @@
 
 import json
 
-from moagraph.cli.screen import out, say
-from nodes.chat import cache
-from nodes.folder import data_folder
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.storage import answer_cache
+from moagraph.nodes.storage.data_dir import data_folder
 
 
 def told(as_json: bool) -> None:
     """How many answers are kept, their bytes, and where."""
-    answers, size = cache.size()
+    answers, size = answer_cache.size()
     file = str(data_folder() / "cache.sqlite")
     if as_json:
         out(json.dumps({"file": file, "answers": answers, "bytes": size}))
@@ -19,4 +19,4 @@ def told(as_json: bool) -> None:
 
 def clear() -> None:
     """Forget every answer."""
-    say(f"moa: {cache.clear()} answers forgotten")
+    say(f"moa: {answer_cache.clear()} answers forgotten")

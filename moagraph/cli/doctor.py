@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass
 
 import httpx
 
-from graphs.load import load_recipe
-from moagraph.choose import choose
-from moagraph.cli.prepare import asked
-from moagraph.cli.screen import out, say
-from nodes.chat.address import split
-from nodes.chat.call import Call
-from nodes.chat.providers import PACKAGES, PROVIDERS, address, check, secret
-from nodes.errors import MoaError
-from nodes.folder import data_folder
+from moagraph.api.default_recipe import choose
+from moagraph.cli.preflight import asked
+from moagraph.cli.render.output import out, say
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.errors import MoaError
+from moagraph.nodes.models.address import split
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.providers import PACKAGES, PROVIDERS, address, check, secret
+from moagraph.nodes.storage.data_dir import data_folder
 
 HOSTED = {"together": "https://api.together.xyz/v1", "openai": "https://api.openai.com/v1"}
 
@@ -115,7 +115,7 @@ def _model(call: Call, served: dict[tuple[str | None, str | None], set[str] | st
 def _unasked(model: str, provider: str) -> Check:
     if provider != "local":
         return Check(model, True, "needs no server" if provider == "scripted" else "not asked")
-    from nodes.chat.local import available
+    from moagraph.nodes.models.local.engine import available
 
     problem = available(split(model)[1])
     return Check(model, problem is None, problem or "can be loaded")

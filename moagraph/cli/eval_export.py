@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moagraph.cli.eval_score import needed
-from moagraph.cli.screen import one_line, say
-from nodes.errors import StorageError, UsageError
+from moagraph.cli.render.output import say
+from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.texts.printable import one_line
 
 if TYPE_CHECKING:
     from moagraph.evals.results import Results

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from moagraph.cli.eval_score import constants_of, needed
-from moagraph.cli.screen import one_line, out, say
-from nodes.errors import StorageError, UsageError
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.texts.printable import one_line
 
 
 def report(

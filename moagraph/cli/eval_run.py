@@ -10,17 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from moagraph.cli.progress import Progress
-from moagraph.cli.rows import counted
-from moagraph.cli.screen import one_line, out, say
-from moagraph.cli.stock import stock
-from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
+from moagraph.cli.batch_preflight import stock
+from moagraph.cli.render.output import out, say
+from moagraph.cli.render.progress import Progress
+from moagraph.cli.render.rows import counted
 from moagraph.evals.flops import parameters_of
 from moagraph.evals.folder import RUN, told
+from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.sets.open import open_set
-from moagraph.evals.spending_limit import SpendingLimitReached
-from nodes.chat.recorded import VARIABLE
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models.recorded import VARIABLE
+from moagraph.nodes.texts.printable import one_line
 
 T = TypeVar("T")
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moagraph.cli.screen import one_line, out, say
-from nodes.errors import MissingExtra
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.texts.printable import one_line
 
 if TYPE_CHECKING:
-    from moagraph.evals.constants import Constants
-    from moagraph.evals.pairs import Pairs
-    from moagraph.evals.score import Difference, Rate, Score
+    from moagraph.evals.length_control.constants import Constants
+    from moagraph.evals.length_control.pairs import Pairs
+    from moagraph.evals.length_control.score import Difference, Rate, Score
 
 
 def needed(*modules: str) -> None:
@@ -32,8 +33,8 @@ def score(
 ) -> None:
     """Print the score; what had to be said of the rows goes to standard error."""
     needed("numpy")
-    from moagraph.evals.score import difference
-    from moagraph.evals.score import score as scored
+    from moagraph.evals.length_control.score import difference
+    from moagraph.evals.length_control.score import score as scored
 
     known = constants_of(constants)
     expected = known.baseline if known else None
@@ -64,9 +65,9 @@ def _notes(pairs: "Pairs", other: "Pairs", file: str) -> Iterator[str]:
 
 
 def _pairs(file: Path, expected: str | None, model: str | None, baseline: str | None) -> "Pairs":
-    from moagraph.evals.files import read_rows
-    from moagraph.evals.pairs import pairs_of
-    from nodes.errors import UsageError
+    from moagraph.evals.json_files import read_rows
+    from moagraph.evals.length_control.pairs import pairs_of
+    from moagraph.nodes.errors import UsageError
 
     try:
         return pairs_of(read_rows(file, "annotations"), expected, model, baseline)
@@ -80,10 +81,10 @@ def constants_of(said: str | None) -> "Constants | None":
     if said is None:
         return None
     if said == "hub":
-        from moagraph.evals.hub import fetch_constants
+        from moagraph.evals.length_control.hub import fetch_constants
 
         return fetch_constants()
-    from moagraph.evals.constants import read_constants
+    from moagraph.evals.length_control.constants import read_constants
 
     return read_constants(Path(said))
 

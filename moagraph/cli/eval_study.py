@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moagraph.cli.eval_score import needed
-from moagraph.cli.screen import one_line, out, say
-from nodes.errors import StorageError, UsageError
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.texts.printable import one_line
 
 if TYPE_CHECKING:
     from moagraph.evals.bootstrap import Interval
     from moagraph.evals.results import Results
-    from moagraph.evals.studies.ran import Judged
+    from moagraph.evals.studies.run_rows import Judged
 
 CHOICES = ("spearman", "choosers")
 RUN = ("proposers", "roles", "depths")
@@ -93,8 +94,8 @@ Table = tuple[list[dict[str, Any]], list[str]]
 
 def _questions(name: str, asked: Asked) -> "list[Judged]":
     """What is studied, by judge."""
-    from moagraph.evals.studies.ran import Judged, judged
     from moagraph.evals.studies.recorded import read_questions
+    from moagraph.evals.studies.run_rows import Judged, judged
 
     if asked.data is not None:
         return [Judged("", "win rate, %", read_questions(asked.data))]
@@ -161,7 +162,7 @@ def _head(told: "Judged") -> list[str]:
 
 
 def _diversity(run: Path | None) -> Table:
-    from moagraph.evals.facts import facts
+    from moagraph.evals.published import facts
     from moagraph.evals.studies.diversity import mixtures, published, regression
 
     found = published(facts()["selfmoa_table4_regression"]["rows"])

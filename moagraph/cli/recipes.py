@@ -5,20 +5,20 @@ import json
 import sys
 from collections.abc import Sequence
 
-from graphs import names
-from graphs.build import build
-from graphs.kinds import Step
-from graphs.load import load_recipe, recipe_names
-from graphs.recipe import Recipe
-from moagraph.choose import choose
-from moagraph.cli.rows import counted
-from moagraph.cli.screen import out, say
-from moagraph.kept import kept_turns
-from moagraph.stages import runs
-from moagraph.threads import Threads, open_threads
-from nodes.chat.call import Sampling
-from nodes.errors import MissingExtra, RecipeError, UsageError
-from nodes.state import Json
+from moagraph.api.default_recipe import choose
+from moagraph.cli.render.output import out, say
+from moagraph.cli.render.rows import counted
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe, recipe_names
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes import node_names
+from moagraph.nodes.errors import MissingExtra, RecipeError, UsageError
+from moagraph.nodes.models.call import Sampling
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.registry import Step
+from moagraph.threads.answered_turns import kept_turns
+from moagraph.threads.gate_savings import runs
+from moagraph.threads.open import Threads, open_threads
 
 
 def listing(as_json: bool) -> None:
@@ -43,7 +43,7 @@ def show(name: str, as_json: bool) -> None:
     _steps("ahead of the layers", recipe.before)
     for number, layer in enumerate(recipe.layers, 1):
         out(f"layer {number}: {len(layer.proposers)} seats, quorum {layer.quorum}")
-        for seat, _, said in names.seats(number, layer.proposers):
+        for seat, _, said in node_names.seats(number, layer.proposers):
             out(f"  {number}.{seat} {said.model}{_settings(said.model_dump())}")
         _steps("", layer.aggregate)
     _steps("behind the layers", recipe.after)

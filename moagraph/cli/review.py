@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from moagraph.cli.screen import clean, say
-from nodes.review import Review
+from moagraph.cli.render.output import say
+from moagraph.nodes.policies.review import Review
+from moagraph.nodes.texts.printable import clean
 
 HELP = "enter goes on; e SEAT TEXT edits, d SEAT drops, p SEAT pins, a TEXT adds, q stops the run"
 

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from graphs.load import load_recipe
-from moagraph.cli.screen import out, say
-from moagraph.fitting import Row, from_file, from_turns, learn, names_of
-from moagraph.kept import kept_turns
-from moagraph.threads import open_threads
-from nodes.learned import keep
+from moagraph.cli.render.output import out, say
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.step_support.learned_route import keep
+from moagraph.routing.fitting import Row, from_file, from_turns, learn, names_of
+from moagraph.threads.answered_turns import kept_turns
+from moagraph.threads.open import open_threads
 
 
 def fit(name: str, files: Sequence[str], as_json: bool) -> None:

@@ -3,8 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from moagraph.cli.screen import say
-from nodes.errors import MissingExtra
+from moagraph.cli.render.output import say
+from moagraph.nodes.errors import MissingExtra
 
 
 def serve(
@@ -14,8 +14,8 @@ def serve(
     for needed in ("starlette", "uvicorn"):
         if importlib.util.find_spec(needed) is None:
             raise MissingExtra("`moa serve` needs `pip install 'moagraph[serve]'`")
+    from moagraph.server.api_keys import read_keys
     from moagraph.server.app import Settings
-    from moagraph.server.keys import read_keys
     from moagraph.server.serve import serve as listen
 
     settings = Settings(read_keys(api_keys), running, waiting, body_mb * 2**20)

@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from moagraph.cli.page import page
-from moagraph.cli.screen import clean, out, say
-from moagraph.cli.told import difference_told, fork_told, turn_told
-from moagraph.difference import Difference, difference
-from moagraph.shown import every_fork, shown
-from moagraph.threads import Threads, open_threads
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.cli.render.html import page
+from moagraph.cli.render.output import out, say
+from moagraph.cli.render.text import difference_told, fork_told, turn_told
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
+from moagraph.nodes.texts.printable import clean
+from moagraph.threads.diff import Difference, difference
+from moagraph.threads.open import Threads, open_threads
+from moagraph.threads.turn_view import every_fork, shown
 
 T = TypeVar("T")
 

@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from moagraph.archive import export_thread, import_thread, unknown
-from moagraph.cli.screen import clean, out, say
-from moagraph.history import config_of
-from moagraph.overview import Row, overview
-from moagraph.prune import Pruned, delete, sweep
-from moagraph.threads import open_threads
-from nodes.errors import UsageError
-from nodes.seal import sealing_key
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.storage.encryption import sealing_key
+from moagraph.nodes.texts.printable import clean
+from moagraph.threads.archive import export_thread, import_thread, unknown
+from moagraph.threads.history import config_of
+from moagraph.threads.listing import Row, overview
+from moagraph.threads.open import open_threads
+from moagraph.threads.prune import Pruned, delete, sweep
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 

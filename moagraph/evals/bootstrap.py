@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from moagraph.evals.logistic import Array
+from moagraph.evals.length_control.logistic import Array
 
 TIMES = 1000
 AT_ONCE = 2_000_000  # draws in memory

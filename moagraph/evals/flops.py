@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from nodes.chat.address import split
-from nodes.errors import UsageError
-from nodes.state import Json, asked
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models.address import split
+from moagraph.nodes.state import Json, asked
 
 TABLE = Path(__file__).with_name("parameters.toml")
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from moagraph.evals.files import write_text
+from moagraph.evals.json_files import write_text
 from moagraph.evals.results import check_run
-from moagraph.evals.room import room
+from moagraph.evals.run.store import Ledger
+from moagraph.evals.run.workspace import room
 from moagraph.evals.sets.reading import strict
-from moagraph.evals.store import Ledger
-from moagraph.threads import Threads
-from nodes.errors import StorageError, UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.state import Json
+from moagraph.threads.open import Threads
 
 RUN, ANSWERS, VERDICTS = "run.json", "answers.jsonl", "verdicts.jsonl"
 

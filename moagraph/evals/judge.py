@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from moagraph.evals.item import Item, digest, heard
-from nodes.errors import RunError
-from nodes.state import Json
+from moagraph.evals.dataset import Item, digest, heard
+from moagraph.nodes.errors import RunError
+from moagraph.nodes.state import Json
 
 Order = Literal["ab", "ba"]  # which answer is shown first: "ab" the system's, "ba" the baseline's
 

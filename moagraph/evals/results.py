@@ -8,9 +8,9 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
-from moagraph.evals.files import read_json
-from moagraph.evals.item import heard
-from nodes.errors import UsageError
+from moagraph.evals.dataset import heard
+from moagraph.evals.json_files import read_json
+from moagraph.nodes.errors import UsageError
 
 Row = Mapping[str, Any]
 Where = tuple[str, int]  # a question's id and the turn

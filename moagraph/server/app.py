@@ -11,20 +11,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from moagraph.history import ASKED, config_of
-from moagraph.server.asked import read_response
-from moagraph.server.catalogue import PREFIX, Catalogue, Model
-from moagraph.server.completions import Shape
-from moagraph.server.drive import End, Event, Turn, drive
-from moagraph.server.errors import UNFORESEEN, ApiError, told
-from moagraph.server.kept import continued, held, thread_of
-from moagraph.server.keys import Keys, read_keys
+from moagraph.nodes.errors import MoaError
+from moagraph.server.api_keys import Keys, read_keys
+from moagraph.server.chat.request import ChatRequest, read
+from moagraph.server.chat.response import Shape
+from moagraph.server.client_threads import continued, held, thread_of
 from moagraph.server.limits import Gate, json_body
+from moagraph.server.model_list import PREFIX, Catalogue, Model
 from moagraph.server.openapi import document
-from moagraph.server.request import ChatRequest, read
-from moagraph.server.responses import Told
+from moagraph.server.protocol_errors import UNFORESEEN, ApiError, told
+from moagraph.server.responses.request import read_response
+from moagraph.server.responses.response import Told
+from moagraph.server.run_stream import End, Event, Turn, drive
 from moagraph.server.stream import Gone, Streamed, unless_gone
-from nodes.errors import MoaError
+from moagraph.threads.history import ASKED, config_of
 
 
 @dataclass(frozen=True)

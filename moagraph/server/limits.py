@@ -5,7 +5,7 @@ from types import TracebackType
 
 from starlette.requests import Request
 
-from moagraph.server.errors import ApiError
+from moagraph.server.protocol_errors import ApiError
 
 RETRY_AFTER = 5
 # What is read and thrown away of a body that is too large, so that its sender hears of it.

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from moagraph.server.asked import ResponseRequest
-from moagraph.server.request import ChatRequest
-from nodes.state import Json
+from moagraph.nodes.state import Json
+from moagraph.server.chat.request import ChatRequest
+from moagraph.server.responses.request import ResponseRequest
 
 AT = "#/components/schemas/"
 TEXT = {"type": "string"}

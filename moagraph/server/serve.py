@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import uvicorn
 
+from moagraph.nodes.errors import UsageError
+from moagraph.server.api_keys import VARIABLE, is_local
 from moagraph.server.app import Settings, create_app
-from moagraph.server.keys import VARIABLE, is_local
-from moagraph.server.wire import HEADERS_MOST, Wire
-from nodes.errors import UsageError
+from moagraph.server.http_protocol import HEADERS_MOST, Wire
 
 # Seconds that requests under way get when the server is told to stop.
 GRACE = 5

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from moagraph.server.completions import event
-from moagraph.server.errors import told
+from moagraph.server.chat.response import event
+from moagraph.server.protocol_errors import told
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ import sys
 
 from langchain_core.tracers.langchain import wait_for_all_tracers
 
-from graphs.build import build
-from graphs.recipe import Recipe
-from nodes.errors import RunError
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.errors import RunError
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from moagraph.threads import Threads, open_threads
-from nodes.chat import weights
-from nodes.errors import EngineError
+from moagraph.nodes.errors import EngineError
+from moagraph.nodes.models.local import weights
+from moagraph.threads.open import Threads, open_threads
 from tests.postgres import Postgres, binaries, served
 
 

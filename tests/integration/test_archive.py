@@ -10,11 +10,11 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import Review, UnknownName, UsageError, ask, replay, resume, retry
-from moagraph.archive import export_thread, import_thread
-from moagraph.document import document
-from moagraph.prune import prune
-from moagraph.threads import Threads, open_threads
-from nodes.errors import StorageError
+from moagraph.nodes.errors import StorageError
+from moagraph.threads.archive import export_thread, import_thread
+from moagraph.threads.export_schema import document
+from moagraph.threads.open import Threads, open_threads
+from moagraph.threads.prune import prune
 from tests.faults import Always, Status
 from tests.mixtures import mixture
 from tests.postgres import Postgres

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.batch import batch
-from moagraph.evals.evaluation import How
+from moagraph.evals.run.batch import batch
+from moagraph.evals.run.evaluation import How
+from moagraph.evals.run.spending_limit import SpendingLimitReached
+from moagraph.evals.run.store import Ledger
 from moagraph.evals.sets.open import open_set
-from moagraph.evals.spending_limit import SpendingLimitReached
-from moagraph.evals.store import Ledger
-from nodes.errors import MoaError, OverBudget
+from moagraph.nodes.errors import MoaError, OverBudget
 from tests.faults import Always, Hang, Status
 from tests.provider import Provider
 from tests.terminal import MOA, Terminal, environment, moa, until

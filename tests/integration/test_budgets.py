@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.recipe import Recipe
-from moagraph.estimate import estimated
-from moagraph.turn import aask
-from nodes.errors import OverBudget
+from moagraph.api.ask import aask
+from moagraph.api.estimate import estimated
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.errors import OverBudget
 from tests.faults import Always, Status
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider

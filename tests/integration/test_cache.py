@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.recipe import Recipe, with_cache
 from moagraph import UsageError, ask, replay
-from nodes.chat import cache
-from nodes.folder import data_folder
+from moagraph.graphs.recipe.schema import Recipe, with_cache
+from moagraph.nodes.storage import answer_cache
+from moagraph.nodes.storage.data_dir import data_folder
 from tests.faults import Always, ContentFilter, Empty, Hang, Slow, Status
 from tests.mixtures import graph_of, mixture, one_layer
 from tests.provider import Provider
@@ -97,7 +97,7 @@ def test_who_was_cut_off_is_not_kept(provider: Provider) -> None:
     recipe = one_layer("openai:a", "openai:b", grace=0.05)
     first = ask("hi", recipe, cache=True)
     assert first.layers[0]["proposals"][1]["kind"] == "timeout"
-    assert cache.size()[0] == 2
+    assert answer_cache.size()[0] == 2
 
 
 def test_a_seat_that_is_asked_again_is_really_asked(provider: Provider) -> None:

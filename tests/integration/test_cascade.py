@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from graphs.load import load_recipe
 from moagraph import ask, open_threads
-from moagraph.stages import runs
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.threads.gate_savings import runs
 from tests.provider import Provider
 from tests.runs import calls_of, recipe_file
 from tests.terminal import moa

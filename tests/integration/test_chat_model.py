@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
 from moagraph import ChatMoA, RecipeError, UsageError, ask
-from nodes.errors import MissingKey
+from moagraph.nodes.errors import MissingKey
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider
 

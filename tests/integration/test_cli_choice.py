@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from graphs.load import load_recipe
+from moagraph.graphs.recipe.load import load_recipe
 from tests.provider import Provider
 from tests.terminal import moa
 

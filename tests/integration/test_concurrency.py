@@ -9,9 +9,9 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import Review, UsageError, aask, areplay, aresume, aretry, ask, resume
-from moagraph.again import Saver
-from moagraph.threads import Threads, open_threads
-from moagraph.watch import Unwatched
+from moagraph.api.resume import Saver
+from moagraph.threads.events import Unwatched
+from moagraph.threads.open import Threads, open_threads
 from tests.faults import Gate, Hang
 from tests.mixtures import mixture
 from tests.provider import Provider
@@ -142,9 +142,9 @@ def test_twenty_threads_at_once_in_one_process_lose_no_turn(
 
 WORKER = """
 import asyncio, sys
-from graphs.load import load_recipe
+from moagraph.graphs.recipe.load import load_recipe
 from moagraph import aask
-from moagraph.threads import open_threads
+from moagraph.threads.open import open_threads
 
 recipe, name = load_recipe(sys.argv[1]), sys.argv[2]
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from graphs.build import build
-from graphs.load import load_recipe
-from graphs.recipe import Recipe
 from moagraph import ask, open_threads
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
 from tests.faults import Always, Status
 from tests.mixtures import graph_of
 from tests.provider import Answer, Call, Provider

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from moagraph import ask, resume
-from moagraph.history import opened
-from moagraph.result import bill_of
-from moagraph.threads import Threads, open_threads
-from nodes.chat import loops
-from nodes.errors import UnknownName
+from moagraph.nodes.errors import UnknownName
+from moagraph.nodes.models import event_loops
+from moagraph.threads.history import opened
+from moagraph.threads.open import Threads, open_threads
+from moagraph.threads.result import bill_of
 from tests.faults import Slow
 from tests.provider import Call, Provider
 from tests.runs import calls_of, cut, latest, read, recipe_file, said
@@ -42,7 +42,8 @@ aggregate = {{ step = "synthesize", model = "vllm:{run}-agg" }}
 # `moa` as a process of its own each time, without the seconds that its imports take.
 FORKER = """
 import json, os, sys
-import langchain_openai, moagraph.cli.ask, moagraph.keep.postgres, moagraph.keep.sqlite
+import langchain_openai, moagraph.cli.ask
+import moagraph.threads.savers.postgres, moagraph.threads.savers.sqlite
 from moagraph.cli import main
 
 for line in sys.stdin:
@@ -156,7 +157,7 @@ def kept_of(run: str) -> int:
     """How many calls' answers the thread has, those of an unfinished layer as well."""
     with open_threads() as threads:
         try:
-            state = loops.run(opened(threads, run)).state
+            state = event_loops.run(opened(threads, run)).state
         except UnknownName:
             return 0
     written = [task.result for task in state.tasks if task.result and task.name != "begin"]

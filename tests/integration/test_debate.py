@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
-from graphs.recipe import Recipe
 from moagraph import RecipeError, ask, open_threads
-from moagraph.result import Result
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.result import Result
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.terminal import moa, saved

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graphs.load import load_recipe
 from moagraph import RecipeError, ask
-from moagraph.result import Result
-from nodes.detect import detect
-from nodes.review import added
-from nodes.state import Place
-from prompts import read
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.policies.review import added
+from moagraph.nodes.state import Place
+from moagraph.nodes.steps.detect import detect
+from moagraph.prompts import read
+from moagraph.threads.result import Result
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.terminal import moa, saved

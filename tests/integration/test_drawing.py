@@ -1,7 +1,7 @@
 import re
 
-from graphs.build import build
-from graphs.load import load_recipe
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe
 from tests.mixtures import graph_of, mixture
 
 SIX = [f"together:org/m{index}" for index in range(1, 7)]
@@ -67,7 +67,7 @@ def test_a_hundred_and_one_layers_can_be_drawn() -> None:
 
 
 def test_two_steps_of_one_kind_are_two_nodes() -> None:
-    from graphs.recipe import Recipe
+    from moagraph.graphs.recipe.schema import Recipe
 
     step = {"step": "synthesize", "model": "scripted:x"}
     layer = {"proposers": ["scripted:a"], "aggregate": [step, step]}

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from moagraph import Review, StorageError, UsageError, ask, replay, resume
-from moagraph.evals.batch import batch
-from moagraph.evals.evaluation import How
+from moagraph.evals.run.batch import batch
+from moagraph.evals.run.evaluation import How
 from moagraph.evals.sets.open import open_set
-from moagraph.threads import open_threads
-from nodes.folder import data_folder
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.threads.open import open_threads
 from tests.faults import Status
 from tests.provider import Provider
 from tests.runs import latest, recipe_file, said, two_layers

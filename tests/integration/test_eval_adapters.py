@@ -12,9 +12,9 @@ from langchain_core.tracers.langchain import wait_for_all_tracers
 from langsmith.utils import get_env_var
 
 from moagraph.evals.adapters.for_langsmith import evaluate, examples, target
-from moagraph.evals.evaluation import evaluate as evaluate_here
+from moagraph.evals.run.evaluation import evaluate as evaluate_here
 from moagraph.evals.sets.open import open_set
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 from tests.langsmith import Traces, langsmith
 from tests.provider import Provider
 from tests.terminal import MIX, environment, saved

@@ -9,10 +9,10 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from moagraph.evals import hub
-from moagraph.evals.constants import read_constants
-from moagraph.evals.hub import fetch_constants
-from nodes.errors import RunError
+from moagraph.evals.length_control import hub
+from moagraph.evals.length_control.constants import read_constants
+from moagraph.evals.length_control.hub import fetch_constants
+from moagraph.nodes.errors import RunError
 from tests.judged import constants_file
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.evaluation import How, Outcome, evaluate, judge_again
+from moagraph.evals.dataset import digest
 from moagraph.evals.flops import parameters_of
-from moagraph.evals.item import digest
-from moagraph.evals.room import room
+from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
+from moagraph.evals.run.spending_limit import SpendingLimitReached
+from moagraph.evals.run.workspace import room
 from moagraph.evals.sets.open import open_set
-from moagraph.evals.spending_limit import SpendingLimitReached
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 from tests.faults import Always, ContentFilter, Status
 from tests.provider import Call, Provider
 from tests.recorded import recorded

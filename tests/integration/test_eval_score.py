@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from moagraph.evals.bootstrap import resamples
-from moagraph.evals.constants import read_constants
-from moagraph.evals.pairs import pairs_of
-from moagraph.evals.score import difference, judged_of, score
-from nodes.errors import UsageError
+from moagraph.evals.length_control.constants import read_constants
+from moagraph.evals.length_control.pairs import pairs_of
+from moagraph.evals.length_control.score import difference, judged_of, score
+from moagraph.nodes.errors import UsageError
 from tests.judged import BASELINE, JUDGE, SIZE, Rows, constants_file, rows, turned
 from tests.recorded import annotations, constants_said, recorded
 from tests.terminal import moa

@@ -7,11 +7,11 @@ import pytest
 from langchain_core.messages import convert_to_openai_messages
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.places import places
-from graphs.recipe import Recipe
 from moagraph import ask, replay
-from nodes.hearing import sent
-from prompts import read
+from moagraph.graphs.compile.layout import places
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.messages.build import sent
+from moagraph.prompts import read
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider
 from tests.redteam import HOSTILE, KNOWING, ORDERS, selectors, tags

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from graphs.build import build
-from graphs.load import load_recipe
 from moagraph import RecipeError, ask
-from moagraph.result import Result
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.threads.result import Result
 from tests.provider import Provider
 from tests.runs import heard_by
 from tests.terminal import saved

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from graphs.load import load_recipe
 from moagraph import ChatMoA, Review, UsageError, ask, replay, resume, retry
-from moagraph.threads import Threads
-from nodes.folder import data_folder
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.threads.open import Threads
 from tests.faults import Status
 from tests.provider import Provider
 from tests.runs import calls_of, cut, heard_by, latest, said

@@ -50,7 +50,7 @@ def test_a_quorum_counts_usable_answers(provider: Provider) -> None:
         "quorum": 2,
         "aggregate": {"step": "synthesize", "model": "openai:agg"},
     }
-    from graphs.recipe import Recipe
+    from moagraph.graphs.recipe.schema import Recipe
 
     recipe = Recipe.model_validate({"name": "q", "layers": [layer]})
     provider.script("a", Status(400))

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from graphs.recipe import Recipe
 from moagraph import ask
-from nodes.judge import score, scored
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.steps.judge import score, scored
 from tests.faults import Always, Status
 from tests.provider import Call, Provider
 

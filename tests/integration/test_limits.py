@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from graphs.recipe import Recipe
+from moagraph.graphs.recipe.schema import Recipe
 from tests.faults import Always, Hang
 from tests.mixtures import graph_of, mixture
 from tests.provider import Provider

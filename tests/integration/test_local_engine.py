@@ -12,9 +12,9 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from nodes.chat import local
-from nodes.chat.local import Endpoint, endpoint
-from nodes.errors import EngineError, MissingExtra, UnknownName
+from moagraph.nodes.errors import EngineError, MissingExtra, UnknownName
+from moagraph.nodes.models.local import engine as local_engine
+from moagraph.nodes.models.local.engine import Endpoint, endpoint
 
 pytestmark = pytest.mark.registry
 
@@ -22,7 +22,7 @@ MODEL = "smollm2-135m"
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 BUSY = """
 import asyncio, sys, httpx
-from nodes.chat.local import endpoint
+from moagraph.nodes.models.local.engine import endpoint
 
 async def main():
     engine = await endpoint(sys.argv[1], 2)
@@ -37,7 +37,7 @@ asyncio.run(main())
 """
 QUIET = """
 import asyncio, sys
-from nodes.chat.local import endpoint
+from moagraph.nodes.models.local.engine import endpoint
 
 for model in sys.argv[1:]:
     try:
@@ -47,7 +47,7 @@ for model in sys.argv[1:]:
 """
 LOADED = """
 import asyncio, os, sys
-from nodes.chat.local import endpoint
+from moagraph.nodes.models.local.engine import endpoint
 
 before = dict(os.environ)
 asyncio.run(endpoint(sys.argv[1], 1))
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     other.write_text("hello")
     with pytest.raises(EngineError, match=r"is not a GGUF file$"):
         asyncio.run(endpoint(str(other), 1))
-    assert "is not a GGUF file" in (local.available(str(other)) or "")
+    assert "is not a GGUF file" in (local_engine.available(str(other)) or "")
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(MissingExtra, match=r"moagraph\[local\]"):
         asyncio.run(endpoint(MODEL, 1))
-    assert "moagraph[local]" in (local.available(MODEL) or "")
+    assert "moagraph[local]" in (local_engine.available(MODEL) or "")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
-from graphs.mixture import SHIPPED
-from graphs.recipe import Recipe
 from moagraph import ask
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.graphs.studio_form import SHIPPED
 
 pytestmark = pytest.mark.registry
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from graphs.load import HERE, load_recipe
 from moagraph import ask
+from moagraph.graphs.recipe.load import HERE, load_recipe
 from tests.provider import Provider
 from tests.terminal import moa
 

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from graphs.build import build
-from graphs.chat_model import ChatMoA
-from graphs.load import load_recipe
-from graphs.recipe import Recipe
 from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
-from moagraph.evals.adapters.talk import talker
-from moagraph.evals.batch import batch
-from moagraph.evals.evaluation import How
+from moagraph.evals.adapters.conversation import talker
+from moagraph.evals.run.batch import batch
+from moagraph.evals.run.evaluation import How
 from moagraph.evals.sets.open import open_set
-from moagraph.history import config_of
-from moagraph.prune import delete
-from moagraph.threads import Threads
-from nodes.chat.scripted import ACTS
-from nodes.folder import data_folder
+from moagraph.graphs.chat_model import ChatMoA
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.models.scripted import ACTS
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.threads.history import config_of
+from moagraph.threads.open import Threads
+from moagraph.threads.prune import delete
 from tests.faults import Hang, Status
 from tests.integration.test_encryption import stored
 from tests.langsmith import langsmith
@@ -603,7 +603,7 @@ def test_presidio_is_named_where_it_lacks(
 ) -> None:
     recipe = written(tmp_path, provider)
     Path(recipe).write_text(Path(recipe).read_text().replace("= false", "= true"))
-    monkeypatch.setattr("nodes.privacy.presidio.installed", lambda: False)
+    monkeypatch.setattr("moagraph.nodes.privacy.presidio.installed", lambda: False)
     with pytest.raises(UsageError, match=re.escape("pip install 'moagraph[privacy]'")):
         ask("who?", recipe)
     assert provider.calls == []

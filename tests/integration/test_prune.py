@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from moagraph import Review, UnknownName, UsageError, ask, replay, resume, retry
-from moagraph.archive import export_thread, found, import_thread
-from moagraph.document import document
-from moagraph.prune import delete, prune, sweep, when
-from moagraph.threads import Threads
+from moagraph.threads.archive import export_thread, found, import_thread
+from moagraph.threads.export_schema import document
+from moagraph.threads.open import Threads
+from moagraph.threads.prune import delete, prune, sweep, when
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.runs import SECOND, calls_of, latest, read, said, two_layers
@@ -124,7 +124,7 @@ def test_another_thread_stays_as_it_is(talked: Threads) -> None:
 KILLED = """
 import os, sys
 from moagraph import open_threads
-from moagraph.prune import prune
+from moagraph.threads.prune import prune
 with open_threads() as threads:
     threads.drop = lambda *_: os._exit(9)
     prune(threads, "t")

@@ -6,9 +6,9 @@ from typing import Any
 import openai
 import pytest
 
-from graphs.load import load_recipe
-from graphs.recipe import Recipe
 from moagraph import ChatMoA, ask, open_threads, retry
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
 from tests.faults import Always, Status
 from tests.provider import Call, Provider
 from tests.serving import save, serving

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.load import load_recipe, recipe_names
+from moagraph.graphs.recipe.load import load_recipe, recipe_names
 from tests.provider import Provider
 from tests.readme import README, ROOT, blocks, drawing, results
 from tests.terminal import MOA, environment

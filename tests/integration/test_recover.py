@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.recipe import Recipe
 from moagraph import Result, Review, UsageError, aask, ask, resume, retry
-from moagraph.threads import Threads, open_threads
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.open import Threads, open_threads
 from tests.faults import Always, Hang, Status
 from tests.provider import Provider
 from tests.runs import (
@@ -197,10 +197,10 @@ def test_ctrl_c_says_how_to_go_on_and_another_process_does(
 
 STUCK = """
 import asyncio, os, sys
-from graphs.load import load_recipe
+from moagraph.graphs.recipe.load import load_recipe
 from moagraph import aask
-from moagraph.threads import open_threads
-from moagraph.watch import Unwatched
+from moagraph.threads.open import open_threads
+from moagraph.threads.events import Unwatched
 
 recipe, prompt, named = sys.argv[1:]
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from moagraph import UnknownName, UsageError, ask, replay, resume, retry
-from moagraph.threads import Threads
-from nodes.errors import MoaError
+from moagraph.nodes.errors import MoaError
+from moagraph.threads.open import Threads
 from tests.provider import Provider
 from tests.runs import ALL, SECOND, calls_of, heard_by, latest, read, said, two_layers
 

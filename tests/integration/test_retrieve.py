@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from graphs.load import load_recipe
 from moagraph import RecipeError, UsageError, ask, open_threads, replay
-from nodes.budget import TYPICAL, estimate
-from prompts import read
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.policies.budget import TYPICAL, estimate
+from moagraph.prompts import read
 from tests.provider import Provider
 from tests.redteam import HOSTILE, ORDERS
 from tests.terminal import moa, saved

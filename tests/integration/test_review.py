@@ -6,12 +6,12 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from graphs.build import build
-from graphs.recipe import Recipe
 from moagraph import Result, Review, UsageError, ask, replay, resume, retry
-from moagraph.again import Saver
-from moagraph.history import compiled, config_of
-from moagraph.threads import Threads
+from moagraph.api.resume import Saver
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.history import compiled, config_of
+from moagraph.threads.open import Threads
 from tests.faults import Status
 from tests.provider import Provider
 from tests.runs import (

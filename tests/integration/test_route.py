@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
 from moagraph import RecipeError, UsageError, ask, open_threads, replay
-from moagraph.result import Result
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.threads.result import Result
 from tests.provider import Provider
 from tests.runs import calls_of, recipe_file
 from tests.terminal import moa, saved

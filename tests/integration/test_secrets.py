@@ -11,11 +11,11 @@ from langchain_core.tracers.langchain import wait_for_all_tracers
 from langsmith import Client
 from langsmith.run_helpers import tracing_context
 
-from graphs.recipe import Recipe
 from moagraph import MoaError, ask
-from moagraph.threads import open_threads
-from nodes.chat.call import Call
-from nodes.chat.models import model
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.factory import model
+from moagraph.threads.open import open_threads
 from tests.faults import Always, MidStreamError, Status
 from tests.mixtures import graph_of, mixture
 from tests.provider import Provider

@@ -331,7 +331,7 @@ def test_its_document_and_its_health_are_open(served: Served) -> None:
 
 
 def test_mounted_it_brings_only_its_own_routes(provider: Provider) -> None:
-    from moagraph.server.mounted import app
+    from moagraph.server.langgraph_app import app
 
     save()
 

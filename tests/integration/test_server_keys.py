@@ -7,8 +7,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from moagraph.server.keys import is_local, read_keys
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
+from moagraph.server.api_keys import is_local, read_keys
 from tests.serving import HI, Served, save, serving
 
 MOA = [sys.executable, "-c", "from moagraph.cli import main; main()"]

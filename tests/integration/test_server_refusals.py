@@ -6,7 +6,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from moagraph.server.request import ChatRequest
+from moagraph.server.chat.request import ChatRequest
 from tests.serving import HI, Served, save, serving
 
 GOOD: dict[str, Any] = {"model": "moa/mix", "messages": HI}

@@ -6,8 +6,8 @@ from typing import Any
 import openai
 import pytest
 
-from moagraph.history import opened
-from moagraph.threads import open_threads
+from moagraph.threads.history import opened
+from moagraph.threads.open import open_threads
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.serving import HI, Served, save, serving

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.recipe import Recipe
 from moagraph import (
     QuorumFailed,
     Review,
@@ -19,11 +18,12 @@ from moagraph import (
     aretry,
     open_threads,
 )
-from moagraph.branches import branches
 from moagraph.cli.app import app
-from moagraph.difference import difference
-from moagraph.shown import Shown, shown
-from moagraph.threads import Threads
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.threads.branches import branches
+from moagraph.threads.diff import difference
+from moagraph.threads.open import Threads
+from moagraph.threads.turn_view import Shown, shown
 from tests.faults import Status
 from tests.mixtures import mixture
 from tests.provider import Provider

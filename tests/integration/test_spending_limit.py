@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from moagraph.evals.batch import batch
-from moagraph.evals.evaluation import How, evaluate
+from moagraph.evals.run.batch import batch
+from moagraph.evals.run.evaluation import How, evaluate
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.sets.open import open_set
-from moagraph.evals.spending_limit import SpendingLimitReached
 from tests.provider import Provider
 
 RECIPE = """

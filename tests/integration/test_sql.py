@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from graphs.load import HERE, load_recipe
 from moagraph import ask
-from prompts import read
+from moagraph.graphs.recipe.load import HERE, load_recipe
+from moagraph.prompts import read
 from tests.provider import Provider
 from tests.terminal import moa, saved
 

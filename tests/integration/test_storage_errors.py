@@ -13,10 +13,10 @@ import pytest
 
 from moagraph import MissingExtra, MoaError, Result, StorageError, aask, ask, replay, resume
 from moagraph.cli import main
-from moagraph.keep import postgres, steady
-from moagraph.threads import Threads, open_threads
-from moagraph.watch import Unwatched
-from nodes.folder import data_folder
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.threads.events import Unwatched
+from moagraph.threads.open import Threads, open_threads
+from moagraph.threads.savers import postgres, steady
 from tests.faults import Gate, Slow
 from tests.postgres import Postgres, served
 from tests.provider import Provider

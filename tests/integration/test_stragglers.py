@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.recipe import Recipe
 from moagraph import ask, replay, retry
-from nodes.chat.pace import ENOUGH, note, paces
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.policies.latency import ENOUGH, note, paces
 from tests.faults import Always, Hang, Slow, Status
 from tests.mixtures import graph_of, mixture, one_layer
 from tests.provider import Call, Provider

@@ -17,7 +17,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIError
 
-from graphs.mixture import SHIPPED
+from moagraph.graphs.studio_form import SHIPPED
 from tests.conftest import PRIVATE
 from tests.provider import Provider
 
@@ -130,7 +130,7 @@ def drive(url: str, story: Any) -> Any:
 def test_every_recipe_that_ships_is_a_graph_of_its_own() -> None:
     named = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
     assert sorted(named) == sorted([*SHIPPED, "mixture"])
-    assert all(said["path"].startswith("./graphs/studio.py:") for said in named.values())
+    assert all(said["path"].startswith("./moagraph/graphs/studio.py:") for said in named.values())
 
 
 def test_no_text_in_langgraph_json_would_end_a_line_of_the_dockerfile() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graphs.load import load_recipe
 from moagraph import MissingKey, RecipeError, StepFailed, ask, retry
-from nodes.context import Context
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.context import Context
 from tests.faults import Always, Empty, Hang, Status, WrongModel
 from tests.mixtures import graph_of, mixture
 from tests.provider import Call, Provider

@@ -8,9 +8,9 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
 from moagraph import Recipe, ask
-from moagraph.archive import export_thread
-from moagraph.overview import Row, overview
-from moagraph.threads import Threads, open_threads
+from moagraph.threads.archive import export_thread
+from moagraph.threads.listing import Row, overview
+from moagraph.threads.open import Threads, open_threads
 from tests.faults import Always, Status
 from tests.mixtures import graph_of, mixture
 from tests.provider import Provider

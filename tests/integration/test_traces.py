@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from graphs.noted import prompt_version
-from prompts import read
+from moagraph.graphs.compile.trace_metadata import prompt_version
+from moagraph.prompts import read
 from tests.faults import Status
 from tests.langsmith import Traces, langsmith
 from tests.mixtures import mixture

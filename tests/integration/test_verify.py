@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
 from moagraph import ChatMoA, RecipeError, Review, UsageError, ask, open_threads, resume, retry
-from moagraph.result import Result
-from moagraph.threads import Threads
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.threads.open import Threads
+from moagraph.threads.result import Result
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.terminal import Terminal, moa, saved
@@ -565,8 +565,8 @@ def test_code_is_run_apart_with_limits(
 def test_an_empty_answer_fails_every_check() -> None:
     import asyncio
 
-    from nodes.checks.run import verdict
-    from nodes.checks.settings import ByPython, ByRegex
+    from moagraph.nodes.checks.run import verdict
+    from moagraph.nodes.checks.settings import ByPython, ByRegex
 
     for check in (ByRegex(pattern=""), ByPython(function="mine:yes")):
         found = asyncio.run(verdict(check, "why?", " \n"))

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
-from graphs.recipe import Recipe
 from moagraph import ask
-from nodes.texts.likeness import chrf, likeness
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.texts.similarity import chrf, likeness
 from tests.faults import Always, Status
 from tests.provider import Provider
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from moagraph import ask
-from moagraph.cli.rows import Row
-from nodes.chat.call import Call
-from nodes.chat.windows import window
-from nodes.errors import StepFailed
-from prompts import read
+from moagraph.cli.render.rows import Row
+from moagraph.nodes.errors import StepFailed
+from moagraph.nodes.messages.window import window
+from moagraph.nodes.models.call import Call
+from moagraph.prompts import read
 from tests.faults import Always, Status
 from tests.mixtures import mixture, turn
 from tests.provider import Provider

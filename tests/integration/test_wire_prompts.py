@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
-from graphs.recipe import Recipe
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
 from tests.mixtures import mixture, turn
 from tests.provider import Provider
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from nodes.knowledge.elected import Result, elect
-from nodes.knowledge.querying import Rows
-from nodes.knowledge.sql_text import query_in, table
+from moagraph.nodes.knowledge.query import Rows
+from moagraph.nodes.knowledge.result_vote import Result, elect
+from moagraph.nodes.knowledge.sql_text import query_in, table
 
 A, B, C = (1, "a"), (2, "b"), (3, "c")
 

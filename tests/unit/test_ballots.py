@@ -1,6 +1,6 @@
 import pytest
 
-from nodes.texts.ballots import concordance, favour, points, ranks
+from moagraph.nodes.texts.ballots import concordance, favour, points, ranks
 
 SEATS = ["01", "02", "03"]
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from nodes.chat import cache
-from nodes.chat.call import Call
-from nodes.errors import StorageError
-from nodes.folder import data_folder
+from moagraph.nodes.errors import StorageError
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.storage import answer_cache
+from moagraph.nodes.storage.data_dir import data_folder
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {}}}
 CALL = Call(model="vllm:m", temperature=0.5)
@@ -49,7 +49,7 @@ def answer(text: str, **said: Any) -> AIMessage:
 
 @pytest.mark.parametrize("said", OTHERS.values(), ids=OTHERS)
 def test_a_call_that_is_sent_otherwise_has_another_key(said: dict[str, Any]) -> None:
-    assert cache.key(call_of(**said), HEARD, "1.01") != cache.key(CALL, HEARD, "1.01")
+    assert answer_cache.key(call_of(**said), HEARD, "1.01") != answer_cache.key(CALL, HEARD, "1.01")
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,20 @@ def test_a_call_that_is_sent_otherwise_has_another_key(said: dict[str, Any]) -> 
     ids=str,
 )
 def test_what_is_not_sent_changes_no_key(said: dict[str, Any]) -> None:
-    assert cache.key(call_of(**said), HEARD, "1.01") == cache.key(CALL, HEARD, "1.01")
+    assert answer_cache.key(call_of(**said), HEARD, "1.01") == answer_cache.key(CALL, HEARD, "1.01")
 
 
 def test_an_address_from_the_environment_is_a_part_of_the_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = cache.key(CALL, HEARD, "1.01")
+    before = answer_cache.key(CALL, HEARD, "1.01")
     monkeypatch.setenv("VLLM_BASE_URL", "http://127.0.0.1:9/v1")
-    assert cache.key(CALL, HEARD, "1.01") != before
+    assert answer_cache.key(CALL, HEARD, "1.01") != before
 
 
 def test_a_messages_id_is_no_part_of_the_key() -> None:
     named: list[AnyMessage] = [SystemMessage("be brief", id="1"), HumanMessage("why?", id="2")]
-    assert cache.key(CALL, named, "1.01") == cache.key(CALL, HEARD, "1.01")
+    assert answer_cache.key(CALL, named, "1.01") == answer_cache.key(CALL, HEARD, "1.01")
 
 
 texts = some.text(max_size=20)
@@ -101,7 +101,7 @@ def told(call: Call, heard: list[AnyMessage], sample: str) -> Any:
 def test_two_calls_share_a_key_only_where_all_that_is_sent_is_the_same(
     one: Any, other: Any
 ) -> None:
-    assert (cache.key(*one) == cache.key(*other)) == (told(*one) == told(*other))
+    assert (answer_cache.key(*one) == answer_cache.key(*other)) == (told(*one) == told(*other))
 
 
 def sent(one: Any) -> str:
@@ -112,11 +112,11 @@ def sent(one: Any) -> str:
 @given(every=some.lists(asked, min_size=2, max_size=6, unique_by=sent))
 def test_nothing_is_served_across_keys(every: list[Any]) -> None:
     async def through() -> list[Any]:
-        cache.clear()
+        answer_cache.clear()
         for number, one in enumerate(every[1:]):
             call, heard, sample = one
-            await cache.keep(call, heard, sample, answer(str(number)))
-        return [await cache.kept(*one) for one in every]
+            await answer_cache.keep(call, heard, sample, answer(str(number)))
+        return [await answer_cache.kept(*one) for one in every]
 
     first, *others = asyncio.run(through())
     assert first is None
@@ -127,8 +127,8 @@ def test_an_answer_comes_back_whole_and_under_a_new_id() -> None:
     tool_call: Any = {"name": "look", "args": {"at": "it"}, "id": "1", "type": "tool_call"}
 
     async def twice() -> list[Any]:
-        await cache.keep(CALL, HEARD, "1.01", answer("yes \ud83d?", tool_calls=[tool_call]))
-        return [await cache.kept(CALL, HEARD, "1.01") for _ in range(2)]
+        await answer_cache.keep(CALL, HEARD, "1.01", answer("yes \ud83d?", tool_calls=[tool_call]))
+        return [await answer_cache.kept(CALL, HEARD, "1.01") for _ in range(2)]
 
     one, other = asyncio.run(twice())
     assert one.tool_calls == [tool_call]
@@ -142,7 +142,7 @@ def test_the_file_is_for_this_users_eyes_and_holds_no_key_and_no_question(
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "not-for-the-cache")
     question: list[AnyMessage] = [HumanMessage("a very private question")]
-    asyncio.run(cache.keep(CALL, question, "1.01", answer("yes")))
+    asyncio.run(answer_cache.keep(CALL, question, "1.01", answer("yes")))
     file = data_folder() / "cache.sqlite"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for one in data_folder().iterdir():
@@ -153,37 +153,37 @@ def test_the_file_is_for_this_users_eyes_and_holds_no_key_and_no_question(
 def test_with_an_encryption_key_answers_are_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("Crypto")
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", "k" * 32)
-    asyncio.run(cache.keep(CALL, HEARD, "1.01", answer("a secret answer")))
+    asyncio.run(answer_cache.keep(CALL, HEARD, "1.01", answer("a secret answer")))
     assert b"secret" not in (data_folder() / "cache.sqlite").read_bytes()
-    found = asyncio.run(cache.kept(CALL, HEARD, "1.01"))
+    found = asyncio.run(answer_cache.kept(CALL, HEARD, "1.01"))
     assert found is not None
     assert found.text == "a secret answer"
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", "l" * 32)
-    assert asyncio.run(cache.kept(CALL, HEARD, "1.01")) is None
+    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
 
 
 def test_a_cache_is_counted_and_cleared() -> None:
-    assert (cache.size(), cache.clear()) == ((0, 0), 0)
+    assert (answer_cache.size(), answer_cache.clear()) == ((0, 0), 0)
     for sample in ("1.01", "1.02", "1.02"):
-        asyncio.run(cache.keep(CALL, HEARD, sample, answer("yes")))
-    assert cache.size()[0] == 2
-    assert cache.clear() == 2
-    assert cache.size() == (0, 0)
-    assert asyncio.run(cache.kept(CALL, HEARD, "1.01")) is None
+        asyncio.run(answer_cache.keep(CALL, HEARD, sample, answer("yes")))
+    assert answer_cache.size()[0] == 2
+    assert answer_cache.clear() == 2
+    assert answer_cache.size() == (0, 0)
+    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
 
 
 def test_a_file_that_is_damaged_costs_no_answer_and_is_told_beforehand() -> None:
     (data_folder() / "cache.sqlite").write_bytes(b"this is no database, " * 100)
-    asyncio.run(cache.keep(CALL, HEARD, "1.01", answer("yes")))
-    assert asyncio.run(cache.kept(CALL, HEARD, "1.01")) is None
+    asyncio.run(answer_cache.keep(CALL, HEARD, "1.01", answer("yes")))
+    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
     with pytest.raises(StorageError, match=r"cannot use .*cache\.sqlite.*: file is not a database"):
-        cache.ready()
+        answer_cache.ready()
 
 
 def _fill(numbers: list[int]) -> None:
     async def fill() -> None:
         for number in numbers:
-            await cache.keep(CALL, HEARD, f"1.{number}", answer(json.dumps(number)))
+            await answer_cache.keep(CALL, HEARD, f"1.{number}", answer(json.dumps(number)))
 
     asyncio.run(fill())
 
@@ -196,7 +196,7 @@ def test_several_processes_share_the_file(own_environment: None, tmp_path: Path)
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
-    assert cache.size()[0] == 40
-    found = asyncio.run(cache.kept(CALL, HEARD, "1.17"))
+    assert answer_cache.size()[0] == 40
+    found = asyncio.run(answer_cache.kept(CALL, HEARD, "1.17"))
     assert found is not None
     assert found.text == "17"

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.flops import TABLE, Parameters, parameters_of, tflops
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 
 def record(model: str, heard: int | None, said: int | None, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import Case, Ruling, Verdict
 from moagraph.evals.judges.flask import Flask, scores
 from moagraph.evals.judges.grade import rating
@@ -15,7 +15,7 @@ from moagraph.evals.judges.match import number, same_number, same_text
 from moagraph.evals.judges.named import judge
 from moagraph.evals.judges.pairwise import preference
 from moagraph.evals.sets.flask import SKILLS
-from nodes.errors import MoaError, UnknownName, UsageError
+from moagraph.nodes.errors import MoaError, UnknownName, UsageError
 
 EMPTY = DataSet("set", (), "")
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.cli.progress import Progress, duration
+from moagraph.cli.render.progress import Progress, duration
 
 
 def row(**said: Any) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def lines(captured: pytest.CaptureFixture[str]) -> list[str]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still until it is moved."""
     now = [100.0]
-    monkeypatch.setattr("moagraph.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("moagraph.cli.render.progress.time.monotonic", lambda: now[0])
     return now
 
 

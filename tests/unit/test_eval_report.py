@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from moagraph.evals.constants import read_constants
-from moagraph.evals.facts import facts
+from moagraph.evals.length_control.constants import read_constants
+from moagraph.evals.published import facts
 from moagraph.evals.report import draw
 from moagraph.evals.report.blocks import Bar, Bars, Case, Pareto, Point, Report, Table
 from moagraph.evals.report.build import report

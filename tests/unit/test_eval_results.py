@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.files import read_rows
 from moagraph.evals.folder import told
 from moagraph.evals.formats import alpaca, mt_bench
-from moagraph.evals.pairs import pairs_of
+from moagraph.evals.json_files import read_rows
+from moagraph.evals.length_control.pairs import pairs_of
 from moagraph.evals.results import read_results
 from moagraph.evals.summary import bills, gaps, measures
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
 from tests.results import answer, folder_of, verdict, write
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.item import Item
+from moagraph.evals.dataset import Item
 from moagraph.evals.sets.open import open_set
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
 
 

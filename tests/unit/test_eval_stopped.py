@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.answers import Answering
-from moagraph.evals.crowd import Untold, each
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.room import room
-from moagraph.evals.spending_limit import SpendingLimit
-from moagraph.evals.store import Ledger
-from moagraph.evals.verdicts import Judging
-from moagraph.result import Result
+from moagraph.evals.run.answers import Answering
+from moagraph.evals.run.concurrency import Untold, each
+from moagraph.evals.run.spending_limit import SpendingLimit
+from moagraph.evals.run.store import Ledger
+from moagraph.evals.run.verdicts import Judging
+from moagraph.evals.run.workspace import room
+from moagraph.threads.result import Result
 
 ITEM = Item(1, ("why?",))
 

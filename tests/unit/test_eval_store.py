@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.room import room
-from moagraph.evals.store import Ledger
-from nodes.errors import StorageError, UsageError
+from moagraph.evals.run.store import Ledger
+from moagraph.evals.run.workspace import room
+from moagraph.nodes.errors import StorageError, UsageError
 
 
 def row(key: str, **said: Any) -> dict[str, Any]:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from graphs.load import load_recipe
-from moagraph.evals.facts import facts, source
+from moagraph.evals.published import facts, source
 from moagraph.evals.results import read_results
 from moagraph.evals.similarity import Bleu, Shared, TfIdf, by_edits, vendi
 from moagraph.evals.studies import choosers, plans, spearman
 from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
 from moagraph.evals.studies.recorded import Question, read_questions
 from moagraph.evals.studies.tabulate import tabulate
-from nodes.errors import UsageError
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
 from tests.results import answer, folder_of, proposal, verdict, write
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from graphs.load import load_recipe
-from graphs.mixture import SHIPPED
-from graphs.recipe import Recipe
 from moagraph.evals.judges.asking import ModelJudge, call_of
-from moagraph.evals.version import version
-from nodes.errors import UsageError
-from nodes.learned import Router, keep
+from moagraph.evals.run.answer_fingerprint import version
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.graphs.studio_form import SHIPPED
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.step_support.learned_route import Router, keep
 
 SEATS = '[[layers]]\nproposers = ["scripted:a", "scripted:b"]\n'
 LAST = 'aggregate = { step = "synthesize", model = "scripted:z" }\n'

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.texts.extract import ends, extract
-from nodes.texts.sentences import sentences
-from nodes.texts.shorten import mark
+from moagraph.nodes.messages.shorten import mark
+from moagraph.nodes.texts.extract import ends, extract
+from moagraph.nodes.texts.sentences import sentences
 
 FILLER = "The weather was mild and nobody said much about it on that day. "
 TEXT = FILLER * 4 + "The boiler needs 140 litres. " + FILLER * 4 + "Its valve is from 1987."

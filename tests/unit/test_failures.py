@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from nodes.chat.discreet import hush
-from nodes.chat.failures import LONGEST, Failure, failure
+from moagraph.nodes.models.error_redaction import hush
+from moagraph.nodes.models.failures import LONGEST, Failure, failure
 
 
 class Answered(Exception):

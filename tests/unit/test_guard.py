@@ -5,7 +5,7 @@ import socket
 import httpx
 import pytest
 
-from nodes.folder import data_folder
+from moagraph.nodes.storage.data_dir import data_folder
 from tests.guard import LiveCall, guarded
 from tests.provider import Provider
 

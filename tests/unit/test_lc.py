@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 from moagraph.evals.bootstrap import resamples
-from moagraph.evals.constants import Constants, constants, read_constants
-from moagraph.evals.folds import folds
-from moagraph.evals.lc import Judged, length_controlled, published, refitted, win_rate_of
-from moagraph.evals.logistic import fit, log_loss, sigmoid
+from moagraph.evals.length_control.constants import Constants, constants, read_constants
+from moagraph.evals.length_control.folds import folds
+from moagraph.evals.length_control.logistic import fit, log_loss, sigmoid
+from moagraph.evals.length_control.win_rate import (
+    Judged,
+    length_controlled,
+    published,
+    refitted,
+    win_rate_of,
+)
 from tests.recorded import constants_said, judgements, recorded
 
 PAPER = {

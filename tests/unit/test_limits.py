@@ -4,8 +4,17 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from nodes.chat.call import Call, Limits
-from nodes.chat.limits import Bucket, Gate, bucket, gate, limiter, paced, settle, within_limits
+from moagraph.nodes.models.call import Call, Limits
+from moagraph.nodes.models.limits import (
+    Bucket,
+    Gate,
+    bucket,
+    gate,
+    limiter,
+    paced,
+    settle,
+    within_limits,
+)
 from tests.mixtures import mixture
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphs.lines import Path, error_line, line_of, lines
+from moagraph.graphs.recipe.toml_positions import Path, error_line, line_of, lines
 
 RECIPE = """\
 name = "demo"  # [not.a.table]

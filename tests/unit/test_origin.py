@@ -1,4 +1,4 @@
-from nodes.texts.origin import Said, statements
+from moagraph.nodes.texts.attribution import Said, statements
 
 
 def test_sentences_are_told_apart_and_marks_of_lists_left_out() -> None:

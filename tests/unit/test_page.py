@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from moagraph.cli.page import page
-from moagraph.difference import changes
-from moagraph.result import Result
-from moagraph.shown import Shown
+from moagraph.cli.render.html import page
+from moagraph.threads.diff import changes
+from moagraph.threads.result import Result
+from moagraph.threads.turn_view import Shown
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=\"a('b')\">\u202egnp.exe\x1b[2J&amp;"
 VOID = {"meta"}

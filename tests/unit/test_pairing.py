@@ -2,8 +2,8 @@ from itertools import combinations
 
 import pytest
 
-from nodes.choosing import named, ranking
-from nodes.texts.pairing import TIE, Match, pairs, strengths, verdict
+from moagraph.nodes.step_support.selection import named, ranking
+from moagraph.nodes.texts.pairwise import TIE, Match, pairs, strengths, verdict
 
 SEATS = ["01", "02", "03", "04"]
 

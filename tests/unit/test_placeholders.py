@@ -1,6 +1,6 @@
 import pytest
 
-from nodes.privacy.placeholders import put_back, spelled, tidied
+from moagraph.nodes.privacy.placeholders import put_back, spelled, tidied
 
 VALUES = {"<PERSON_1>": "Anna", "<PERSON_1b>": "ANNA", "<SECRET_2>": "<PERSON_1>"}
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from prompts import PromptError, fill, names, numbered, read, render
+from moagraph.prompts import PromptError, fill, names, numbered, read, render
 
 
 def test_the_papers_prompt_ships_in_two_languages() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from moagraph import MissingExtra, MissingKey, UnknownName, UsageError
-from nodes.chat.address import split
-from nodes.chat.call import Call
-from nodes.chat.providers import PROVIDERS, address, check, ollama_address, secret
+from moagraph.nodes.models.address import split
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.providers import PROVIDERS, address, check, ollama_address, secret
 
 
 def test_the_registry_knows_who_needs_a_key() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from moagraph import UsageError
-from nodes.knowledge.database import described, opened
-from nodes.knowledge.querying import Limits, QueryRefused, Rows, bare, ordered, run
+from moagraph.nodes.knowledge.database import described, opened
+from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, bare, ordered, run
 
 SCRIPT = """
 PRAGMA foreign_keys = OFF;
@@ -23,7 +23,7 @@ def database(
 ) -> Iterator[sqlite3.Connection]:
     """The same three people in memory and in a file, behind all guards and behind SQLite's own."""
     if request.param == "without sqlglot":
-        monkeypatch.setattr("nodes.knowledge.querying.find_spec", lambda _: None)
+        monkeypatch.setattr("moagraph.nodes.knowledge.query.find_spec", lambda _: None)
     file = tmp_path / "people.sql"
     file.write_text(SCRIPT)
     if request.param == "file":

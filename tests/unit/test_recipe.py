@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from graphs.build import build
-from graphs.load import from_state, load_recipe, recipe_names
-from graphs.recipe import Recipe
-from nodes.folder import data_folder
+from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.load import from_state, load_recipe, recipe_names
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.storage.data_dir import data_folder
 from tests.mixtures import mixture, turn
 
 SHIPPED = [

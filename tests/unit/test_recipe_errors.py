@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from graphs.load import load_recipe
-from graphs.recipe import Layer
 from moagraph import RecipeError, UnknownName
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Layer
 
 ONE = '[[layers]]\nproposers = ["openai:a"]\n'
 END = 'aggregate = { step = "synthesize", model = "openai:x" }\n'

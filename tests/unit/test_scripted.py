@@ -5,7 +5,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from moagraph import ask
-from nodes.chat.scripted import Scripted, ScriptedFailure
+from moagraph.nodes.models.scripted import Scripted, ScriptedFailure
 from tests.mixtures import mixture, turn
 
 HI = [HumanMessage("hi\n there")]

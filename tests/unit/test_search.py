@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moagraph import UsageError
-from nodes.knowledge.passages import Passage, passages
-from nodes.knowledge.search import Index, matching, telling, words
-from nodes.knowledge.sources import beside, found
-from nodes.knowledge.triples import Graph, read_triples
-from nodes.texts.extract import extract
+from moagraph.nodes.knowledge.passages import Passage, passages
+from moagraph.nodes.knowledge.search import Index, matching, telling, words
+from moagraph.nodes.knowledge.sources import beside, found
+from moagraph.nodes.knowledge.triples import Graph, read_triples
+from moagraph.nodes.texts.extract import extract
 
 TEXT = """# Bees
 

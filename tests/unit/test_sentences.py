@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.texts.sentences import pieces
+from moagraph.nodes.texts.sentences import pieces
 
 TEXTS = {
     "two": ("One is. Two are!", ["One is.", "Two are!"]),

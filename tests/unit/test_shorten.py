@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.texts.shorten import cut, fair, mark
+from moagraph.nodes.messages.shorten import cut, fair, mark
 
 WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=20)
 ROOM = st.integers(0, 100_000)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.privacy.border import leaks
-from nodes.privacy.finding import by_form
-from nodes.privacy.hiding import Hiding
-from nodes.privacy.placeholders import EXACT, kind_of, put_back
-from nodes.privacy.spelling import TYPED, spans
-from nodes.privacy.vault import Vault
-from prompts import read
+from moagraph.nodes.privacy.boundary import leaks
+from moagraph.nodes.privacy.detection import by_form
+from moagraph.nodes.privacy.masking import Hiding
+from moagraph.nodes.privacy.placeholders import EXACT, kind_of, put_back
+from moagraph.nodes.privacy.spelling_variants import TYPED, spans
+from moagraph.nodes.privacy.vault import Vault
+from moagraph.prompts import read
 
 ANNA = {"<PERSON_1>": "Anna Kowalska"}
 

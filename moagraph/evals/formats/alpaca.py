@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.files import read_rows, write_text
+from moagraph.evals.json_files import read_rows, write_text
 from moagraph.evals.results import Results, Row, where
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 OUTPUT = ("instruction", "output", "generator")
 

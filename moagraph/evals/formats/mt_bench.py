@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.files import write_text
+from moagraph.evals.json_files import write_text
 from moagraph.evals.results import Results, Row, where
 from moagraph.evals.sets.reading import rows_of
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 UNREAD = -1  # the score of a judgement without a grade
 

@@ -8,15 +8,15 @@ from typing import TypeAlias, TypeVar
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
-from moagraph.evals.alone import ask_alone
 from moagraph.evals.judge import NoVerdict, Ruling, Verdict
-from moagraph.evals.version import behind
-from nodes.chat.ask import with_bill
-from nodes.chat.call import Call
-from nodes.chat.reply import Reply
-from nodes.errors import UsageError
-from nodes.state import Json
-from prompts import render
+from moagraph.evals.run.answer_fingerprint import behind
+from moagraph.evals.run.single_call import ask_alone
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.client import with_bill
+from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.state import Json
+from moagraph.prompts import render
 
 T = TypeVar("T")
 Read: TypeAlias = Callable[[Reply], list[Verdict]]

@@ -9,9 +9,9 @@ from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import talk
 from moagraph.evals.sets.flask import SKILLS
-from nodes.chat.reply import Reply
-from prompts import read as read_prompt
-from prompts import render
+from moagraph.nodes.models.reply import Reply
+from moagraph.prompts import read as read_prompt
+from moagraph.prompts import render
 
 MAX_TOKENS = 1024
 PROMPT, DEFINITIONS = "judge-skills", "judge-skills-defined"

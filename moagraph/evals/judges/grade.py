@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import grade
-from nodes.chat.reply import Reply
-from nodes.state import Json
+from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.state import Json
 
 MAX_TOKENS = 2048
 FORM = "[[rating]], for example: Rating: [[5]]"

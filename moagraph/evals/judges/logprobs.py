@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any
 
-from moagraph.evals.item import digest
+from moagraph.evals.dataset import digest
 from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
 from moagraph.evals.judges.asking import ModelJudge, call_of, ruled
 from moagraph.evals.judges.wording import talk
-from nodes.chat.providers import speaks_openai
-from nodes.chat.reply import Reply
-from nodes.errors import UsageError
-from prompts import render
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models.providers import speaks_openai
+from moagraph.nodes.models.reply import Reply
+from moagraph.prompts import render
 
 PROMPT = "judge-letter"
 TOP = 5

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import isclose
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 SIGN = r"(?:(?<![^\W_])(?<![%°])-)?"  # behind a number or its unit it is a range's hyphen
 NUMBER = re.compile(rf"{SIGN}\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?|{SIGN}\.\d+")

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import Case, Judge
 from moagraph.evals.judges import flask, grade, pairwise
 from moagraph.evals.judges.asking import call_of
@@ -13,9 +13,9 @@ from moagraph.evals.judges.match import Match
 from moagraph.evals.judges.pairwise import Pairwise
 from moagraph.evals.judges.python import python
 from moagraph.evals.judges.recorded import recorded
-from nodes.chat.call import Call
-from nodes.chat.providers import check
-from nodes.errors import UnknownName, UsageError
+from moagraph.nodes.errors import UnknownName, UsageError
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.providers import check
 
 ALONE = ("exact", "numeric")
 ASKING = ("pairwise", "pairwise-logprobs", "grade", "flask")

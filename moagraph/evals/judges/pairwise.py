@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
 from moagraph.evals.judges.asking import ModelJudge, ruled
 from moagraph.evals.judges.wording import pair
-from nodes.chat.reply import Reply
-from nodes.state import Json
+from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.state import Json
 
 MAX_TOKENS = 2048
 FORM = "[[A]], [[B]], or [[C]] for a tie"

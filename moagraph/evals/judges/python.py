@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from nodes.errors import UnknownName, UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UnknownName, UsageError
+from moagraph.nodes.state import Json
 
 MOST = 1e100  # beyond it, sums and squares of scores are no longer finite
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from moagraph.evals.judge import Case, Ruling, Trial, Verdict
 from moagraph.evals.sets.reading import text_of
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 DRAW = 1.5
 # By model and instruction, then by the baseline, where the record names one.

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from moagraph.evals.judge import Case
-from nodes.errors import UsageError
-from nodes.state import Json
-from prompts import render
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
+from moagraph.prompts import render
 
 # FastChat's NEED_REF_CATS: these are judged beside a reference answer.
 WITH_REFERENCE = {"math", "reasoning", "coding"}

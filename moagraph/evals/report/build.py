@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from moagraph.evals.constants import Constants
 from moagraph.evals.formats.alpaca import annotations_of
-from moagraph.evals.pairs import pairs_of
+from moagraph.evals.length_control.constants import Constants
+from moagraph.evals.length_control.pairs import pairs_of
+from moagraph.evals.length_control.score import Score, score
 from moagraph.evals.report.blocks import (
     Bar,
     Bars,
@@ -19,9 +20,8 @@ from moagraph.evals.report.blocks import (
 from moagraph.evals.report.cases import worst
 from moagraph.evals.report.papers import LC, Own, own_of, papers
 from moagraph.evals.results import Results
-from moagraph.evals.score import Score, score
 from moagraph.evals.summary import Bill, Gap, Measure, Values, bills, gaps, measures, paired, valued
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 FEWEST = 20  # questions, for a word on who is better
 Cost = Callable[[Bill], float | None]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from moagraph.cli.screen import clean, one_line
 from moagraph.evals.report.blocks import (
     Bars,
     Case,
@@ -14,6 +13,7 @@ from moagraph.evals.report.blocks import (
     number,
 )
 from moagraph.evals.report.safe import safe
+from moagraph.nodes.texts.printable import clean, one_line
 
 FENCE = "`"
 

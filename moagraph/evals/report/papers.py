@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moagraph.evals.bootstrap import Interval
-from moagraph.evals.facts import facts, source
+from moagraph.evals.published import facts, source
 from moagraph.evals.report.blocks import Bar, Bars, Section, Table
 from moagraph.evals.summary import Measure
 

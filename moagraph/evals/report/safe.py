@@ -2,7 +2,7 @@
 
 from html import escape
 
-from moagraph.cli.screen import clean
+from moagraph.nodes.texts.printable import clean
 
 
 def safe(text: object) -> str:

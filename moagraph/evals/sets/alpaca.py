@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.sets.prompts import load as prompts_of
-from nodes.state import Json
+from moagraph.nodes.state import Json
 
 MAX_TOKENS = 2048  # as the paper ran it
 

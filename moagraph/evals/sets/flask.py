@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from moagraph.evals.item import DataSet, Item
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.evals.dataset import DataSet, Item
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 MAX_TOKENS = 2048  # as the paper ran it
 SKILLS = (

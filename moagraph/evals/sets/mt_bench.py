@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.item import DataSet, Id, Item
+from moagraph.evals.dataset import DataSet, Id, Item
 from moagraph.evals.sets.prompts import temperature
 from moagraph.evals.sets.reading import rows_of
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 QUESTIONS = "question.jsonl"
 PROMPTS = "judge_prompts.jsonl"

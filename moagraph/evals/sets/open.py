@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from moagraph.evals.item import DataSet, Item
+from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.sets import alpaca, flask, mt_bench, prompts
 from moagraph.evals.sets.reading import rows_of, text_of
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 Rows = list[tuple[int, Json]]
 

@@ -4,10 +4,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.item import DataSet, Item, digest
+from moagraph.evals.dataset import DataSet, Item, digest
 from moagraph.evals.sets.reading import text_of
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 ASKED = ("prompt", "question", "instruction", "text", "input")
 ANSWERED = ("reference", "answer", "target", "expected", "output")

@@ -6,8 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nodes.errors import UsageError
-from nodes.state import Json
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.state import Json
 
 
 def text_of(file: Path) -> str:

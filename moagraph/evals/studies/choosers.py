@@ -9,8 +9,8 @@ import numpy as np
 from moagraph.evals.bootstrap import Interval, of_mean
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded import Question
-from nodes.errors import UsageError
-from nodes.texts.likeness import agreement
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.texts.similarity import agreement
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from moagraph.evals.logistic import Array
+from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.results import Results, Row
 from moagraph.evals.similarity import TfIdf, vendi
 from moagraph.evals.summary import by_question
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 FEWEST = 4  # mixtures: two slopes and a constant leave nothing over with three
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from graphs.recipe import Recipe
-from nodes.errors import UsageError
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.errors import UsageError
 
 COUNTS = (1, 2, 3, 6)
 DEPTHS = (1, 2, 3, 4)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 NAMES = ("alpaca_replay_805.jsonl.gz", "alpaca_replay_40.jsonl.gz", "replay.jsonl")
 

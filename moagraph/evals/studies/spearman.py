@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from moagraph.evals.bootstrap import Interval, interval, resamples
-from moagraph.evals.logistic import Array
+from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.similarity import Bleu, Shared, Similarity, TfIdf, by_edits
 from moagraph.evals.studies.recorded import Question
-from nodes.errors import UsageError
+from moagraph.nodes.errors import UsageError
 
 LENGTH = "length alone"
 FEWEST = 3

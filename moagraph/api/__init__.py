@@ -1,0 +1,1 @@
+"""The public Python functions: ask, resume, retry, replay, and their results."""

@@ -1,0 +1,96 @@
+"""One question, one result: the shortest way from an app to a mixture."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.constants import START
+
+from moagraph.api.default_recipe import choose
+from moagraph.graphs.recipe.load import load_recipe
+from moagraph.graphs.recipe.schema import Recipe, reviewed, with_cache
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models import event_loops
+from moagraph.nodes.privacy.boundary import vaults_in
+from moagraph.nodes.privacy.vault import forget
+from moagraph.threads.events import Watch
+from moagraph.threads.history import ASKED, compiled
+from moagraph.threads.result import Result
+from moagraph.threads.runner import Graph, hold, run
+
+
+async def aask(
+    question: str,
+    recipe: Recipe | str | Path | None = None,
+    *,
+    system: str | None = None,
+    thread: str | None = None,
+    threads: BaseCheckpointSaver[Any] | None = None,
+    pause_after: Sequence[int] = (),
+    cache: bool = False,
+    watch: Watch | None = None,
+) -> Result:
+    """Ask one question; with no recipe, by the best one that this environment allows."""
+    named = recipe if recipe is not None else choose().recipe
+    chosen = named if isinstance(named, Recipe) else load_recipe(named)
+    saver, name = threads or InMemorySaver(), thread or new_thread()
+    config: Any = {"configurable": {"thread_id": name}}
+    if not isinstance(named, Recipe):
+        asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
+        config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
+    async with hold(saver, name):
+        asked = reviewed(chosen, pause_after)
+        graph = compiled(with_cache(asked) if cache else asked, saver)
+        await _settle(graph, config)
+        await _check_system(graph, config, system)
+        given = {"messages": messages_of(question, system)}
+        try:
+            return await run(graph, chosen, given, config, watch)
+        finally:
+            if threads is None:
+                for token in vaults_in(saver.list(config)):
+                    forget(token)
+
+
+def ask(question: str, recipe: Recipe | str | Path | None = None, **options: Any) -> Result:
+    """Ask and wait, also from inside a running event loop; the options are those of `aask`."""
+    return event_loops.run(aask(question, recipe, **options))
+
+
+def messages_of(question: str, system: str | None = None) -> Sequence[AnyMessage]:
+    """The messages of one turn."""
+    asked = HumanMessage(question)
+    return [SystemMessage(system), asked] if system else [asked]
+
+
+def new_thread() -> str:
+    """A name for a thread, short enough to type."""
+    return secrets.token_hex(6)
+
+
+async def _settle(graph: Graph, config: Any) -> None:
+    """Let a turn that was killed behind its last step come to its end: no model is asked.
+
+    The engine would drop its answer, which is written but not yet in the conversation.
+    """
+    state = await graph.aget_state(config)
+    answered = (isinstance(t.result, dict) and _answers(t.result) for t in state.tasks)
+    if state.tasks and not state.next and state.tasks[0].name != START and all(answered):
+        await graph.ainvoke(None, config)
+
+
+def _answers(written: dict[str, Any]) -> bool:
+    """A step ahead of the layers may rewrite the conversation, which ends with a question."""
+    said = written.get("messages") or [None]
+    return isinstance(said[-1], AIMessage)
+
+
+async def _check_system(graph: Graph, config: Any, system: str | None) -> None:
+    """A conversation has one system message, at its beginning."""
+    if system and (await graph.aget_state(config)).values.get("messages"):
+        raise UsageError("this thread has begun: its system message cannot be changed")

@@ -1,0 +1,1 @@
+"""The length-controlled win rate of AlpacaEval 2."""

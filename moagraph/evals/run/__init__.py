@@ -1,0 +1,1 @@
+"""Run an evaluation: ask systems, ask judges, store both."""

@@ -1,0 +1,35 @@
+"""Where a run works: its lock, and the threads of answers that are not whole yet."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.storage.data_dir import taken
+from moagraph.nodes.storage.encryption import sealed
+from moagraph.threads.open import Threads
+from moagraph.threads.savers.packed import Packed
+from moagraph.threads.savers.sqlite import opened
+
+
+@contextmanager
+def room(place: Path, results: Path) -> Iterator[Threads]:
+    """Have the results for this process alone; the room goes when no answer is left half done."""
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (place / "lock").open("ab")
+    except OSError as error:
+        raise StorageError(f"cannot use {str(results)!r}: {error.strerror}") from error
+    with lock:
+        if not taken(lock):
+            raise UsageError(
+                f"{str(results)!r} is in use by another process: wait until it ends, "
+                "or write elsewhere"
+            )
+        with opened(place / "threads.sqlite", sealed(Packed())) as threads:
+            yield threads
+            unfinished = next(threads.names(1), None)
+        if unfinished is None:
+            with suppress(OSError):
+                shutil.rmtree(place)

@@ -1,0 +1,1 @@
+"""Compile a recipe to a LangGraph graph."""

@@ -1,0 +1,1 @@
+"""Recipes: schema, defaults, validation, and reading them from TOML."""

@@ -1,0 +1,67 @@
+"""Passages: pieces of a text that can be found, told to a model and cited."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from moagraph.nodes.texts.sentences import Span, sentences
+
+_PARAGRAPH = re.compile(r"\S.*?(?=\n[ \t]*\n|\Z)", re.DOTALL)
+_HEADING = re.compile(r"#{1,6} .*")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text, and where it is from."""
+
+    text: str
+    source: str
+
+
+def passages(text: str, name: str, length: int, overlap: int) -> list[Passage]:
+    """The text in passages of about that length; each begins with the end of the one before."""
+    found, line, counted = [], 1, 0
+    for start, end in _spans(text, length, overlap):
+        line += text.count("\n", counted, start)
+        counted = start
+        found.append(Passage(text[start:end].rstrip(), f"{name}:{line}"))
+    return found
+
+
+def _spans(text: str, length: int, overlap: int) -> Iterator[Span]:
+    """As many units as fit; a heading goes with what it stands above."""
+    starts = [start for start, _ in sentences(text)]
+    units: list[Span] = []
+    for unit in _units(text, length):
+        begin = units[0][0] if units else unit[0]
+        alone = len(units) == 1 and _is_heading(text, units[0])
+        if units and unit[1] - begin > length and not alone:
+            above = [units.pop()] if _is_heading(text, units[-1]) else []
+            yield begin, units[-1][1]
+            units = above or [(_back(starts, begin, unit[0], overlap), unit[0])]
+        units.append(unit)
+    if units:
+        yield units[0][0], units[-1][1]
+
+
+def _units(text: str, length: int) -> Iterator[Span]:
+    """Paragraphs; the sentences of one that is too long; and slices of such a sentence."""
+    for paragraph in _PARAGRAPH.finditer(text):
+        start, end = paragraph.span()
+        if end - start <= length:
+            yield start, end
+            continue
+        for first, last in sentences(paragraph[0]):
+            for at in range(start + first, start + last, length):
+                yield at, min(at + length, start + last)
+
+
+def _back(starts: Sequence[int], begin: int, end: int, overlap: int) -> int:
+    """Where the last sentences before the end begin that are not longer than the overlap."""
+    first = bisect_left(starts, max(begin + 1, end - overlap))
+    return min(starts[first], end) if first < len(starts) else end
+
+
+def _is_heading(text: str, unit: Span) -> bool:
+    return bool(_HEADING.fullmatch(text, *unit))

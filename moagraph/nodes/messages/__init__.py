@@ -1,0 +1,1 @@
+"""Build the messages that a model receives."""

@@ -1,0 +1,133 @@
+"""What a recipe says of one call: the model, its sampling, its endpoint."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from moagraph.nodes.models.address import checked_url, split
+
+
+def _named(model: str) -> str:
+    split(model)
+    return model
+
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("`api_key_env` takes the name of a variable that holds a key, not a key")
+    return name
+
+
+class Price(BaseModel):
+    """Dollars for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Limits(BaseModel):
+    """How much one server is asked at once; `alone` is one call at a time on this machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_concurrency: int | None = Field(None, ge=1, description="Calls under way at once.")
+    requests_per_second: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Calls begun in a second."
+    )
+    tokens_per_minute: int | None = Field(None, ge=1, description="In and out together.")
+    alone: bool = Field(False, description="One call at a time, model after model.")
+
+
+class Sampling(BaseModel):
+    """What `[defaults]`, a seat and a step can all say of a call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    temperature: float | None = Field(None, ge=0, le=2, description="0 is steady, 1 is lively.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="The share of likely words it picks from."
+    )
+    max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
+    seed: int | None = Field(None, description="For providers that can repeat an answer.")
+    stop: list[str] | None = Field(None, description="Texts at which an answer ends.")
+    reasoning_effort: str | None = Field(None, description="How long a model thinks: none, low …")
+    timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
+    attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
+    base_url: Annotated[str, AfterValidator(checked_url)] | None = Field(
+        None, description="Where the server is, if not where its provider is known to be."
+    )
+    api_key_env: Annotated[str, AfterValidator(_variable)] | None = Field(
+        None, description="The environment variable that holds the key for it."
+    )
+    price: Price | None = Field(None, description="Where the list is wrong or silent.")
+    limits: Limits | None = Field(None, description="How much its server is asked at once.")
+    context_window: int | None = Field(
+        None, ge=16, description="Tokens the model takes in at once, where no list has it."
+    )
+    extra_body: dict[str, Any] | None = Field(None, description="Sent along as it is.")
+    logprobs: bool | None = Field(None, description="Ask how likely each token was.")
+
+
+class Substitute(Sampling):
+    """A model that is asked where another has failed; what it leaves open is as for the other."""
+
+    model: Annotated[str, AfterValidator(_named)]
+
+    @model_serializer(mode="wrap")
+    def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without defaults: once written, they would read as if they had been said."""
+        return {key: value for key, value in written(self).items() if key in self.model_fields_set}
+
+
+def _a_model(said: Any) -> Any:
+    return {"model": said} if isinstance(said, str) else said
+
+
+class Call(Sampling):
+    """One model and how it is asked, and which others where it fails."""
+
+    model: Annotated[str, AfterValidator(_named)] = Field(description="As `provider:model`.")
+    fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
+        default_factory=list, description="Asked in this order where the model fails."
+    )
+    response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
+    tools: list[dict[str, Any]] | None = Field(None, description="Tools in OpenAI's form.")
+    tool_choice: str | dict[str, Any] | None = Field(None, description="As OpenAI has it.")
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> "Call":
+        every: list[Call | Substitute] = [self, *self.fallbacks]
+        asked = [(one.model, one.base_url) for one in every]
+        for one in asked:
+            if asked.count(one) > 1:
+                raise ValueError(f"`fallbacks` form a circle: {one[0]!r} is asked twice")
+        return self
+
+    @property
+    def substitutes(self) -> list["Call"]:
+        """The calls that stand in for this one, each with its own endpoint and its sampling."""
+        own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
+        own |= {"context_window"}
+        said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
+        return [
+            Call.model_validate(said | other.model_dump(exclude_unset=True))
+            for other in self.fallbacks
+        ]
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What is said beside the messages, where it is said at all."""
+        said = self.model_dump(include={"response_format", "tools", "tool_choice"})
+        return {key: value for key, value in said.items() if value is not None}

@@ -1,0 +1,49 @@
+"""What a call cost: by the recipe's own price, else by the list that genai-prices keeps."""
+
+import asyncio
+
+from langchain_core.messages.ai import UsageMetadata
+
+from moagraph.nodes.models.address import split
+from moagraph.nodes.models.call import Call
+
+MILLION = 1_000_000
+UNLISTED = {"local", "moa", "ollama", "recorded", "scripted", "vllm"}
+
+
+def listed(call: Call) -> bool:
+    """Whether the list may know the price: not where a server of one's own answers."""
+    return not call.price and not call.base_url and split(call.model)[0] not in UNLISTED
+
+
+def warm() -> None:
+    """Load the list, which takes half a second, while the first answers are still under way."""
+    asyncio.get_running_loop().run_in_executor(None, __import__, "genai_prices")
+
+
+async def cost_usd(call: Call, usage: UsageMetadata | None, model: str | None) -> float | None:
+    """Dollars for what ran; None where the price is not known."""
+    if usage is None:
+        return None
+    if call.price:
+        told, said = usage["input_tokens"], usage["output_tokens"]
+        return (call.price.input * told + call.price.output * said) / MILLION
+    if not listed(call):
+        return None
+    provider, name = split(call.model)
+    return await asyncio.to_thread(_listed, provider, model or name, usage)
+
+
+def _listed(provider: str, model: str, usage: UsageMetadata) -> float | None:
+    from genai_prices import Usage, calc_price
+
+    cached = usage.get("input_token_details", {}).get("cache_read") or 0
+    counted = Usage(
+        input_tokens=usage["input_tokens"],
+        output_tokens=usage["output_tokens"],
+        cache_read_tokens=cached,
+    )
+    try:
+        return float(calc_price(counted, model_ref=model, provider_id=provider).total_price)
+    except LookupError:
+        return None

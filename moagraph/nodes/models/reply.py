@@ -1,0 +1,53 @@
+"""What came back from one call, whether it is usable or not."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage
+
+from moagraph.nodes.state import Proposal
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, or the reason why there is none; `kind` says which."""
+
+    model: str
+    kind: str
+    text: str = ""
+    error: str | None = None
+    answered_by: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    seconds: float = 0.0
+    attempts: int = 1
+    cost_usd: float | None = None
+    cached: bool = False
+    logprob: float | None = None  # of a token, on average
+    message: AIMessage | None = None
+    notes: dict[str, Any] = field(default_factory=dict)  # on what was sent
+
+    @property
+    def ok(self) -> bool:
+        """Whether the next layer may read it."""
+        return self.error is None
+
+    def record(self) -> Proposal:
+        """The reply as the state keeps it."""
+        record = Proposal(
+            model=self.model,
+            answered_by=self.answered_by,
+            ok=self.ok,
+            kind=self.kind,
+            text=self.text,
+            error=self.error,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            seconds=round(self.seconds, 3),
+            attempts=self.attempts,
+            cost_usd=self.cost_usd,
+            cached=self.cached,
+            edited=False,
+        )
+        likely = {} if self.logprob is None else {"logprob": self.logprob}
+        return cast(Proposal, {**record, **likely, **self.notes})

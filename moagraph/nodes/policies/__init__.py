@@ -1,0 +1,1 @@
+"""Rules for a run: stragglers, budgets, latency and human review."""

@@ -1,0 +1,1 @@
+"""What all steps share: the base class, the registry, and selection of answers."""

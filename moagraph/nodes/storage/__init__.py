@@ -1,0 +1,1 @@
+"""Files that a run writes: the data directory, SQLite tables, encryption, the answer cache."""

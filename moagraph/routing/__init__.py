@@ -1,0 +1,1 @@
+"""Learned routing: fit a recipe's route from scored results."""

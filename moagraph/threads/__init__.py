@@ -1,0 +1,1 @@
+"""Stored threads: run, read, fork, export and prune them."""

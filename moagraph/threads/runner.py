@@ -1,0 +1,159 @@
+"""Run a compiled recipe for one turn, tell a watcher what happens, and read what it came to."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import is_invalid_resume
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StreamMode
+
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes import node_names
+from moagraph.nodes.errors import RunError, StepFailed, StorageError, UsageError
+from moagraph.nodes.state import Json, merge_keys, merge_layers
+from moagraph.threads.events import Unwatched, Watch
+from moagraph.threads.result import Result, Status, result
+from moagraph.threads.savers.steady import Steady, busy
+from moagraph.threads.snapshot import values_of
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+_running: set[tuple[int, str]] = set()
+
+
+async def run(
+    graph: Graph,
+    recipe: Recipe,
+    given: Any,
+    config: RunnableConfig,
+    watch: Watch | None = None,
+) -> Result:
+    """Drive the graph until it is done, paused or failed; only wrong usage is raised."""
+    began = time.monotonic()
+    thread_id = config["configurable"]["thread_id"]
+    (watch or Unwatched()).began(recipe, thread_id)
+    state: Json = {"layers": {}, "steps": {}}
+    error: str | None = None
+    lost: Mapping[str, Any] | None = None
+    try:
+        if watch and not isinstance(given, Mapping):
+            await _tell_what_stands(graph, config, watch)
+        await _drive(graph, given, config, state, watch)
+    except StepFailed as failed:
+        error = str(failed)
+        lost = failed.record and {failed.node: failed.record}
+    except RunError as failed:
+        error = str(failed)
+    except StorageError as failed:
+        if not state["layers"]:
+            raise
+        error = str(failed)
+    values, after = await _left(graph, thread_id, state, error)
+    if lost:  # a step that failed has written nothing, but its calls were made
+        values = {**values, "steps": {**values.get("steps", {}), **lost}}
+    status: Status = "failed" if error else "paused" if after else "done"
+    return result(
+        values,
+        thread_id=thread_id,
+        recipe=recipe.name,
+        status=status,
+        seconds=time.monotonic() - began,
+        error=error,
+        next=after,
+    )
+
+
+@asynccontextmanager
+async def hold(threads: BaseCheckpointSaver[Any], thread_id: str) -> AsyncIterator[None]:
+    """Have the thread for one run; another run on it meanwhile would lose a turn."""
+    if isinstance(threads, Steady):
+        held = threads.held(thread_id)
+        await asyncio.to_thread(held.__enter__)
+        try:
+            yield
+        finally:
+            held.__exit__(None, None, None)
+        return
+    key = (id(threads), thread_id)
+    if key in _running:
+        raise busy(thread_id)
+    _running.add(key)
+    try:
+        yield
+    finally:
+        _running.discard(key)
+
+
+async def _drive(
+    graph: Graph, given: Any, config: RunnableConfig, state: Json, watch: Watch | None
+) -> None:
+    """Tokens are streamed only where somebody looks; what is written is kept in `state` too."""
+    modes: list[StreamMode] = ["updates", "messages"] if watch else ["updates"]
+    parts: AsyncIterator[Any] = graph.astream(given, config, stream_mode=modes)
+    try:
+        async for mode, data in parts:
+            if mode == "updates":
+                _take(data, state, watch)
+            elif watch and data[0].text:
+                watch.heard({**data[1], "message": data[0].id}, data[0].text)
+    except ValueError as error:
+        if is_invalid_resume(error):
+            raise UsageError(f"the pause stays: {_first_line(error)}") from error
+        raise
+
+
+async def _tell_what_stands(graph: Graph, config: RunnableConfig, watch: Watch) -> None:
+    """The records that a run which goes on begins with."""
+    kept = (await graph.aget_state(config)).values
+    for layer, seats in kept.get("layers", {}).items():
+        for seat, record in seats.items():
+            watch.stands(node_names.proposer(int(layer), seat, record["model"]), record)
+    for node, record in kept.get("steps", {}).items():
+        watch.stands(node, record)
+
+
+def _take(update: Mapping[str, Any], state: Json, watch: Watch | None) -> None:
+    """Merge what a node wrote, and tell of each call's record."""
+    for node, written in update.items():
+        if not isinstance(written, Mapping) or node == "begin":
+            continue
+        state["layers"] = merge_layers(state["layers"], [written.get("layers", {})])
+        state["steps"] = merge_keys(state["steps"], [written.get("steps", {})])
+        if watch:
+            for record in _calls(node, written):
+                watch.finished(node, record)
+
+
+def _calls(node: str, written: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if node.endswith("_join"):
+        return
+    for seats in written.get("layers", {}).values():
+        yield from seats.values()
+    yield from written.get("steps", {}).values()
+
+
+async def _left(
+    graph: Graph, thread_id: str, state: Json, error: str | None
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The thread's newest state; where it cannot be read any more, what this run has seen."""
+    try:
+        kept = await graph.aget_state({"configurable": {"thread_id": thread_id}})
+    except StorageError:
+        if error is None:
+            raise
+        return state, ()
+    return values_of(kept), kept.next
+
+
+def _first_line(error: ValueError) -> str:
+    """The first thing that a resume value has wrong."""
+    problems: list[Any] = getattr(error, "errors", list)()
+    if not problems:
+        return str(error)
+    where = ".".join(str(part) for part in problems[0]["loc"])
+    return f"{where}: {problems[0]['msg']}" if where else str(problems[0]["msg"])

@@ -1,0 +1,101 @@
+"""What a stored state says: how it stands, what was asked, who was sent what."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_openai_messages
+from langgraph.types import StateSnapshot
+
+from moagraph.graphs.compile.layout import places
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.messages.build import PLAIN, from_kept, sent
+from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.state import Json, Place, State, merge_keys, merge_layers
+from moagraph.threads.result import Status
+
+NOTHING: Json = {"layers": {}, "steps": {}}
+
+
+def standing(state: StateSnapshot) -> Status:
+    """How the turn stands; whether one that was stopped runs again, its lock would tell."""
+    if not state.tasks:
+        return "done"
+    if state.interrupts:
+        return "paused"
+    return "failed" if any(task.error for task in state.tasks) else "stopped"
+
+
+def values_of(state: StateSnapshot) -> Json:
+    """The turn's own values: none of the turn before, and all that was written when it ended."""
+    values: Json = {"messages": [], **NOTHING, **state.values}
+    if {"begin", "__start__"} & {task.name for task in state.tasks}:
+        return values | NOTHING  # what `begin` may have written empties all of it
+    wrote = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
+    layers = merge_layers(values["layers"], [one.get("layers", {}) for one in wrote])
+    steps = merge_keys(values["steps"], [one.get("steps", {}) for one in wrote])
+    return values | {"layers": layers, "steps": steps}
+
+
+def question_of(values: Json) -> str:
+    """What the user asked last, as it is kept: a private one with placeholders."""
+    return str(asked.text) if (asked := _last_asked(values)) else ""
+
+
+def question_shown(values: Json) -> str:
+    """The same as the user asked it."""
+    return str(restored(asked).text) if (asked := _last_asked(values)) else ""
+
+
+def _last_asked(values: Json) -> HumanMessage | None:
+    said = [message for message in values["messages"] if isinstance(message, HumanMessage)]
+    return said[-1] if said else None
+
+
+def error_of(state: StateSnapshot) -> str | None:
+    """Why the turn failed; the engine keeps an error as Python writes it."""
+    error = next((str(task.error) for task in state.tasks if task.error), None)
+    written = re.fullmatch(r"\w+\((.*)\)", error or "", re.DOTALL)
+    try:
+        return str(ast.literal_eval(written[1])) if written else error
+    except (ValueError, SyntaxError):
+        return error
+
+
+def seconds_of(values: Json) -> float:
+    """How long the models took, layer after layer: no wait for a person counts."""
+    layers = [seats.values() for seats in values["layers"].values()]
+    slowest = [max((record["seconds"] for record in seats), default=0.0) for seats in layers]
+    return float(sum(slowest) + sum(map(_took, values["steps"].values())))
+
+
+def _took(step: Json) -> float:
+    """A step's own call; of several, which run side by side, the slowest."""
+    beside = (call["seconds"] for call in step.get("calls", {}).values())
+    return float(step["seconds"] if "seconds" in step else max(beside, default=0.0))
+
+
+def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
+    """What each node that asked a model sent it, as OpenAI's protocol writes messages."""
+    asked = _asked(values["messages"])
+    state = cast(State, {**values, "messages": asked})
+    for place in places(recipe):
+        seats = values["layers"].get(str(place.layer), {})
+        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node, {})
+        if record and record.get("attempts"):
+            yield place.node, _sent(state, place, record)
+        for label, call in (record or {}).get("calls", {}).items():
+            if "told" in call:
+                yield f"{place.node}.{label}", _sent(state, place, call)
+
+
+def _sent(state: State, place: Place, record: Json) -> list[Json]:
+    telling = from_kept(record["told"], state, place) if "told" in record else PLAIN
+    heard = sent(state, place, record.get("shortened", {}), telling)
+    return convert_to_openai_messages(heard)
+
+
+def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """The conversation up to the question, without the answer that the turn gave to it."""
+    return messages[:-1] if messages and isinstance(messages[-1], AIMessage) else messages

@@ -1,0 +1,190 @@
+"""A turn that is kept, read as a person or a program wants to look at it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from moagraph.graphs.compile.layout import ended_by, rows
+from moagraph.graphs.recipe.schema import Recipe
+from moagraph.nodes.errors import UnknownName
+from moagraph.nodes.state import Json, Place
+from moagraph.threads.branches import Branches, Fork, Saver, branches, named
+from moagraph.threads.history import Thread, opened
+from moagraph.threads.result import Result, Status, result
+from moagraph.threads.savers.steady import Steady
+from moagraph.threads.snapshot import (
+    error_of,
+    question_shown,
+    seconds_of,
+    sent_of,
+    standing,
+    values_of,
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it came out: its seats in their order, and the steps behind them."""
+
+    number: int
+    proposals: list[Json]
+    steps: list[Json]
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        if not self.number:
+            return "ahead of the layers"
+        return f"layer {self.number}{'' if self.proposals else ': not needed'}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One turn of one fork: what was asked, what each was sent, and what it came to."""
+
+    came: Result
+    question: str
+    turn: int
+    turns: int
+    fork: int
+    forks: int
+    at: str
+    last: str
+    sent: Mapping[str, list[Json]]
+    unneeded: Sequence[int] = ()  # layers that a gate has spared
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Each layer with its own steps; ahead of them 0, where steps are ahead of the first.
+
+        A layer that was not needed has no proposals; steps may stand behind it all the same.
+        """
+        proposals = {one["layer"]: one["proposals"] for one in self.came.layers}
+        steps: dict[int, list[Json]] = {}
+        for step in self.came.steps:
+            steps.setdefault(_layer_of(step), []).append(step)
+        numbers = sorted({*proposals, *self.unneeded, *(number for number in steps if not number)})
+        return [
+            Layer(number, proposals.get(number, []), steps.get(number, [])) for number in numbers
+        ]
+
+    @property
+    def answering(self) -> Json | None:
+        """The record of the call whose text is the answer; none where it was picked."""
+        steps = self.came.steps if self.came.status == "done" else []
+        return next((s for s in steps if s["node"] == self.last and "model" in s), None)
+
+    def only(self, layer: int) -> "Shown":
+        """The same with only that layer."""
+        layers = [one for one in self.came.layers if one["layer"] == layer]
+        steps = [step for step in self.came.steps if _layer_of(step) == layer]
+        unneeded = [number for number in self.unneeded if number == layer]
+        return replace(self, came=replace(self.came, layers=layers, steps=steps), unneeded=unneeded)
+
+    def as_json(self, sent: bool = False) -> Json:
+        """As `moa ask --json` prints a run, and where in the thread it stands."""
+        said = self.came.as_json()
+        if sent:
+            said["layers"] = [
+                {**layer, "proposals": self._with_sent(layer["proposals"])}
+                for layer in said["layers"]
+            ]
+            said["steps"] = self._with_sent(said["steps"])
+        where = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
+        return {**said, "question": self.question, **where}
+
+    def _with_sent(self, records: list[Json]) -> list[Json]:
+        return [self._told(record) for record in records]
+
+    def _told(self, record: Json) -> Json:
+        node = record["node"]
+        told = {**record, "sent": self.sent.get(node)}
+        if "calls" in record:
+            told["calls"] = {
+                label: {**call, "sent": self.sent.get(f"{node}.{label}")}
+                for label, call in record["calls"].items()
+            }
+        return told
+
+
+async def shown(
+    threads: Saver, name: str, turn: int | None = None, layer: int | None = None
+) -> Shown:
+    """A turn of the thread, or of its fork where the name is `THREAD@N`."""
+    thread_id, number = await named(threads, name)
+    tree = await branches(threads, thread_id)
+    return await _read(threads, tree, tree.fork(number), turn, layer)
+
+
+async def every_fork(threads: Saver, thread_id: str) -> list[tuple[Fork, Shown]]:
+    """The last turn of each fork of a thread."""
+    tree = await branches(threads, (await named(threads, thread_id))[0])
+    return [(fork, await _read(threads, tree, fork)) for fork in tree.forks]
+
+
+async def _read(
+    threads: Saver, tree: Branches, fork: Fork, turn: int | None = None, layer: int | None = None
+) -> Shown:
+    number, end = tree.turn(fork, turn)
+    newest = end == tree.newest.tip
+    thread = await opened(threads, tree.thread_id, None if newest else end)
+    if layer is not None and not 1 <= layer <= len(thread.recipe.layers):
+        raise UnknownName(f"there is no layer {layer}: the recipe has {len(thread.recipe.layers)}")
+    values = values_of(thread.state)
+    read = Shown(
+        came=_came(thread, values, _status(threads, thread, newest)),
+        question=question_shown(values),
+        turn=number,
+        turns=len(tree.turns(fork)),
+        fork=fork.number,
+        forks=len(tree.forks),
+        at=thread.state.created_at or "",
+        last=_last(thread.recipe, values["steps"]),
+        unneeded=_unneeded(thread.recipe, values["steps"]),
+        sent=dict(sent_of(values, thread.recipe)),
+    )
+    return read if layer is None else read.only(layer)
+
+
+def _came(thread: Thread, values: Json, status: Status) -> Result:
+    came = result(
+        values,
+        thread_id=thread.id,
+        recipe=thread.recipe.name,
+        status=status,
+        seconds=seconds_of(values),
+        error=error_of(thread.state),
+        next=thread.state.next,
+    )
+    order = {place.node: number for number, place in enumerate(_behind(thread.recipe))}
+    steps = sorted(came.steps, key=lambda step: order.get(step["node"], -1))  # or ahead of all
+    return replace(came, steps=steps)
+
+
+def _behind(recipe: Recipe) -> list[Place]:
+    """Every join and step, in the order in which they run."""
+    return [place for row in rows(recipe) for place in row.behind]
+
+
+def _last(recipe: Recipe, steps: Json) -> str:
+    """The node that has left the answer."""
+    left = [place.node for place in _behind(recipe) if place.last and place.node in steps]
+    return left[-1] if left else ""
+
+
+def _unneeded(recipe: Recipe, steps: Json) -> Sequence[int]:
+    ended = ended_by(recipe, steps)
+    return range(ended[0] + 1, len(recipe.layers) + 1) if ended else ()
+
+
+def _status(threads: Saver, thread: Thread, newest: bool) -> Status:
+    """To look whether a thread runs takes its lock for a moment, so a done one is not touched."""
+    left = standing(thread.state)
+    if left != "done" and newest and isinstance(threads, Steady) and threads.running(thread.id):
+        return "running"
+    return left
+
+
+def _layer_of(step: Mapping[str, Any]) -> int:
+    """The layer that a node's name begins with."""
+    return int(step["node"][1:].split("_")[0])
