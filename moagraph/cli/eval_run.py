@@ -17,7 +17,7 @@ from moagraph.cli.render.rows import counted
 from moagraph.evals.flops import parse_active_parameters
 from moagraph.evals.folder import RUN, told
 from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
-from moagraph.evals.run.spending_limit import Spent
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.recorded import VARIABLE
@@ -113,9 +113,9 @@ def watched(run: Callable[[], Awaitable[T]], progress: Progress) -> T:
         progress.end()
         say(f"moa: stopped; {again}")
         raise
-    except Spent as error:
+    except SpendingLimitReached as error:
         progress.end()
-        raise Spent(f"{error}; {again} with a higher --max-cost-usd") from error
+        raise SpendingLimitReached(f"{error}; {again} with a higher --max-cost-usd") from error
     finally:
         progress.end()
 

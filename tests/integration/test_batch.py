@@ -11,7 +11,7 @@ import pytest
 
 from moagraph.evals.run.batch import batch
 from moagraph.evals.run.evaluation import How
-from moagraph.evals.run.spending_limit import Spent
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import MoaError, OverBudget
@@ -186,7 +186,9 @@ async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
     provider.reply("agg", " ".join(["w"] * 10))
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
     out = tmp_path / "out.jsonl"
-    with pytest.raises(Spent, match=r"the limit of \$0.23 is reached: \$0.0400 are spent"):
+    with pytest.raises(
+        SpendingLimitReached, match=r"the limit of \$0.23 is reached: \$0.0400 are spent"
+    ):
         await batch(data, mix, out, How(max_cost_usd=0.23, at_once=4))
     assert len(rows(out)) == 2
     assert sum(row["cost_usd"] for row in rows(out)) == pytest.approx(0.04)
@@ -229,7 +231,7 @@ async def test_a_recipe_in_a_seat_is_priced_as_what_it_asks(
     outer = tmp_path / "outer.toml"
     outer.write_text(OUTER.format(url=provider.base_url, inner=inner))
     data, out = open_set(asked(tmp_path, ["why?"])), tmp_path / "out.jsonl"
-    with pytest.raises(Spent, match=r"the next answer may cost \$0.3010"):
+    with pytest.raises(SpendingLimitReached, match=r"the next answer may cost \$0.3010"):
         await batch(data, str(outer), out, How(max_cost_usd=0.3))
     assert await batch(data, str(outer), out, How(max_cost_usd=0.31)) == 1
     assert 0 < rows(out)[0]["cost_usd"] <= 0.301
@@ -335,6 +337,6 @@ async def test_a_limit_of_nothing_asks_nobody_who_has_a_price(
     provider: Provider, tmp_path: Path
 ) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
-    with pytest.raises(Spent, match=r"the limit of \$0 is reached"):
+    with pytest.raises(SpendingLimitReached, match=r"the limit of \$0 is reached"):
         await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=0))
     assert provider.calls == []

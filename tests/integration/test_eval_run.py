@@ -10,7 +10,7 @@ import pytest
 from moagraph.evals.dataset import digest
 from moagraph.evals.flops import parse_active_parameters
 from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
-from moagraph.evals.run.spending_limit import Spent
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.run.workspace import room
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
@@ -322,7 +322,7 @@ async def test_a_recipe_that_judges_is_priced_by_its_seats(vllm: Provider, tmp_p
     vllm.reply("judge", "[[7]]")
     names = [f"grade:moa:{tmp_path / 'priced.toml'}"]
     said: dict[str, Any] = {"systems": ["scripted:a"], "baseline": None}
-    with pytest.raises(Spent, match=r"the next answer may cost \$6.1440"):
+    with pytest.raises(SpendingLimitReached, match=r"the next answer may cost \$6.1440"):
         await run(tmp_path, *names, **said, how=How(max_cost_usd=6))
     came = await run(tmp_path, *names, **said, how=How(max_cost_usd=7))
     assert (came.verdicts, came.unparsed) == (3, 0)

@@ -15,7 +15,7 @@ from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.concurrency import Untold, each
-from moagraph.evals.run.spending_limit import Purse
+from moagraph.evals.run.spending_limit import SpendingLimit
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.run.verdicts import Judging
 from moagraph.evals.run.workspace import room
@@ -77,14 +77,16 @@ async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(
 ) -> None:
     data, quick = DataSet("set", (ITEM,), ""), Quick(recipe={"name": "quick", "layers": []})
     with room(tmp_path / "partial", tmp_path) as threads:
-        answering = Answering(data, ledger, threads, Purse(None, 0), Untold())
+        answering = Answering(data, ledger, threads, SpendingLimit(None, 0), Untold())
         await stopped(answering.run([quick]), quick.spoke)
     assert [row["answer"] for row in ledger.rows.values()] == ["because"]
 
 
 async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
     case, quick = JudgeCase(ITEM, "system", ("because",)), Quick()
-    await stopped(Judging(ledger, Purse(None, 0), Untold()).run([quick], [case]), quick.spoke)
+    await stopped(
+        Judging(ledger, SpendingLimit(None, 0), Untold()).run([quick], [case]), quick.spoke
+    )
     assert [row["score"] for row in ledger.rows.values()] == [1.0]
 
 

@@ -8,7 +8,7 @@ from moagraph.evals.flops import ActiveParameters, compute_tflops
 from moagraph.evals.results import answer_slot
 from moagraph.evals.run.answer_fingerprint import version
 from moagraph.evals.run.concurrency import Told, each
-from moagraph.evals.run.spending_limit import Purse, check_prices
+from moagraph.evals.run.spending_limit import SpendingLimit, check_prices
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.run.systems import System, expected
 from moagraph.graphs.recipe.call_count import expand_nested
@@ -48,7 +48,7 @@ class Answering:
     data: DataSet
     ledger: Ledger
     threads: Threads
-    purse: Purse
+    spending_limit: SpendingLimit
     told: Told
     parameters: ActiveParameters = field(default_factory=ActiveParameters)
     at_once: int = 8
@@ -59,7 +59,7 @@ class Answering:
     async def run(self, systems: Sequence[System]) -> None:
         """Ask for all that does not stand yet."""
         jobs = [self._asked(system, item) for item in self.data.items for system in systems]
-        if self.purse.limit is not None:
+        if self.spending_limit.limit is not None:
             for whole in {job.settled: job.whole for job in jobs}.values():
                 await check_prices(whole)
         total = sum(len(job.item.turns) for job in jobs)
@@ -119,13 +119,13 @@ class Answering:
 
     async def _answer(self, job: Asked, before: Sequence[str]) -> Json:
         key, messages = job.key(before), job.item.messages(before)
-        limited = self.purse.limit is not None
+        limited = self.spending_limit.limit is not None
         most = (await expected(job.whole, messages)).cost_usd if limited else 0.0
-        async with self.purse.open(most):
+        async with self.spending_limit.reserve(most):
             came = await _tried(job.system, messages, key)
             row = self._row(job, key, messages[-1][1], len(before) + 1, came)
             # Not in a thread: of a run that is stopped, a job that waits for one would be dropped.
-            self.purse.pay(self.ledger.add([row]))
+            self.spending_limit.pay(self.ledger.add([row]))
         if row["status"] == "done":
             await job.system.forget(key)
         self.told.done(row)

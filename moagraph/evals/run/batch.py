@@ -5,7 +5,7 @@ from pathlib import Path
 from moagraph.evals.dataset import DataSet
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.evaluation import How
-from moagraph.evals.run.spending_limit import Purse
+from moagraph.evals.run.spending_limit import SpendingLimit
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.run.systems import system
 from moagraph.evals.run.workspace import room
@@ -30,9 +30,9 @@ async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
                 how.told.note(note)
             if how.ready:
                 await how.ready([asked.recipe])
-            purse = Purse(how.max_cost_usd, ledger.spent)
+            spending_limit = SpendingLimit(how.max_cost_usd, ledger.spent)
             answering = Answering(
-                data, ledger, threads, purse, how.told, how.parameters, how.at_once
+                data, ledger, threads, spending_limit, how.told, how.parameters, how.at_once
             )
             await answering.run([asked])
             return sum(len(rows) for _, rows in answering.rows([asked]))

@@ -13,7 +13,7 @@ from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.results import current_answers, turn_key
 from moagraph.evals.run.answers import Answering
 from moagraph.evals.run.concurrency import Told, Untold
-from moagraph.evals.run.spending_limit import Purse
+from moagraph.evals.run.spending_limit import SpendingLimit
 from moagraph.evals.run.systems import System, system
 from moagraph.evals.run.verdicts import Judging, cases_of
 from moagraph.nodes.errors import UsageError
@@ -74,9 +74,9 @@ async def evaluate(
     _check_baseline(jury, baseline, names)
     with opened(path) as folder:
         asked = [_system(name, folder, how) for name in names]
-        purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
+        limit = _spending_limit(folder, how)
         answering = Answering(
-            data, folder.answers, folder.threads, purse, how.told, how.parameters, how.at_once
+            data, folder.answers, folder.threads, limit, how.told, how.parameters, how.at_once
         )
         versions = {one.name: answering.version(one) for one in asked}
         folder.note({**_said(data, baseline, smoke), "versions": versions}, names, judges)
@@ -88,7 +88,7 @@ async def evaluate(
         answers: dict[str, dict[str, list[Json]]] = {name: {} for name in names}
         for job, rows in answering.rows(asked):
             answers[job.system.name][str(job.item.id)] = rows
-        judging = Judging(folder.verdicts, purse, how.told, how.at_once)
+        judging = Judging(folder.verdicts, limit, how.told, how.at_once)
         await judging.run(jury, cases_of(data.items, answers, names, baseline))
         return _outcome(folder, data, answers, judging)
 
@@ -106,8 +106,8 @@ async def judge_again(
         _tell(how.told, data, folder)
         if how.ready:
             await how.ready([one.recipe for one in jury if one.recipe])
-        purse = Purse(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
-        judging = Judging(folder.verdicts, purse, how.told, how.at_once)
+        limit = _spending_limit(folder, how)
+        judging = Judging(folder.verdicts, limit, how.told, how.at_once)
         await judging.run(jury, cases_of(data.items, answers, names, baseline))
         return _outcome(folder, data, answers, judging)
 
@@ -141,6 +141,10 @@ def _system(name: str, folder: Folder, how: How) -> System:
         temperature=how.temperature,
         max_tokens=how.max_tokens,
     )
+
+
+def _spending_limit(folder: Folder, how: How) -> SpendingLimit:
+    return SpendingLimit(how.max_cost_usd, folder.answers.spent + folder.verdicts.spent)
 
 
 def _said(data: DataSet, baseline: str | None, smoke: int | None) -> Json:

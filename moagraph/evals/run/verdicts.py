@@ -10,7 +10,7 @@ from moagraph.evals.dataset import Item
 from moagraph.evals.judge import AnswerJudge, JudgeCase, JudgeVerdict, NoVerdict, Ruling, Trial
 from moagraph.evals.results import verdict_slot
 from moagraph.evals.run.concurrency import Told, each
-from moagraph.evals.run.spending_limit import Purse, check_prices
+from moagraph.evals.run.spending_limit import SpendingLimit, check_prices
 from moagraph.evals.run.store import Ledger
 from moagraph.graphs.recipe.call_count import expand_nested
 from moagraph.nodes.errors import UsageError
@@ -25,7 +25,7 @@ class Judging:
     """How the verdicts of one run are had and where they are kept."""
 
     ledger: Ledger
-    purse: Purse
+    spending_limit: SpendingLimit
     told: Told
     at_once: int = 8
     unjudged: Counter[str] = field(default_factory=Counter)
@@ -37,7 +37,7 @@ class Judging:
     async def run(self, judges: Sequence[AnswerJudge], cases: Sequence[JudgeCase]) -> None:
         """Ask for all that does not stand yet; all of it is looked at before anybody is asked."""
         trials = [(judge, trial) for judge in judges for trial in self._trials(judge, cases)]
-        if self.purse.limit is not None:
+        if self.spending_limit.limit is not None:
             for judge in judges:
                 if judge.recipe:
                     self.wholes[judge.name] = expand_nested(judge.recipe)
@@ -70,10 +70,10 @@ class Judging:
         whole = self.wholes.get(judge.name)
         most = 2 * (await _expected(whole, trial)).cost_usd if whole else 0.0
         try:
-            async with self.purse.open(most):
+            async with self.spending_limit.reserve(most):
                 ruling = await judge.rule(trial)
                 rows = _rows(judge, trial, ruling)
-                self.purse.pay(self.ledger.add(rows))  # at once, as answers are
+                self.spending_limit.pay(self.ledger.add(rows))  # at once, as answers are
         except NoVerdict as error:
             self.failures.append(str(error))
             self.told.failed(str(error))
