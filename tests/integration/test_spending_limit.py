@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moagraph.evals.run.batch import batch
-from moagraph.evals.run.evaluation import How, evaluate
+from moagraph.evals.run.evaluation import RunOptions, evaluate
 from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.sets.open import open_set
 from tests.provider import Provider
@@ -48,11 +48,11 @@ async def test_a_run_under_a_spending_limit_ends(
     for model in ("a", "agg"):
         provider.reply(model, "because " * 60)
     data, mix = open_set(questions(tmp_path, 12)), recipe(tmp_path, provider.base_url, seed)
-    limited = How(max_cost_usd=0.012, at_once=4)
+    limited = RunOptions(max_cost_usd=0.012, concurrency=4)
     if command == "batch":
         run = asyncio.ensure_future(batch(data, mix, tmp_path / "out.jsonl", limited))
     else:
-        run = asyncio.ensure_future(evaluate(tmp_path / "ev", data, [mix], how=limited))
+        run = asyncio.ensure_future(evaluate(tmp_path / "ev", data, [mix], options=limited))
     ended, _ = await asyncio.wait([run], timeout=HANGS)
     assert ended, "the run hangs"
     with pytest.raises(SpendingLimitReached, match=r"the limit of \$0\.012 is reached"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.judges.model_judge import ModelJudge, build_call
-from moagraph.evals.run.answer_fingerprint import version
+from moagraph.evals.run.answer_fingerprint import fingerprint_recipe
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.graphs.studio_form import SHIPPED
@@ -25,13 +25,13 @@ def recipe(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def of(file: Path) -> str:
-    return version(load_recipe(file).resolved())
+    return fingerprint_recipe(load_recipe(file).resolved())
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_recipe_has_a_version(name: str) -> None:
     said = load_recipe(name).resolved()
-    assert version(said) == version(Recipe.model_validate(said).resolved())
+    assert fingerprint_recipe(said) == fingerprint_recipe(Recipe.model_validate(said).resolved())
 
 
 def notes(folder: Path) -> tuple[str, Callable[[], object]]:

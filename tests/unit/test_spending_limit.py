@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moagraph.evals.run.concurrency import each
+from moagraph.evals.run.concurrency import run_concurrently
 from moagraph.evals.run.spending_limit import SpendingLimit, SpendingLimitReached
 from moagraph.nodes.errors import UsageError
 from tests.examples import examples
@@ -58,7 +58,7 @@ async def run_to_the_end(
             limit.pay(job.cost)
             paid.append(job)
 
-    task = asyncio.ensure_future(each(jobs, work, at_once))
+    task = asyncio.ensure_future(run_concurrently(jobs, work, at_once))
     for _ in range(20 * (len(jobs) + 1) * (at_once + 1)):
         await asyncio.sleep(0)
         if task.done():

@@ -9,7 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import JudgeCase, JudgeVerdict
 from moagraph.evals.judges.factory import build_judge
-from moagraph.evals.run.systems import System, system
+from moagraph.evals.run.systems import EvaluatedSystem, load_system
 from moagraph.nodes.errors import RunError, UsageError
 from moagraph.nodes.state import Json
 from moagraph.threads.result import Result
@@ -19,12 +19,12 @@ from moagraph.threads.result import Result
 class Talker:
     """A system that is asked without keeping anything."""
 
-    system: System
+    system: EvaluatedSystem
 
     def at(self, row: Json) -> "Talker":
         """The same as a row's `sampling` wants it asked."""
         said = row.get("sampling", {})
-        return Talker(self.system.at(said.get("temperature"), said.get("max_tokens")))
+        return Talker(self.system.with_sampling(said.get("temperature"), said.get("max_tokens")))
 
     async def answer(self, messages: Sequence[tuple[str, str]]) -> Result:
         """The answer to the conversation's last turn."""
@@ -32,7 +32,7 @@ class Talker:
         try:
             came = await self.system.answer(messages, key)
         finally:
-            await self.system.forget(key)
+            await self.system.discard_thread(key)
         if came.status != "done":
             raise RunError(came.error or f"`{self.system.name}` gave no answer")
         return came
@@ -47,7 +47,7 @@ def sampling(data: DataSet, item: Item) -> Json:
 
 def talker(recipe: str) -> Talker:
     """The recipe or model of that name."""
-    return Talker(system(recipe, InMemorySaver()))
+    return Talker(load_system(recipe, InMemorySaver()))
 
 
 class Bench:
