@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.api.ask import aask
-from moagraph.evals.studies.choosers import Chooser, Chosen, study
-from moagraph.evals.studies.recorded import Question, read_questions
+from moagraph.evals.studies.choosers import Chooser, ChooserResult, compare_choosers
+from moagraph.evals.studies.recorded_questions import Question, read_questions
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.node_names import slug
 from moagraph.threads.result import Result
@@ -75,7 +75,7 @@ def sampled(questions: Sequence[Question], size: int) -> list[Question]:
     return [questions[number * len(questions) // size] for number in range(size)]
 
 
-def rows(found: Sequence[Chosen]) -> Iterator[str]:
+def rows(found: Sequence[ChooserResult]) -> Iterator[str]:
     """A table: what each way wins, and whom it picks most."""
     yield "| way to choose | questions | win rate % | 95 % interval | picks most |"
     yield "|---|---|---|---|---|"
@@ -104,10 +104,10 @@ def report(
     provider: Provider, questions: Sequence[Question], model: str | None, size: int
 ) -> Iterator[str]:
     """Everything that is measured, as it comes."""
-    yield from rows(study(questions, vote(provider)))
+    yield from rows(compare_choosers(questions, vote(provider)))
     if model:
         ways = rankers(provider, model)
-        found = study(sampled(questions, size), {**vote(provider), **ways})
+        found = compare_choosers(sampled(questions, size), {**vote(provider), **ways})
         yield from ("", f"The same on {size} of the questions, with a real ranker:", "")
         yield from (*rows(found), "", *told(ways))
 

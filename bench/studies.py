@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moagraph.evals.report.blocks import format_interval, format_number
 from moagraph.evals.studies import choosers, spearman
-from moagraph.evals.studies.recorded import Question, read_questions
+from moagraph.evals.studies.recorded_questions import Question, read_questions
 
 MIXTURES = ("Together-MoA", "Together-MoA-Lite", "SelfMoA_gemma-2-9b-it-SimPO")
 NO_MIXTURES = ("gpt-4o-2024-05-13", "gpt4_1106_preview", "Meta-Llama-3-70B-Instruct")
@@ -22,7 +22,7 @@ def chosen(
     """What each way to choose wins."""
     yield "| way to choose | questions | win rate % | 95 % interval |"
     yield "|---|---|---|---|"
-    for one in choosers.study(asked, more):
+    for one in choosers.compare_choosers(asked, more):
         rate, interval = format_number(one.win_rate, 1), format_interval(one.interval)
         yield f"| {one.name} | {one.n} | {rate} | {interval} |"
 
@@ -34,7 +34,7 @@ def correlated(asked: Sequence[Question]) -> Iterator[str]:
         "| length held | 95 % interval |"
     )
     yield "|---|---|---|---|---|---|---|---|"
-    for one in spearman.study(asked, [*MIXTURES, *NO_MIXTURES]):
+    for one in spearman.correlate_with_preference(asked, [*MIXTURES, *NO_MIXTURES]):
         mixed = {True: "yes", False: "no"}[one.target in MIXTURES]
         mixed = "-" if one.partial is None else mixed
         yield (
@@ -51,7 +51,7 @@ def main() -> None:
     asked = read_questions(parser.parse_args().data)
     judged = len(asked[0].judged)
     print(f"{len(asked)} questions, {judged} judged answers each; no target saw any of them\n")
-    voting = {"the step vote, by chrF": choosers.vote}  # slow: every fifth question
+    voting = {"the step vote, by chrF": choosers.choose_by_vote}  # slow: every fifth question
     print(*chosen(asked), "", *chosen(asked[::5], voting), "", *correlated(asked), sep="\n")
 
 

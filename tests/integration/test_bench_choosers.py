@@ -1,5 +1,5 @@
 from bench.choosers import Steps, report, sampled
-from moagraph.evals.studies.recorded import Question
+from moagraph.evals.studies.recorded_questions import Question
 from tests.provider import Call, Provider
 
 ANSWERS = {"good": "The sky is blue by day.", "like": "The sky is blue today.", "odd": "Fish swim."}

@@ -13,7 +13,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
-from moagraph.evals.adapters.conversation import talker
+from moagraph.evals.adapters.conversation import open_system
 from moagraph.evals.run.batch import batch
 from moagraph.evals.run.evaluation import RunOptions
 from moagraph.evals.sets.open import open_set
@@ -627,9 +627,9 @@ async def test_a_talk_leaves_nothing_hidden_behind_however_it_ends(
     provider: Provider, recipe: str
 ) -> None:
     provider.reply("agg", echo)
-    await talker(recipe).answer([("user", QUESTION)])
+    await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []
     provider.script("agg", Status(400))
     with pytest.raises(RunError):
-        await talker(recipe).answer([("user", QUESTION)])
+        await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []
