@@ -89,7 +89,7 @@ def whole(outcome: PipelineOutcome, rows: int) -> None:
     assert f"moa: {2 * rows} answers wanted, {2 * rows} are there already" in outcome.stderr
 
 
-@pytest.mark.registry
+@pytest.mark.weights
 def test_the_embedded_model_aggregates_and_judges_what_was_recorded(
     gguf: Path, tmp_path: Path
 ) -> None:

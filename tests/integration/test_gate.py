@@ -328,7 +328,7 @@ def test_an_early_answer_is_still_checked_behind_the_layers(
     assert ("L1_gate", "L2_verify") in {(e.source, e.target) for e in drawn.edges}
 
 
-@pytest.mark.registry
+@pytest.mark.weights
 def test_the_local_engine_tells_how_likely_its_words_were(gguf: Path, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(exist_ok=True)
     (tmp_path / "home" / "models").symlink_to(gguf.parent)

@@ -11,7 +11,7 @@ from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.graphs.studio_form import SHIPPED
 
-pytestmark = pytest.mark.registry
+pytestmark = pytest.mark.weights
 
 SHORT = 12  # tokens of an answer
 OUTSIDE = ("together:", "openai:", "ollama:")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.folder import told
+from moagraph.evals.folder import read_run
 from moagraph.evals.formats import alpaca, mt_bench
 from moagraph.evals.json_files import read_rows
 from moagraph.evals.length_control.pairs import parse_pairs
@@ -70,7 +70,7 @@ def test_what_is_no_folder_of_results_is_refused(tmp_path: Path) -> None:
     "odd",
     [{"systems": 5}, {"systems": [5]}, {"versions": []}, {"judges": "a"}, {"baseline": ["solo"]}],
 )
-@pytest.mark.parametrize("read", [read_results, told])
+@pytest.mark.parametrize("read", [read_results, read_run])
 def test_what_no_run_writes_is_refused_in_one_line(
     tmp_path: Path, read: Callable[[Path], object], odd: dict[str, Any]
 ) -> None:

@@ -9,7 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.judge import JudgeCase, JudgeVerdict
 from moagraph.evals.judges.factory import build_judge
-from moagraph.evals.run.systems import System, system
+from moagraph.evals.run.systems import EvaluatedSystem, load_system
 from moagraph.nodes.errors import RunError, UsageError
 from moagraph.nodes.state import Json
 from moagraph.threads.result import Result
@@ -19,13 +19,13 @@ from moagraph.threads.result import Result
 class StatelessSystem:
     """A system that keeps no threads: every request contains the whole conversation."""
 
-    system: System
+    system: EvaluatedSystem
 
     def with_sampling(self, row: Json) -> "StatelessSystem":
         """Return the system with the temperature and the length of the row's `sampling`."""
         options = row.get("sampling", {})
         return StatelessSystem(
-            self.system.at(options.get("temperature"), options.get("max_tokens"))
+            self.system.with_sampling(options.get("temperature"), options.get("max_tokens"))
         )
 
     async def answer(self, messages: Sequence[tuple[str, str]]) -> Result:
@@ -34,7 +34,7 @@ class StatelessSystem:
         try:
             result = await self.system.answer(messages, key)
         finally:
-            await self.system.forget(key)
+            await self.system.discard_thread(key)
         if result.status != "done":
             raise RunError(result.error or f"`{self.system.name}` gave no answer")
         return result
@@ -42,7 +42,7 @@ class StatelessSystem:
 
 def open_system(recipe: str) -> StatelessSystem:
     """Open the recipe of that name or path, or the model `provider:model`."""
-    return StatelessSystem(system(recipe, InMemorySaver()))
+    return StatelessSystem(load_system(recipe, InMemorySaver()))
 
 
 def sampling_of(data: DataSet, item: Item) -> Json:

@@ -10,7 +10,7 @@ from moagraph.evals.bootstrap import Interval, mean_interval
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded_questions import Question
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.texts.similarity import agreement
+from moagraph.nodes.texts.similarity import mean_similarity
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 
@@ -45,7 +45,7 @@ def consensus_chooser(similarity: Similarity) -> Chooser:
 
 def choose_by_vote(question: str, answers: Mapping[str, str]) -> str:
     """Choose the answer that the step `vote` selects with `by = "similar"`."""
-    scores = agreement(answers, dict.fromkeys(answers, 1.0))
+    scores = mean_similarity(answers, dict.fromkeys(answers, 1.0))
     return max(answers, key=lambda model: scores[model])
 
 

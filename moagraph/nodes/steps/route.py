@@ -18,7 +18,7 @@ from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.step_support.learned_route import kept_in, load, within
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
-from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, rarer, vector, weighed
+from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, inverse_frequencies, text_vector, weight_features
 
 HAS = {"code": CODE, "math": MATH, "digits": re.compile(r"\d")}
 
@@ -149,8 +149,8 @@ class Route(Call, Step):
 
     async def run(self, view: NodeView) -> Update:
         """Choose a seat, and say why."""
-        chosen, why, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
-        return {"steps": {view.spec.name: {"chosen": chosen, "why": why, "by": self.by, **notes}}}
+        chosen, reason, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
+        return {"steps": {view.spec.name: {"chosen": chosen, "why": reason, "by": self.by, **notes}}}
 
 
 
@@ -166,10 +166,10 @@ async def _rules(view: NodeView, step: Route, asked: str) -> Choice:
 
 
 async def _nearest(view: NodeView, step: Route, asked: str) -> Choice:
-    vectors = [vector(example.text) for example in step.examples]
-    weights = rarer(vectors)
-    own = weighed(vector(asked), weights)
-    near = [cosine(own, weighed(one, weights)) for one in vectors]
+    vectors = [text_vector(example.text) for example in step.examples]
+    weights = inverse_frequencies(vectors)
+    own = weight_features(text_vector(asked), weights)
+    near = [cosine(own, weight_features(one, weights)) for one in vectors]
     best = max(range(len(near)), key=lambda number: near[number])
     if near[best] < step.at_least:
         return step.otherwise, f"no example is near (the nearest: {near[best]:.2f})", {}
@@ -188,8 +188,8 @@ async def _model(view: NodeView, step: Route, asked: str) -> Choice:
     notes = {"calls": {"router": record}, "unparsed": int(name is None)}
     if name:
         return name, f"`{step.model}` says so", notes
-    why = record["error"] or f"no seat is named in {record['text'][:60]!r}"
-    return step.otherwise, f"`{step.model}` has not chosen: {why}", notes
+    reason = record["error"] or f"no seat is named in {record['text'][:60]!r}"
+    return step.otherwise, f"`{step.model}` has not chosen: {reason}", notes
 
 
 async def _learned(view: NodeView, step: Route, asked: str) -> Choice:
