@@ -42,19 +42,19 @@ def batch(
     from moagraph.cli.running.live_run import pick_recipe
     from moagraph.cli.running.preflight import prepare_all
     from moagraph.evals.run.batch import batch as answer_all
-    from moagraph.evals.run.evaluation import How
+    from moagraph.evals.run.evaluation import RunOptions
 
     if answers == "-":
         raise UsageError("'-' is no file: name one for the answers: the next run goes on with it")
     data = _open_questions(questions, answers, limit)
     name, progress = pick_recipe(recipe), EvalProgress()
     file = Path(answers).expanduser()
-    settings = How(
-        at_once=concurrency,
+    settings = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         keep_threads=keep_threads,
-        told=progress,
-        ready=partial(prepare_all, concurrency=concurrency),
+        progress=progress,
+        preflight=partial(prepare_all, concurrency=concurrency),
     )
     done = run_with_progress(lambda: answer_all(data, name, file, settings), progress)
     total = sum(len(item.turns) for item in data.items)

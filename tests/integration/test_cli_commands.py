@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moagraph.cli.app import BUILT_IN
-from tests.terminal import MIX, Done, environment, moa, saved, shell
+from tests.terminal import MIX, Done, environment, moa, preloaded, saved, shell
 
 LOADED = """
 import sys
@@ -56,6 +56,7 @@ def install(site: Path, package: str, module: str, commands: dict[str, str]) -> 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of installed packages that `moa` finds too."""
+    preloaded()  # starts with the path of other tests, which is theirs again after this one
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
@@ -182,8 +183,8 @@ def test_the_shell_completes_commands_also_of_packages_and_says_nothing_of_broke
     install(site, "broken-words", "raise ValueError", {"thrash": "broken_words:thrash"})
 
     def complete(line: str) -> Done:
-        words = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-        return moa(_MOA_COMPLETE="complete_bash", **words)
+        count = str(line.count(" "))
+        return moa(_MOA_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=count)
 
     assert complete("moa thr").out.split() == ["threads", "threaten"]
     assert complete("moa thr").err == ""

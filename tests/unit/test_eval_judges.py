@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Ruling, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling
 from moagraph.evals.judges.factory import build_judge
 from moagraph.evals.judges.flask import FlaskJudge, parse_skill_scores
 from moagraph.evals.judges.grade import parse_rating
@@ -20,12 +20,12 @@ from moagraph.nodes.errors import MoaError, UnknownName, UsageError
 EMPTY = DataSet("set", (), "")
 
 
-def case(answer: str = "4", system: str = "s", **said: Any) -> Case:
+def case(answer: str = "4", system: str = "s", **said: Any) -> JudgeCase:
     item = Item(**{"id": 1, "turns": ("2+2?",), "references": ("4",), **said})
-    return Case(item, system, (answer,))
+    return JudgeCase(item, system, (answer,))
 
 
-async def ruled(name: str, one: Case, data: DataSet = EMPTY) -> Ruling:
+async def ruled(name: str, one: JudgeCase, data: DataSet = EMPTY) -> Ruling:
     found = build_judge(name, data)
     [trial] = found.trials(one)
     return await found.rule(trial)
@@ -80,9 +80,9 @@ async def test_a_skill_without_a_grade_is_unread_and_one_that_plays_no_part_is_n
     one = case(skills=("Factuality", "Comprehension", "Harmlessness"))
     came = await ruled('flask:scripted:{"Factuality": 4, "Harmlessness": "N/A"}', one)
     assert came.verdicts == [
-        Verdict(score=4.0, skill="Factuality"),
-        Verdict(skill="Comprehension", parsed=False),
-        Verdict(skill="Harmlessness"),
+        JudgeVerdict(score=4.0, skill="Factuality"),
+        JudgeVerdict(skill="Comprehension", parsed=False),
+        JudgeVerdict(skill="Harmlessness"),
     ]
     assert came.usage["calls"] == 2
 
@@ -92,7 +92,7 @@ def test_a_row_without_skills_is_graded_in_all_twelve() -> None:
     assert isinstance(found, FlaskJudge)
     [trial] = found.trials(case())
     assert len(trial.skills) == len(set(trial.keys("x"))) == len(SKILLS) == 12
-    text = trial.said["messages"][0][1]
+    text = trial.inputs["messages"][0][1]
     assert all(f"- {skill}: " in text for skill in SKILLS)
 
 
@@ -123,8 +123,8 @@ def test_a_ranges_hyphen_is_no_minus(said: str, found: float) -> None:
 
 
 async def test_matches_score_one_or_nothing() -> None:
-    assert (await ruled("numeric", case("it is 4"))).verdicts == [Verdict(score=1.0)]
-    assert (await ruled("exact", case("it is 4"))).verdicts == [Verdict(score=0.0)]
+    assert (await ruled("numeric", case("it is 4"))).verdicts == [JudgeVerdict(score=1.0)]
+    assert (await ruled("exact", case("it is 4"))).verdicts == [JudgeVerdict(score=0.0)]
     with pytest.raises(UsageError, match="row 1 has none: give the row a `reference`"):
         build_judge("exact", EMPTY).trials(case(references=()))
     with pytest.raises(UsageError, match="`reference` 'four' contains no number"):
@@ -153,11 +153,11 @@ async def test_a_function_of_ones_own_judges(
         for name in ("half", "yes", "nan", "huge", "nothing", "wrong", "leaves")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
-        Verdict(score=0.5),
-        Verdict(score=1.0),
+        JudgeVerdict(score=0.5),
+        JudgeVerdict(score=1.0),
     ]
     unread = [said[name] for name in ("nan", "huge", "nothing", "wrong", "leaves")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 5
+    assert [one.verdicts for one in unread] == [[JudgeVerdict(parsed=False)]] * 5
     assert [one.text for one in unread] == [
         "the function returned nan",
         "the function returned 1e+307",
@@ -244,7 +244,7 @@ async def test_recorded_preferences_are_looked_up(
 ) -> None:
     (tmp_path / "kept.json").write_text(json.dumps(rows))
     name = f"recorded:{tmp_path / 'kept.json'}"
-    assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [Verdict(liked)]
+    assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [JudgeVerdict(liked)]
     assert build_judge(name, EMPTY).trials(case(system="other")) == []
 
 
@@ -259,7 +259,7 @@ async def test_a_recorded_preference_holds_against_its_own_baseline_only(
     said = [row | {"generator_1": "b", "preference": 1.25}]
     said += [row | {"generator_1": "recorded:c@other", "preference": 1.75}]
     (tmp_path / "kept.json").write_text(json.dumps(said))
-    one = Case(case().item, "s", ("4",), baseline, ("5",))
+    one = JudgeCase(case().item, "s", ("4",), baseline, ("5",))
     found = build_judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
     came = [await found.rule(trial) for trial in found.trials(one)]
     assert [verdict.preference for ruling in came for verdict in ruling.verdicts] == (
@@ -270,7 +270,7 @@ async def test_a_recorded_preference_holds_against_its_own_baseline_only(
 def test_the_same_preference_against_another_baseline_is_another_verdict(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text(json.dumps(REPLAY))
     found = build_judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
-    cases = [Case(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
+    cases = [JudgeCase(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
     one, other = (trial.keys("j") for each in cases for trial in found.trials(each))
     assert one != other
 
@@ -282,13 +282,15 @@ async def test_a_recorded_preference_that_is_none_is_kept_as_unread(
     row = '{"instruction": "2+2?", "generator_2": "s", "preference": ODD}'
     (tmp_path / "kept.json").write_text(f"[{row.replace('ODD', odd)}]")
     came = await ruled(f"recorded:{tmp_path / 'kept.json'}", case())
-    assert came.verdicts == [Verdict(parsed=False)]
+    assert came.verdicts == [JudgeVerdict(parsed=False)]
     assert came.text == "the record holds no number"
 
 
 async def test_a_draw_is_written_as_nought_in_old_annotations(tmp_path: Path) -> None:
     row = {"instruction": "2+2?", "generator_2": "s", "preference": 0}
     (tmp_path / "kept.json").write_text(json.dumps([row]))
-    assert (await ruled(f"recorded:{tmp_path / 'kept.json'}", case())).verdicts == [Verdict(1.5)]
+    assert (await ruled(f"recorded:{tmp_path / 'kept.json'}", case())).verdicts == [
+        JudgeVerdict(1.5)
+    ]
     with pytest.raises(UnknownName):
         build_judge("recoded:x", EMPTY)

@@ -276,7 +276,7 @@ def test_the_command_writes_three_files_and_compares_two_runs(tmp_path: Path) ->
         file.write('{"cut')
     done = moa("eval", "report", str(one))
     assert (done.code, done.out) == (0, f"{one / 'report.html'}\n")
-    assert "verdicts.jsonl: line 41 is not whole" in done.err
+    assert "verdicts.jsonl: line 41 is incomplete" in done.err
     both = moa("eval", "report", str(one), str(other), "-o", str(tmp_path / "out"), "--json")
     said = json.loads(both.out)
     assert said == json.loads((tmp_path / "out" / "report.json").read_text())

@@ -11,7 +11,7 @@ from moagraph.cli.eval.progress import EvalProgress
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import counted
 from moagraph.evals.run.evaluation import Outcome
-from moagraph.evals.run.spending_limit import Spent
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.nodes.texts.printable import one_line
 
 T = TypeVar("T")
@@ -30,9 +30,9 @@ def run_with_progress(run: Callable[[], Awaitable[T]], progress: EvalProgress) -
         progress.end()
         say(f"moa: stopped; {RESUMABLE}")
         raise
-    except Spent as error:
+    except SpendingLimitReached as error:
         progress.end()
-        raise Spent(f"{error}; {RESUMABLE} with a higher --max-cost-usd") from error
+        raise SpendingLimitReached(f"{error}; {RESUMABLE} with a higher --max-cost-usd") from error
     finally:
         progress.end()
 

@@ -41,35 +41,35 @@ def export(
 
 
 def _write_alpaca(results: "Results", output: Path) -> list[Path]:
-    from moagraph.evals.formats.alpaca import annotations_of, outputs_of, write_rows
+    from moagraph.evals.formats.alpaca import export_annotations, export_outputs, write_json_rows
 
     files = []
     for system in results.systems:
         file = output / _file_name(system) / "model_outputs.json"
-        write_rows(file, outputs_of(results, system))
+        write_json_rows(file, export_outputs(results, system))
         files.append(file)
     compared = {
         (str(row["system"]), str(row["judge"])) for row in results.verdicts if row.get("baseline")
     }
     for system, judge in sorted(compared):
         file = output / _file_name(system) / _file_name(judge) / "annotations.json"
-        write_rows(file, annotations_of(results, system, judge))
+        write_json_rows(file, export_annotations(results, system, judge))
         files.append(file)
     return files
 
 
 def _write_mt_bench(results: "Results", output: Path) -> list[Path]:
-    from moagraph.evals.formats.mt_bench import answers_of, grades_of, write_lines
+    from moagraph.evals.formats.mt_bench import export_answers, export_grades, write_lines
 
     files = []
     for system in results.systems:
         file = output / "model_answer" / f"{_file_name(system)}.jsonl"
-        write_lines(file, answers_of(results, system))
+        write_lines(file, export_answers(results, system))
         files.append(file)
     judges = {str(row["judge"]) for row in results.verdicts if row["method"] == "grade"}
     for judge in sorted(judges):
         file = output / "model_judgment" / f"{_file_name(judge)}_single.jsonl"
-        write_lines(file, grades_of(results, judge))
+        write_lines(file, export_grades(results, judge))
         files.append(file)
     return files
 

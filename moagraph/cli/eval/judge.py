@@ -25,12 +25,12 @@ def judge(
     from moagraph.cli.eval.evaluation import report_outcome, run_with_progress
     from moagraph.cli.eval.progress import EvalProgress
     from moagraph.cli.running.preflight import prepare_all
-    from moagraph.evals.folder import RUN, told
-    from moagraph.evals.run.evaluation import How, judge_again
+    from moagraph.evals.folder import RUN, read_run
+    from moagraph.evals.run.evaluation import RunOptions, judge_again
     from moagraph.evals.sets.open import open_set
 
     path = Path(folder).expanduser()
-    run = told(path)
+    run = read_run(path)
     if not run:
         raise UsageError(f"{folder!r} holds no evaluation: `moa eval run` makes one")
     if not isinstance(run.get("data"), str):
@@ -40,12 +40,12 @@ def judge(
         )
     data = open_set(run["data"], run.get("limit"))
     progress = EvalProgress()
-    settings = How(
-        at_once=concurrency,
+    settings = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         judge_max_tokens=judge_max_tokens,
-        told=progress,
-        ready=partial(prepare_all, concurrency=concurrency),
+        progress=progress,
+        preflight=partial(prepare_all, concurrency=concurrency),
     )
     compared = baseline or run.get("baseline")
     outcome = run_with_progress(

@@ -27,21 +27,21 @@ class EvalProgress:
         self._began_at = self._printed_at = time.monotonic()
         self._in_line = False
 
-    def began(self, what: str, total: int, standing: int) -> None:
+    def began(self, what: str, total: int, existing: int) -> None:
         """Count another kind of thing from here on.
 
         Args:
             what: Its name in the plural.
             total: How many there will be.
-            standing: How many of them earlier runs have left.
+            existing: How many of them earlier runs have left.
         """
         self.end()
-        self._noun, self._total, self._present = what, total, standing
+        self._noun, self._total, self._present = what, total, existing
         self._done = self._failed = 0
         self._began_at = self._printed_at = time.monotonic()
         if total:
-            verb = "is" if standing == 1 else "are"
-            present = f", {standing} {verb} there already" if standing else ""
+            verb = "is" if existing == 1 else "are"
+            present = f", {existing} {verb} there already" if existing else ""
             say(f"moa: {counted(total, what.removesuffix('s'))} wanted{present}")
 
     def done(self, row: Json) -> None:

@@ -60,7 +60,7 @@ def run(
     from moagraph.cli.eval.progress import EvalProgress
     from moagraph.cli.running.preflight import prepare_all
     from moagraph.evals.flops import parse_active_parameters
-    from moagraph.evals.run.evaluation import How, evaluate
+    from moagraph.evals.run.evaluation import RunOptions, evaluate
     from moagraph.evals.sets.open import open_set
 
     whole = open_set(data)
@@ -70,16 +70,16 @@ def run(
     if smoke is not None:
         say(f"moa: a smoke run, {smoke} of {len(whole.items)} rows: its numbers mean nothing")
     progress = EvalProgress()
-    settings = How(
-        at_once=concurrency,
+    settings = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         keep_threads=keep_threads,
         temperature=temperature,
         max_tokens=max_tokens,
         judge_max_tokens=judge_max_tokens,
         parameters=parse_active_parameters(active_parameters),
-        told=progress,
-        ready=partial(prepare_all, concurrency=concurrency),
+        progress=progress,
+        preflight=partial(prepare_all, concurrency=concurrency),
     )
     path = Path(folder).expanduser()
     outcome = run_with_progress(

@@ -41,18 +41,17 @@ def score(
     """Print the win rates of stored judgements, with intervals."""
     require("numpy")
     from moagraph.cli.eval import score_text
-    from moagraph.evals.length_control.score import difference
-    from moagraph.evals.length_control.score import score as compute_score
+    from moagraph.evals.length_control.score import compare_pairs, score_pairs
 
     fitted = load_constants(constants)
     expected = fitted.baseline if fitted else None
     pairs = _read_pairs(file, expected, model, baseline)
-    result = compute_score(pairs, fitted)
+    result = score_pairs(pairs, fitted)
     notes, gap = list(result.notes), None
     if against:
         other_pairs = _read_pairs(against, expected, None, baseline)
         notes += score_text.mismatch_notes(pairs, other_pairs, str(against))
-        gap = difference(pairs, other_pairs, fitted)
+        gap = compare_pairs(pairs, other_pairs, fitted)
     for note in notes:
         say(f"moa: {one_line(note)}")
     if not as_json:
@@ -61,18 +60,18 @@ def score(
         return
     if result.lc is None:
         say(f"moa: no LC win rate: {one_line(score_text.no_lc_reason(result))}")
-    extra = {"difference": score_text.difference_json(gap)} if gap else {}
-    out(json.dumps(result.plain() | extra))
+    extra = {"difference": gap.as_json()} if gap else {}
+    out(json.dumps(result.as_json() | extra))
 
 
 def _read_pairs(
     file: Path, expected: str | None, model: str | None, baseline: str | None
 ) -> "Pairs":
     from moagraph.evals.json_files import read_rows
-    from moagraph.evals.length_control.pairs import pairs_of
+    from moagraph.evals.length_control.pairs import parse_pairs
 
     try:
-        return pairs_of(read_rows(file, "annotations"), expected, model, baseline)
+        return parse_pairs(read_rows(file, "annotations"), expected, model, baseline)
     except UsageError as error:
         message = str(error)
         raise UsageError(message if str(file) in message else f"{file}: {message}") from error

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from moagraph.evals.length_control.pairs import Pairs
-from moagraph.evals.length_control.score import Difference, Rate, Score
-from moagraph.nodes.state import Json
+from moagraph.evals.length_control.score import Rate, Score, ScoreDifference
 from moagraph.nodes.texts.printable import one_line
 
 
@@ -21,23 +20,12 @@ def score_lines(score: Score) -> Iterator[str]:
         yield one_line(f"length-adjusted (not LC: {reason}) {rate}")
 
 
-def difference_lines(difference: Difference) -> Iterator[str]:
+def difference_lines(difference: ScoreDifference) -> Iterator[str]:
     """How much more the first file's model wins than the second's."""
     yield f"more than the other, on the {difference.n} instructions that both have"
     yield f"win rate     {rate_text(difference.win, '+')}"
     if difference.lc:
         yield f"LC win rate  {rate_text(difference.lc, '+')}"
-
-
-def difference_json(difference: Difference) -> Json:
-    """The same as a JSON object."""
-    return {
-        "n": difference.n,
-        "win_rate": difference.win.value,
-        "win_rate_ci": difference.win.interval,
-        "lc_win_rate": difference.lc and difference.lc.value,
-        "lc_win_rate_ci": difference.lc and difference.lc.interval,
-    }
 
 
 def no_lc_reason(score: Score) -> str:

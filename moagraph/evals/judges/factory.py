@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Judge
+from moagraph.evals.judge import AnswerJudge, JudgeCase
 from moagraph.evals.judges import flask, grade, pairwise
 from moagraph.evals.judges.flask import FlaskJudge
 from moagraph.evals.judges.grade import GradeJudge
@@ -22,7 +22,7 @@ MODEL_METHODS = ("pairwise", "pairwise-logprobs", "grade", "flask")
 METHODS = (*MATCH_METHODS, *MODEL_METHODS, "python", "recorded")
 
 
-def build_judge(name: str, data: DataSet, max_tokens: int | None = None) -> Judge:
+def build_judge(name: str, data: DataSet, max_tokens: int | None = None) -> AnswerJudge:
     """Build the judge; one that cannot judge a row is refused before any answer is paid for.
 
     Args:
@@ -37,11 +37,11 @@ def build_judge(name: str, data: DataSet, max_tokens: int | None = None) -> Judg
     return judge
 
 
-def _case_without_answers(item: Item, turn: int) -> Case:
-    return Case(item, "", ("",) * turn, "", ("",) * turn)
+def _case_without_answers(item: Item, turn: int) -> JudgeCase:
+    return JudgeCase(item, "", ("",) * turn, "", ("",) * turn)
 
 
-def _build(name: str, data: DataSet, max_tokens: int | None) -> Judge:
+def _build(name: str, data: DataSet, max_tokens: int | None) -> AnswerJudge:
     method, colon, target = name.partition(":")
     if method not in METHODS:
         raise UnknownName(_unknown_method(method))
@@ -62,7 +62,7 @@ def _build(name: str, data: DataSet, max_tokens: int | None) -> Judge:
 
 def _build_model_judge(
     name: str, method: str, model: str, data: DataSet, max_tokens: int | None
-) -> Judge:
+) -> AnswerJudge:
     if method == "pairwise-logprobs":
         _checked_call(model, 1)
         return build_pairwise_logprobs(name, model)

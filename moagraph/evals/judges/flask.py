@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.evals.judges.messages import number_turns
 from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts
 from moagraph.evals.sets.flask import SKILLS
@@ -25,7 +25,7 @@ class FlaskJudge(ModelJudge):
     method: str = "flask"
     compares: bool = False
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial for all skills of the row; a row without skills gets all twelve."""
         skills = case.item.skills or SKILLS
         definitions = _skill_definitions()
@@ -41,11 +41,11 @@ class FlaskJudge(ModelJudge):
     async def rule(self, trial: Trial) -> Ruling:
         """Ask the model for the scores of all skills at once."""
 
-        def parse(reply: Reply) -> list[Verdict]:
+        def parse(reply: Reply) -> list[JudgeVerdict]:
             scores = parse_skill_scores(reply.text)
             return [_verdict(skill, scores) for skill in trial.skills]
 
-        return await ask_for_verdicts(self.call, trial.said["messages"], FORM, parse)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], FORM, parse)
 
 
 def parse_skill_scores(text: str) -> Mapping[str, float | None]:
@@ -77,9 +77,9 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _verdict(skill: str, scores: Mapping[str, float | None]) -> Verdict:
+def _verdict(skill: str, scores: Mapping[str, float | None]) -> JudgeVerdict:
     name = skill.lower()
-    return Verdict(score=scores.get(name), skill=skill, parsed=name in scores)
+    return JudgeVerdict(score=scores.get(name), skill=skill, parsed=name in scores)
 
 
 def _skill_definitions() -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.evals.judges.messages import build_grade_messages
 from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts
 from moagraph.nodes.models.reply import Reply
@@ -25,7 +25,7 @@ class GradeJudge(ModelJudge):
     method: str = "grade"
     compares: bool = False
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial for the case's turn."""
         built = build_grade_messages(case, self.prompts)
         return [Trial(case, self.inputs(built.messages), built.prompt)]
@@ -33,11 +33,11 @@ class GradeJudge(ModelJudge):
     async def rule(self, trial: Trial) -> Ruling:
         """Ask the model for the rating."""
 
-        def parse(reply: Reply) -> list[Verdict]:
+        def parse(reply: Reply) -> list[JudgeVerdict]:
             score = parse_rating(reply.text)
-            return [Verdict(score=score, parsed=score is not None)]
+            return [JudgeVerdict(score=score, parsed=score is not None)]
 
-        return await ask_for_verdicts(self.call, trial.said["messages"], FORM, parse)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], FORM, parse)
 
 
 def parse_rating(text: str) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moagraph.evals.judge import Case
+from moagraph.evals.judge import JudgeCase
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 from moagraph.prompts import render
@@ -20,7 +20,9 @@ class JudgeMessages:
     messages: list[tuple[str, str]]
 
 
-def build_pair_messages(case: Case, prompts: Mapping[str, Json], swapped: bool) -> JudgeMessages:
+def build_pair_messages(
+    case: JudgeCase, prompts: Mapping[str, Json], swapped: bool
+) -> JudgeMessages:
     """Ask which of two answers is better.
 
     Args:
@@ -28,7 +30,9 @@ def build_pair_messages(case: Case, prompts: Mapping[str, Json], swapped: bool) 
         prompts: The data set's judge prompts by name; empty for ours.
         swapped: Whether the baseline's answer comes first.
     """
-    first, second = (case.against, case.answers) if swapped else (case.answers, case.against)
+    first, second = (
+        (case.baseline_answers, case.answers) if swapped else (case.answers, case.baseline_answers)
+    )
     values = {f"answer_a_{n}": text for n, text in enumerate(first, 1)}
     values |= {f"answer_b_{n}": text for n, text in enumerate(second, 1)}
     values |= {"answer_a": first[-1], "answer_b": second[-1]}
@@ -39,7 +43,7 @@ def build_pair_messages(case: Case, prompts: Mapping[str, Json], swapped: bool) 
     )
 
 
-def build_grade_messages(case: Case, prompts: Mapping[str, Json]) -> JudgeMessages:
+def build_grade_messages(case: JudgeCase, prompts: Mapping[str, Json]) -> JudgeMessages:
     """Ask for the grade of one answer.
 
     Args:
@@ -61,7 +65,7 @@ def number_turns(texts: tuple[str, ...]) -> str:
 
 
 def _from_data_set(
-    case: Case, prompts: Mapping[str, Json], plain: str, math: str, values: Mapping[str, str]
+    case: JudgeCase, prompts: Mapping[str, Json], plain: str, math: str, values: Mapping[str, str]
 ) -> JudgeMessages:
     needs_reference = case.item.category in CATEGORIES_WITH_REFERENCE
     name = (math if needs_reference else plain) + ("-multi-turn" if case.turn > 1 else "")
@@ -81,7 +85,7 @@ def _from_data_set(
     return JudgeMessages(name, [("system", system), ("user", text)])
 
 
-def _from_our_prompt(case: Case, prompt: str, **answers: str) -> JudgeMessages:
+def _from_our_prompt(case: JudgeCase, prompt: str, **answers: str) -> JudgeMessages:
     reference = ""
     if case.reference is not None:
         reference = f"\n[Reference answer]\n{case.reference}\n[End of reference answer]\n"

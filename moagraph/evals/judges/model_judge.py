@@ -8,9 +8,9 @@ from typing import TypeAlias
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
 
-from moagraph.evals.judge import NoVerdict, Ruling, Verdict
-from moagraph.evals.run.answer_fingerprint import behind
-from moagraph.evals.run.single_call import ask_alone
+from moagraph.evals.judge import JudgeVerdict, NoVerdict, Ruling
+from moagraph.evals.run.answer_fingerprint import fingerprint_models
+from moagraph.evals.run.single_call import call_model
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import with_bill
@@ -18,7 +18,7 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.state import Json
 from moagraph.prompts import render
 
-ParseVerdicts: TypeAlias = Callable[[Reply], list[Verdict]]
+ParseVerdicts: TypeAlias = Callable[[Reply], list[JudgeVerdict]]
 
 
 def build_call(model: str, max_tokens: int, **options: object) -> Call:
@@ -54,7 +54,7 @@ class ModelJudge:
 
     @cached_property
     def _fingerprints(self) -> Json:
-        fingerprints = behind([self._call_json])
+        fingerprints = fingerprint_models([self._call_json])
         return {"behind": fingerprints} if fingerprints else {}
 
     @property
@@ -79,7 +79,7 @@ async def ask_for_verdicts(
         NoVerdict: The first call failed and nothing was billed.
     """
     conversation = [_message(role, text) for role, text in messages]
-    first = await ask_alone(call, conversation)
+    first = await call_model(call, conversation)
     if not _was_answered(first):
         raise NoVerdict(f"`{call.model}`: {first.error}")
     verdicts = parse(first)
@@ -87,7 +87,7 @@ async def ask_for_verdicts(
         return _ruling(first, verdicts)
     reminder = HumanMessage(render("judge-again", form=form))
     retry = [*conversation, AIMessage(first.text), reminder] if first.text else conversation
-    second = await ask_alone(call, retry)
+    second = await call_model(call, retry)
     if not _was_answered(second):
         return _ruling(with_bill(first, second), verdicts)
     return _ruling(with_bill(second, first), parse(second))
@@ -99,7 +99,7 @@ def _was_answered(reply: Reply) -> bool:
     return reply.ok or billed or reply.kind in ("empty", "bad_answer")
 
 
-def _ruling(reply: Reply, verdicts: Sequence[Verdict]) -> Ruling:
+def _ruling(reply: Reply, verdicts: Sequence[JudgeVerdict]) -> Ruling:
     usage = {
         "input_tokens": reply.input_tokens or 0,
         "output_tokens": reply.output_tokens or 0,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Order, Ruling, Trial
 from moagraph.evals.judges.messages import build_pair_messages
 from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts
 from moagraph.nodes.models.reply import Reply
@@ -22,7 +22,7 @@ class PairwiseJudge(ModelJudge):
     method: str = "pairwise"
     compares: bool = True
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial for each order of the answers."""
         trials = []
         for order in ORDERS:
@@ -33,11 +33,11 @@ class PairwiseJudge(ModelJudge):
     async def rule(self, trial: Trial) -> Ruling:
         """Ask the model for the better answer's letter."""
 
-        def parse(reply: Reply) -> list[Verdict]:
+        def parse(reply: Reply) -> list[JudgeVerdict]:
             preference = parse_preference(reply.text, trial.order or "ab")
-            return [Verdict(preference, parsed=preference is not None)]
+            return [JudgeVerdict(preference, parsed=preference is not None)]
 
-        return await ask_for_verdicts(self.call, trial.said["messages"], FORM, parse)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], FORM, parse)
 
 
 def parse_preference(text: str, order: Order) -> float | None:

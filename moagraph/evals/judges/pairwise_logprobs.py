@@ -9,7 +9,7 @@ from math import exp
 from typing import Any
 
 from moagraph.evals.dataset import digest
-from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Order, Ruling, Trial
 from moagraph.evals.judges.messages import number_turns
 from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts, build_call
 from moagraph.nodes.errors import UsageError
@@ -29,10 +29,10 @@ class PairwiseLogprobsJudge(ModelJudge):
     method: str = "pairwise-logprobs"
     compares: bool = True
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial, in the order derived from the instruction."""
         order: Order = "ab" if int(digest(case.questions), 16) % 2 else "ba"
-        first, second = case.answers, case.against
+        first, second = case.answers, case.baseline_answers
         if order == "ba":
             first, second = second, first
         text = render(
@@ -46,13 +46,13 @@ class PairwiseLogprobsJudge(ModelJudge):
     async def rule(self, trial: Trial) -> Ruling:
         """Ask the model for the letter and its log-probabilities."""
 
-        def parse(reply: Reply) -> list[Verdict]:
+        def parse(reply: Reply) -> list[JudgeVerdict]:
             first = probability_of_a(self._top_logprobs(reply))
             if first is None:
-                return [Verdict(parsed=False)]
-            return [Verdict(1 + (first if trial.order == "ab" else 1 - first))]
+                return [JudgeVerdict(parsed=False)]
+            return [JudgeVerdict(1 + (first if trial.order == "ab" else 1 - first))]
 
-        return await ask_for_verdicts(self.call, trial.said["messages"], "A or B", parse)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], "A or B", parse)
 
     def _top_logprobs(self, reply: Reply) -> Sequence[Any]:
         """Return the likeliest first tokens; a server that sends a text without them is refused."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.state import Json
 
@@ -32,7 +32,7 @@ class PythonFunctionJudge:
     method: str = "python"
     recipe: Json | None = None
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial; its key includes the source hash, so an edited function is rerun."""
         argument = {
             "id": case.item.id,
@@ -43,20 +43,20 @@ class PythonFunctionJudge:
             "reference": case.reference,
             "row": dict(case.item.row),
             "system": case.system,
-            "baseline": case.against[-1] if case.against else None,
+            "baseline": case.baseline_answers[-1] if case.baseline_answers else None,
         }
         return [Trial(case, argument, self.source)]
 
     async def rule(self, trial: Trial) -> Ruling:
         """Call the function in a thread."""
         try:
-            returned = await to_thread(self.function, dict(trial.said))
+            returned = await to_thread(self.function, dict(trial.inputs))
             score = None if returned is None else float(returned)
         except (Exception, SystemExit) as error:  # a user's function may raise anything
-            return Ruling([Verdict(parsed=False)], f"{type(error).__name__}: {error}")
+            return Ruling([JudgeVerdict(parsed=False)], f"{type(error).__name__}: {error}")
         if score is None or not abs(score) <= MAX_SCORE:
-            return Ruling([Verdict(parsed=False)], f"the function returned {returned!r}")
-        return Ruling([Verdict(score=score)])
+            return Ruling([JudgeVerdict(parsed=False)], f"the function returned {returned!r}")
+        return Ruling([JudgeVerdict(score=score)])
 
 
 def load_function_judge(name: str, path: str) -> PythonFunctionJudge:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.evals.sets.reading import read_text
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
@@ -26,7 +26,7 @@ class RecordedPreferencesJudge:
     compares: bool = False
     recipe: Json | None = None
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return a trial for a first turn with a recorded preference over the run's baseline."""
         question = case.questions[-1]
         by_baseline = self.preferences.get((_bare_name(case.system), question), {})
@@ -42,9 +42,9 @@ class RecordedPreferencesJudge:
 
     async def rule(self, trial: Trial) -> Ruling:
         """Return the recorded preference."""
-        preference = trial.said["preference"]
+        preference = trial.inputs["preference"]
         text = "" if preference is not None else "the record holds no number"
-        return Ruling([Verdict(preference, parsed=preference is not None)], text)
+        return Ruling([JudgeVerdict(preference, parsed=preference is not None)], text)
 
 
 def load_recorded_preferences(name: str, path: str) -> RecordedPreferencesJudge:
@@ -100,7 +100,9 @@ def _read_rows(file: Path) -> list[Json]:
     return [row for row in rows if isinstance(row, dict)]
 
 
-def _recorded_baseline(case: Case, by_baseline: Mapping[str | None, float | None]) -> str | None:
+def _recorded_baseline(
+    case: JudgeCase, by_baseline: Mapping[str | None, float | None]
+) -> str | None:
     """Return the run's baseline if it was recorded; without a baseline, the only recorded one."""
     if case.baseline is None:
         return next(iter(by_baseline)) if len(by_baseline) == 1 else None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 
@@ -27,7 +27,7 @@ class ReferenceMatchJudge:
     compares: bool = False
     recipe: Json | None = None
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         """Return one trial; a row without a usable reference is refused."""
         if case.reference is None:
             raise UsageError(
@@ -43,9 +43,9 @@ class ReferenceMatchJudge:
 
     async def rule(self, trial: Trial) -> Ruling:
         """Compare the answer with the reference."""
-        answer, reference = trial.said["answer"], trial.said["reference"]
+        answer, reference = trial.inputs["answer"], trial.inputs["reference"]
         is_same = is_same_number if self.method == "numeric" else is_same_text
-        return Ruling([Verdict(score=float(is_same(answer, reference)))])
+        return Ruling([JudgeVerdict(score=float(is_same(answer, reference)))])
 
 
 def is_same_text(answer: str, reference: str) -> bool:

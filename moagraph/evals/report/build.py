@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from moagraph.evals.formats.alpaca import annotations_of
+from moagraph.evals.formats.alpaca import export_annotations
 from moagraph.evals.length_control.constants import Constants
-from moagraph.evals.length_control.pairs import pairs_of
-from moagraph.evals.length_control.score import Score, score
+from moagraph.evals.length_control.pairs import parse_pairs
+from moagraph.evals.length_control.score import Score, score_pairs
 from moagraph.evals.report.blocks import RunReport, Section
 from moagraph.evals.report.comparison import compare_runs, compare_with_best_model
 from moagraph.evals.report.paper_tables import (
@@ -17,7 +17,7 @@ from moagraph.evals.report.paper_tables import (
 from moagraph.evals.report.run_blocks import build_run_blocks, run_name
 from moagraph.evals.report.worst_cases import find_worst_cases
 from moagraph.evals.results import Results
-from moagraph.evals.summary import Measure, measures
+from moagraph.evals.summary import Measure, compute_measures
 from moagraph.nodes.errors import UsageError
 
 
@@ -29,7 +29,7 @@ def build_report(runs: Sequence[Results], constants: Constants | None = None) ->
         constants: AlpacaEval's constants; without them there are no length-controlled win rates.
     """
     sections, scores = list[Section](), list[RunScore]()
-    measured = [measures(run) for run in runs]
+    measured = [compute_measures(run) for run in runs]
     for run, run_measures in zip(runs, measured, strict=True):
         win_rates = _win_rates(run, run_measures, constants)
         scores += [*comparable_scores(run_measures), *_lc_scores(win_rates)]
@@ -72,8 +72,10 @@ def _win_rates(
         if not measure.method.startswith("pairwise") or measure.value is None:
             continue
         try:
-            rows = annotations_of(run, measure.system, measure.judge)
-            win_rates.append(score(pairs_of(rows, str(run.run.get("baseline"))), constants))
+            rows = export_annotations(run, measure.system, measure.judge)
+            win_rates.append(
+                score_pairs(parse_pairs(rows, str(run.run.get("baseline"))), constants)
+            )
         except UsageError:
             continue  # the baseline's answers are not in the folder
     return win_rates

@@ -5,14 +5,21 @@ from collections.abc import Iterator, Sequence
 from moagraph.evals.report.blocks import Bar, BarChart, Section, Table, format_interval
 from moagraph.evals.report.run_blocks import baseline_measures, run_name
 from moagraph.evals.results import Results
-from moagraph.evals.summary import Gap, Measure, Values, gaps, paired, valued
+from moagraph.evals.summary import (
+    Gap,
+    Measure,
+    Values,
+    collect_values,
+    compute_gaps,
+    paired_difference,
+)
 
 MIN_QUESTIONS = 20  # fewer give no conclusion
 
 
 def compare_runs(first: Results, second: Results) -> Section:
     """Compare each system of the first run with each of the second, on the same questions."""
-    differences = gaps(first, second)
+    differences = compute_gaps(first, second)
     title = f"{run_name(first)} minus {run_name(second)}"
     notes = [] if differences else ["no questions with the same judge in both runs"]
     return Section(title, list(_blocks(title, differences)), notes)
@@ -32,7 +39,7 @@ def compare_with_best_model(run: Results, measures: Sequence[Measure]) -> Sectio
 
 def _differences_from_best(run: Results, measures: Sequence[Measure]) -> list[Gap]:
     kinds = {row["system"]: row.get("kind") for row in run.answers}
-    values = valued(run)
+    values = collect_values(run)
     differences = list[Gap]()
     for judge, method in dict.fromkeys((m.judge, m.method) for m in measures):
         same_judge = [m for m in measures if (m.judge, m.method) == (judge, method)]
@@ -52,7 +59,7 @@ def _differences(values: Values, recipes: Sequence[Measure], best: Measure) -> I
         judge = (recipe.judge, recipe.method)
         names = (recipe.system, best.system, *judge)
         own = values.get((recipe.system, *judge), {})
-        if pair := paired(own, values.get((best.system, *judge), {})):
+        if pair := paired_difference(own, values.get((best.system, *judge), {})):
             yield Gap(*names, *pair)
         elif best.interval is None and recipe.value is not None:
             # The best is the baseline, whose 50 % is a definition and has no interval.
@@ -65,23 +72,23 @@ def _conclusion(gap: Gap) -> str:
         f"{gap.value:+.2f}, 95 % interval {format_interval(gap.interval, 2)}, {gap.n} questions"
     )
     if gap.n < MIN_QUESTIONS:
-        return f"{gap.one} and {gap.other} share too few questions for a conclusion: {numbers}"
+        return f"{gap.first} and {gap.second} share too few questions for a conclusion: {numbers}"
     low, high = gap.interval or (0.0, 0.0)
     if low > 0:
         relation = "is better than"
     else:
         relation = "is worse than" if high < 0 else "is not significantly different from"
-    return f"{gap.one} {relation} {gap.other} according to {gap.judge} ({gap.method}): {numbers}"
+    return f"{gap.first} {relation} {gap.second} according to {gap.judge} ({gap.method}): {numbers}"
 
 
 def _blocks(title: str, gaps: Sequence[Gap]) -> Iterator[BarChart | Table]:
     for judge, method in dict.fromkeys((gap.judge, gap.method) for gap in gaps):
         same_judge = [gap for gap in gaps if (gap.judge, gap.method) == (judge, method)]
-        bars = [Bar(f"{gap.one} - {gap.other}", gap.value, gap.interval) for gap in same_judge]
+        bars = [Bar(f"{gap.first} - {gap.second}", gap.value, gap.interval) for gap in same_judge]
         note = "paired by question; lines are 95 % intervals"
         yield BarChart(f"{title}: {method}, {judge}", "difference", bars, note)
     rows = [
-        [gap.one, gap.other, gap.judge, gap.method, str(gap.n), f"{gap.value:+.2f}",
+        [gap.first, gap.second, gap.judge, gap.method, str(gap.n), f"{gap.value:+.2f}",
          format_interval(gap.interval, 2)]
         for gap in gaps
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from moagraph.evals.report.blocks import (
     format_number,
 )
 from moagraph.evals.results import Results
-from moagraph.evals.summary import Bill, Measure, bills
+from moagraph.evals.summary import Bill, Measure, compute_bills
 
 Cost = Callable[[Bill], float | None]
 # The name of the axis, the end of the plot's title, and the cost.
@@ -42,7 +42,7 @@ def build_run_blocks(
         measures: The scores by system and judge.
         scores: The win rates with and without length control; may be empty.
     """
-    bill_by_system = {bill.system: bill for bill in bills(run)}
+    bill_by_system = {bill.system: bill for bill in compute_bills(run)}
     yield _cost_table(list(bill_by_system.values()))
     for judge, method in dict.fromkeys((m.judge, m.method) for m in measures):
         same_judge = [m for m in measures if (m.judge, m.method) == (judge, method)]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from moagraph.evals.report.blocks import Statement, WorstCase
-from moagraph.evals.results import Results, Row, Where, where
-from moagraph.evals.summary import by_question
+from moagraph.evals.results import Results, Row, TurnKey, turn_key
+from moagraph.evals.summary import values_by_turn
 
 MAX_CASES = 6
 MAX_CHARACTERS = 20_000
@@ -18,7 +18,7 @@ def find_worst_cases(results: Results) -> list[WorstCase]:
     judge = next((str(row["judge"]) for row in results.verdicts if row["parsed"]), None)
     if judge is None:
         return []
-    answers = {system: results.of(system) for system in results.systems}
+    answers = {system: results.answers_by_turn(system) for system in results.systems}
     recipes = [
         name
         for name, rows in answers.items()
@@ -27,7 +27,7 @@ def find_worst_cases(results: Results) -> list[WorstCase]:
     scored = sorted(
         (value, system, turn)
         for system in recipes or results.systems
-        for turn, value in by_question(_verdicts(results, system, judge)).items()
+        for turn, value in values_by_turn(_verdicts(results, system, judge)).items()
         if turn in answers[system]
     )
     return [
@@ -42,14 +42,16 @@ def _verdicts(results: Results, system: str, judge: str) -> list[Row]:
 
 def _build_case(
     results: Results,
-    answers: Mapping[str, Mapping[Where, Row]],
+    answers: Mapping[str, Mapping[TurnKey, Row]],
     system: str,
-    turn: Where,
+    turn: TurnKey,
     judge: str,
     value: float,
 ) -> WorstCase:
     row = answers[system][turn]
-    verdicts = [verdict for verdict in _verdicts(results, system, judge) if where(verdict) == turn]
+    verdicts = [
+        verdict for verdict in _verdicts(results, system, judge) if turn_key(verdict) == turn
+    ]
     others = [name for name in answers if name != system and turn in answers[name]]
     baseline = str(results.run.get("baseline"))
     compared = [baseline] if baseline in others else others[:1]

@@ -9,7 +9,7 @@ import numpy as np
 from moagraph.evals.length_control.logistic import Array
 from moagraph.evals.results import Results
 from moagraph.evals.similarity import TfIdf, vendi_score
-from moagraph.evals.summary import by_question
+from moagraph.evals.summary import values_by_turn
 from moagraph.nodes.errors import UsageError
 
 MIN_MIXTURES = 4  # the regression has three coefficients, and the variance needs one more row
@@ -82,7 +82,9 @@ def score_mixtures(results: Results, judge: str) -> list[MixtureScores]:
     mixtures = []
     for system in results.systems:
         layers = [
-            row["layers"][0]["proposals"] for row in results.of(system).values() if row["layers"]
+            row["layers"][0]["proposals"]
+            for row in results.answers_by_turn(system).values()
+            if row["layers"]
         ]
         models = [proposal["model"] for layer in layers[:1] for proposal in layer]
         if system in scores and len(models) > 1 and all(model in scores for model in models):
@@ -107,7 +109,7 @@ def _mean_scores(results: Results, judge: str) -> dict[str, float]:
         rows = [
             row for row in results.verdicts if row["system"] == system and row["judge"] == judge
         ]
-        if values := by_question(rows):
+        if values := values_by_turn(rows):
             means[system] = float(np.mean(list(values.values())))
     return means
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moagraph.evals.results import Results, Where
+from moagraph.evals.results import Results, TurnKey
 from moagraph.evals.studies.recorded_questions import Question
-from moagraph.evals.summary import NAMES, by_question, ruled
+from moagraph.evals.summary import METRICS, group_verdicts, values_by_turn
 from moagraph.nodes.errors import UsageError
 
 MIN_MODELS = 2
@@ -29,7 +29,7 @@ def judged_questions(results: Results) -> list[JudgedQuestions]:
         models = {system for system in values if kinds.get(system) != "recipe"}
         questions = _questions(results, values, models) if len(models) >= MIN_MODELS else []
         if questions:
-            measure = NAMES.get(method, f"{method}, %")
+            measure = METRICS.get(method, f"{method}, %")
             judged.append(JudgedQuestions(judge, measure, questions))
     if not judged:
         raise UsageError(
@@ -39,19 +39,19 @@ def judged_questions(results: Results) -> list[JudgedQuestions]:
     return judged
 
 
-def _values_by_judge(results: Results) -> dict[tuple[str, str], dict[str, dict[Where, float]]]:
+def _values_by_judge(results: Results) -> dict[tuple[str, str], dict[str, dict[TurnKey, float]]]:
     """Return each system's values by question, by judge and method."""
-    values: dict[tuple[str, str], dict[str, dict[Where, float]]] = defaultdict(dict)
-    for (system, judge, method), rows in ruled(results).items():
-        values[judge, method][system] = by_question(rows)
+    values: dict[tuple[str, str], dict[str, dict[TurnKey, float]]] = defaultdict(dict)
+    for (system, judge, method), rows in group_verdicts(results).items():
+        values[judge, method][system] = values_by_turn(rows)
     return values
 
 
 def _questions(
-    results: Results, values: Mapping[str, Mapping[Where, float]], models: set[str]
+    results: Results, values: Mapping[str, Mapping[TurnKey, float]], models: set[str]
 ) -> list[Question]:
     """Return the questions on which the judge scored every system."""
-    answers = {system: results.of(system) for system in values}
+    answers = {system: results.answers_by_turn(system) for system in values}
     shared = set.intersection(
         *({*answers[system]} & {*scores} for system, scores in values.items())
     )

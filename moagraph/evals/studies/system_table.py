@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from moagraph.evals.bootstrap import Interval
 from moagraph.evals.results import Results
-from moagraph.evals.summary import Bill, Measure, bills, measures
+from moagraph.evals.summary import Bill, Measure, compute_bills, compute_measures
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ def build_system_table(results: Results, systems: Sequence[str] = ()) -> list[Sy
         results: The run.
         systems: The systems to include; empty for all.
     """
-    bill_by_system = {bill.system: bill for bill in bills(results)}
+    bill_by_system = {bill.system: bill for bill in compute_bills(results)}
     included = set(systems or results.systems)
     scored = [
         measure
-        for measure in measures(results)
+        for measure in compute_measures(results)
         if measure.system in included and measure.value is not None
     ]
     return [_row(measure, scored, bill_by_system) for measure in scored]
