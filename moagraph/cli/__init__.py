@@ -14,6 +14,10 @@ def main() -> None:
         sys.exit(_run())
     except MoaError as error:
         fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("moagraph."):
+            raise
+        fail(f"this needs {error.name!r}, an optional module that is not installed here", 2)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -70,7 +70,8 @@ def _read_cascades(routes: Sequence[str]) -> "list[ScoredRoute]":
 def _evaluation_lines(evaluation: "RouterEvaluation", routes: Sequence[str]) -> Iterator[str]:
     cheapest, dearest = routes[0], routes[-1]
     yield f"on {evaluation.questions} questions, each routed by what the others taught:"
-    yield f"  learned          {evaluation.learned:.3f}, {evaluation.share:.0%} of them to `{dearest}`"
+    share = f"{evaluation.share:.0%} of them to `{dearest}`"
+    yield f"  learned          {evaluation.learned:.3f}, {share}"
     yield f"  always {dearest:<9} {evaluation.dearest:.3f}"
     yield f"  always {cheapest:<9} {evaluation.cheapest:.3f}"
     yield f"  by chance        {evaluation.mix:.3f}, as many of them to `{dearest}`"

@@ -91,7 +91,7 @@ def _show_difference(
     thread: str | None, names: tuple[str, str], turn: int | None, layer: int | None, as_json: bool
 ) -> None:
     """Compare two threads or, if a thread is named, two of its forks."""
-    from moagraph.cli.render.text import difference_lines
+    from moagraph.cli.render.difference import difference_lines
     from moagraph.threads.diff import difference
     from moagraph.threads.turn_view import shown
 

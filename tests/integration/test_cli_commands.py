@@ -1,6 +1,7 @@
 """Where `moa` finds its commands: its own, those of optional modules, those of other packages."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import moagraph
 from moagraph.cli.app import BUILT_IN
 from tests.terminal import MIX, Done, environment, moa, preloaded, saved, shell
 
@@ -151,6 +153,41 @@ def test_a_command_of_two_packages_is_refused_with_both_names(
     assert (help.code, help.lines) == (0, [line])
     assert command not in commands_of(help)
     assert moa("models").code == 0
+
+
+@pytest.fixture
+def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package without four of its optional modules, which `moa` runs."""
+    preloaded()
+    package = tmp_path / "core" / "moagraph"
+    shutil.copytree(Path(moagraph.__file__).parent, package)
+    for name in ("evals", "routing", "server", "cli/eval"):
+        shutil.rmtree(package / name)
+    for name in ("threads/diff.py", "cli/batch.py", "cli/route.py", "cli/serve.py"):
+        (package / name).unlink()
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=":")
+    return package
+
+
+@pytest.mark.usefixtures("core")
+def test_without_optional_modules_their_commands_are_refused_and_the_core_s_work(
+    tmp_path: Path,
+) -> None:
+    help = moa("--help")
+    assert (help.code, commands_of(help)) == (0, list(BUILT_IN))
+    assert len(help.lines) == len(OPTIONAL)
+    for command, line in zip(sorted(OPTIONAL), help.lines, strict=True):
+        refused = moa(command)
+        assert (refused.code, refused.out, refused.lines) == (2, "", [line])
+        assert f"the command {command!r} of the package 'moagraph' cannot be imported" in line
+    recipe = saved(tmp_path, MIX)
+    assert moa("ask", "--recipe", recipe, "--thread", "t", "hi").code == 0
+    assert moa("show", "t").code == 0
+    difference = moa("show", "--diff", "t", "t")
+    assert (difference.code, difference.out) == (2, "")
+    assert difference.lines == [
+        "moa: this needs 'moagraph.threads.diff', an optional module that is not installed here"
+    ]
 
 
 def test_a_prompt_without_an_answer_ends_in_one_line(site: Path) -> None:

@@ -16,39 +16,45 @@ from moagraph.cli.options import (
 )
 from moagraph.cli.render.output import say
 
+DataOption = Annotated[
+    str, typer.Option("--data", metavar="FILE|FOLDER", help="AlpacaEval, MT-Bench, FLASK, JSONL.")
+]
+SystemOption = Annotated[
+    list[str], typer.Option("--system", metavar="RECIPE|MODEL", help="Once for each.")
+]
+OutOption = Annotated[str, typer.Option("--out", metavar="FOLDER", help="Where the results go.")]
+RecordedOption = Annotated[
+    str | None,
+    typer.Option("--recorded", metavar="FILE", help="What `recorded:` models once said."),
+]
+TemperatureOption = Annotated[
+    float | None, typer.Option("--temperature", min=0, max=2, help="Of single models.")
+]
+TokensOption = Annotated[
+    int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Of single models.")
+]
+ParametersOption = Annotated[
+    list[str],
+    typer.Option(
+        "--active-parameters", metavar="MODEL=BILLIONS", help="Where the table lacks them."
+    ),
+]
+
 
 def run(
-    data: Annotated[
-        str,
-        typer.Option("--data", metavar="FILE|FOLDER", help="AlpacaEval, MT-Bench, FLASK, JSONL."),
-    ],
-    system: Annotated[
-        list[str], typer.Option("--system", metavar="RECIPE|MODEL", help="Once for each.")
-    ],
-    folder: Annotated[str, typer.Option("--out", metavar="FOLDER", help="Where the results go.")],
+    data: DataOption,
+    system: SystemOption,
+    folder: OutOption,
     judge: JudgeOption = [],  # noqa: B006 (typer copies it)
     baseline: BaselineOption = None,
     limit: LimitOption = None,
     concurrency: ConcurrencyOption = 8,
     max_cost_usd: CostOption = None,
-    recorded: Annotated[
-        str | None,
-        typer.Option("--recorded", metavar="FILE", help="What `recorded:` models once said."),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option("--temperature", min=0, max=2, help="Of single models."),
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Of single models.")
-    ] = None,
+    recorded: RecordedOption = None,
+    temperature: TemperatureOption = None,
+    max_tokens: TokensOption = None,
     judge_max_tokens: JudgeTokensOption = None,
-    active_parameters: Annotated[
-        list[str],
-        typer.Option(
-            "--active-parameters", metavar="MODEL=BILLIONS", help="Where the table lacks them."
-        ),
-    ] = [],  # noqa: B006
+    active_parameters: ParametersOption = [],  # noqa: B006
     keep_threads: KeepOption = False,
     as_json: JsonOption = False,
 ) -> None:

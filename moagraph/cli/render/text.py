@@ -1,4 +1,4 @@
-"""Stored turns, forks and differences as lines for a terminal."""
+"""Stored turns and forks as lines for a terminal."""
 
 import json
 import textwrap
@@ -9,7 +9,6 @@ from moagraph.cli.render.rows import counted
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
-from moagraph.threads.diff import Changed, Difference
 from moagraph.threads.turn_view import Layer, Shown
 
 SentMessages = Mapping[str, list[Json]]
@@ -25,9 +24,9 @@ def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
     """
     result = view.came
     if whole:
-        position = _position_text(view)
+        position = position_text(view)
         yield f"thread {result.thread_id}, {position}, recipe `{result.recipe}`: {result.status}"
-        yield f"\nquestion\n{_indent(view.question)}"
+        yield f"\nquestion\n{indent(view.question)}"
     for layer in view.layers:
         # The record that holds the answer is printed without its text: it follows at the end.
         yield from _layer_lines(layer, view.sent if sent else {}, view.answering if whole else None)
@@ -42,21 +41,6 @@ def fork_line(fork: Fork, view: Shown) -> str:
     end = f"{view.at[:16].replace('T', ' ')}  {result.status}, turn {view.turn}{origin}"
     answer = textwrap.shorten(result.answer, 60, placeholder=" …")
     return one_line(f"{result.thread_id}@{fork.number}  {end}  {answer}")
-
-
-def difference_lines(difference: Difference) -> Iterator[str]:
-    """Both runs, which answers are the same, and what changed in the others."""
-    for side, mark in zip(difference.sides, "-+", strict=True):
-        result = side.came
-        cost = cost_text(result.usage, result.cost_usd, result.seconds)
-        yield f"{mark} {result.thread_id}, {_position_text(side)}: {result.status}, {cost}"
-        yield f"    {textwrap.shorten(side.question, 90, placeholder=' …')}"
-    yield _cost_difference_line(difference)
-    same = [answer.name for answer in difference.answers if answer.same]
-    yield f"\nthe same: {', '.join(same) or 'nothing'}"
-    for answer in difference.answers:
-        if not answer.same:
-            yield from _changed_lines(answer)
 
 
 def state_word(record: Json) -> str:
@@ -101,6 +85,17 @@ def message_text(message: Json) -> str:
     return f"{text}\n{json.dumps(extra, ensure_ascii=False)}".strip() if extra else text
 
 
+def position_text(view: Shown) -> str:
+    """The turn's number, and its fork if there are several."""
+    fork = f"fork @{view.fork} of {view.forks}, " if view.forks > 1 else ""
+    return f"{fork}turn {view.turn} of {view.turns}"
+
+
+def indent(text: str, width: int = 2) -> str:
+    """Every line of the text, that many spaces to the right."""
+    return textwrap.indent(text, " " * width)
+
+
 def _layer_lines(layer: Layer, sent: SentMessages, answering: Json | None) -> Iterator[str]:
     yield f"\n{layer.title}"
     for proposal in layer.proposals:
@@ -123,7 +118,7 @@ def _verdict_lines(step: Json) -> Iterator[str]:
         yield f"  {step['node']} {verdict_text(step)}"
     if step.get("report"):
         yield f"  {step['node']} reports"
-        yield _indent(step["report"], 4)
+        yield indent(step["report"], 4)
     if "unsupported" in step:
         total = len(step["sentences"])
         yield f"  {step['node']} finds {step['unsupported']} of {total} sentences unsupported"
@@ -137,19 +132,19 @@ def _detail_lines(step: Json, sent: SentMessages) -> Iterator[str]:
     details = list(record_lines(step))
     if details and "kept" not in step and "model" not in step:
         yield f"  {step['node']}"
-    yield from (_indent(detail, 4) for detail in details)
+    yield from (indent(detail, 4) for detail in details)
     for label, call in step.get("calls", {}).items():
         yield f"    {step['node']} {label} {call['model']} {_outcome_text(call)}"
         yield from _exchange_lines({**call, "node": f"{step['node']}.{label}"}, sent, 6)
 
 
-def _exchange_lines(record: Json, sent: SentMessages, indent: int = 4) -> Iterator[str]:
+def _exchange_lines(record: Json, sent: SentMessages, depth: int = 4) -> Iterator[str]:
     """The messages that a model was sent, and its text."""
     for message in sent.get(record["node"], []):
-        yield _indent(f"sent, as {message['role']}:", indent)
-        yield _indent(message_text(message), indent + 2)
+        yield indent(f"sent, as {message['role']}:", depth)
+        yield indent(message_text(message), depth + 2)
     if record["text"]:
-        yield _indent(record["text"], indent)
+        yield indent(record["text"], depth)
 
 
 def _end_lines(view: Shown) -> Iterator[str]:
@@ -171,41 +166,3 @@ def _end_lines(view: Shown) -> Iterator[str]:
 def _outcome_text(record: Json) -> str:
     edited = ", edited" if record["edited"] else ""
     return f"{state_word(record)}{edited}: {call_text(record)}"
-
-
-def _changed_lines(answer: Changed) -> Iterator[str]:
-    before, after = answer.models
-    if before == after or None in answer.models:
-        heading = str(before or after or "")
-    else:
-        heading = f"{before} -> {after}"
-    if None in answer.texts:
-        heading += f", only in {'+' if answer.texts[0] is None else '-'}"
-    elif answer.kinds[0] != answer.kinds[1]:
-        heading += f", {answer.kinds[0]} -> {answer.kinds[1]}"
-    yield f"\n{answer.name} {heading}".replace(" , only", ", only").rstrip()
-    yield _indent(answer.changes, 4)
-
-
-def _cost_difference_line(difference: Difference) -> str:
-    """How much more or less the second run took than the first."""
-    before, after = (side.came for side in difference.sides)
-    calls, tokens_in, tokens_out = (
-        after.usage[key] - before.usage[key] for key in ("calls", "input_tokens", "output_tokens")
-    )
-    if before.cost_usd is None or after.cost_usd is None:
-        price = "price unknown"
-    else:
-        price = f"${after.cost_usd - before.cost_usd:+.4f}"
-    seconds = after.seconds - before.seconds
-    tokens = f"{tokens_in:+} {tokens_out:+} tokens"
-    return f"difference: {calls:+} calls, {tokens}, {price}, {seconds:+.1f} s"
-
-
-def _position_text(view: Shown) -> str:
-    fork = f"fork @{view.fork} of {view.forks}, " if view.forks > 1 else ""
-    return f"{fork}turn {view.turn} of {view.turns}"
-
-
-def _indent(text: str, width: int = 2) -> str:
-    return textwrap.indent(text, " " * width)

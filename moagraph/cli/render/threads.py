@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from moagraph.cli.render.output import say
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.listing import Row
-from moagraph.threads.prune import Pruned
+
+if TYPE_CHECKING:
+    from moagraph.threads.prune import Pruned
 
 HEAD = ("when", "thread", "recipe", "status", "calls", "cost", "question")
 QUESTION_WIDTH = 60
@@ -21,7 +24,7 @@ def thread_table(rows: Sequence[Row]) -> Iterator[str]:
         yield "  ".join([*aligned, cells[-1]])
 
 
-def report_pruned(thread: Pruned, verb: str) -> None:
+def report_pruned(thread: "Pruned", verb: str) -> None:
     """Say on standard error what was deleted of a thread, or why nothing was."""
     if thread.error:
         say(f"moa: {thread.error}")
