@@ -7,6 +7,7 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from moagraph.nodes.errors import MissingExtra
 from moagraph.nodes.extensions import HOOKS, Extensions
+from moagraph.nodes.state import Json, State
 
 _HOOKS = Extensions(HOOKS)
 
@@ -37,6 +38,21 @@ def find_privacy_boundary() -> PrivacyBoundary | None:
     """Return the privacy boundary, or None if that module is not installed."""
     extension = _HOOKS.find("privacy")
     return cast(PrivacyBoundary, extension.load()) if extension else None
+
+
+def guard_private_details(work: Callable[[State], Awaitable[Json]]) -> Callable[..., Awaitable[Json]]:
+    """Wrap a node's work: in a thread that has a vault, no call may send an original elsewhere.
+
+    A thread that has once redacted stays guarded, whatever recipe continues it.
+    """
+
+    async def guarded(state: State) -> Json:
+        if not state.get("recipe", {}).get("vault"):
+            return await work(state)
+        boundary: PrivacyBoundary = required_hook("privacy", "a thread with private details")
+        return cast(Json, await boundary.guard(work)(state))
+
+    return guarded
 
 
 def restore_originals(value: Any) -> Any:

@@ -202,7 +202,7 @@ def test_what_was_sent_can_be_shown_again_to_the_byte(provider: Provider) -> Non
     config = {"configurable": {"thread_id": "t"}}
     asyncio.run(graph.ainvoke({"messages": [ASKED]}, config))
     values = graph.get_state(config).values
-    state = {**values, "messages": values["messages"][:-1]}
+    state: Any = {**values, "messages": values["messages"][:-1]}
     kept = {call.model: call.messages for call in provider.calls}
     for spec in list(calling_nodes(recipe))[3:]:
         record = state["layers"]["2"].get(spec.seat) or state["steps"][spec.name]

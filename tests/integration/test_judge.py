@@ -5,7 +5,7 @@ import pytest
 from moagraph import ask
 from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.steps.judge import score, scored
+from moagraph.nodes.steps.judge import parse_score, parse_scores
 from tests.faults import Always, Status
 from tests.provider import Call, Provider
 
@@ -120,12 +120,12 @@ def test_one_answer_alone_needs_no_judge(provider: Provider) -> None:
     [("Score: 6", 6), ("**8/10**", 8), ("I like it.\n\n7.5", 7.5), ("11", None), ("good", None)],
 )
 def test_a_score(said: str, value: float | None) -> None:
-    assert score(said) == value
+    assert parse_score(said) == value
 
 
 def test_scores_by_number() -> None:
-    assert scored("**Answer 1: 7/10**\n- 2 = 3.5\n9: 1\n3: 40", ["a", "b", "c"]) == {
+    assert parse_scores("**Answer 1: 7/10**\n- 2 = 3.5\n9: 1\n3: 40", ["a", "b", "c"]) == {
         "a": 7,
         "b": 3.5,
     }
-    assert scored("no numbers", ["a"]) is None
+    assert parse_scores("no numbers", ["a"]) is None

@@ -7,7 +7,7 @@ import pytest
 
 from moagraph import ask
 from moagraph.graphs.recipe.call_count import max_calls
-from moagraph.graphs.recipe.load import HERE, load_recipe
+from moagraph.graphs.recipe.load import SHIPPED, load_recipe
 from tests.provider import Provider
 from tests.terminal import moa
 
@@ -19,7 +19,7 @@ SMALL = "local:smollm2-135m"
 def folder(provider: Provider, tmp_path: Path) -> Path:
     """The recipes as they ship, with one model of the provider for the one inside the process."""
     for name in ("cascade", "local", "nested", "ranker", "route"):
-        text = (HERE / f"{name}.toml").read_text().replace(SMALL, "vllm:small")
+        text = (SHIPPED / f"{name}.toml").read_text().replace(SMALL, "vllm:small")
         for inner in ("local", "ranker"):
             text = text.replace(f"moa:{inner}", f"moa:{tmp_path / inner}.toml")
         said = f'[defaults]\nbase_url = "{provider.base_url}"'

@@ -24,7 +24,7 @@ from moagraph.graphs.nested_recipe import check_nested, nested_model
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.hooks import find_privacy_boundary
+from moagraph.nodes.hooks import guard_private_details
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.models.factory import offer
 from moagraph.nodes.models.recorded import check_recorded, recorded
@@ -176,8 +176,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         policy = TracePolicy(process_inputs=omit_payload)
         if spec:
             work = with_trace_metadata(work, spec)
-        if boundary := find_privacy_boundary() if self.redacts else None:
-            work = boundary.guard(work)
+        work = guard_private_details(work)
         is_silent = self.answer_only and metadata["role"] != "answer"
         node = Node(name, work, [TAG_NOSTREAM] if is_silent else None)
         self.add_node(name, node, metadata=metadata, trace_policy=policy)

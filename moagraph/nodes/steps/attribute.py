@@ -87,11 +87,11 @@ def _overruled(taken: Mapping[str, int], ranked: list[str]) -> Json:
     most = max(taken, key=lambda seat: taken[seat])
     if most not in ranked or taken[most] <= taken.get(first, 0):
         return {"overruled": False}
-    why = (
+    reason = (
         f"{taken[most]} sentences are like those of {most}, ranked {ranked.index(most) + 1} of "
         f"{len(ranked)}, and {taken.get(first, 0)} like those of {first}, ranked first"
     )
-    return {"overruled": True, "why": why}
+    return {"overruled": True, "why": reason}
 
 
 def _short(sentence: str) -> str:

@@ -1,31 +1,32 @@
-"""Rank: one model reads the answers and says which are the best, knowing none of their authors.
+"""Rank: one model reads the answers without their authors and says which are the best.
 
-All in one list; or two by two, each pair in both orders, as a model that prefers what it reads
-first then contradicts itself, which is counted.
+It reads all in one list; or two by two, each pair in both orders, since a model that prefers what
+it reads first then contradicts itself, which is counted.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.step_support.base import Update
-from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.ask_parsed import ask_parsed
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import SelectionStep, select_answers, parse_ranking
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.fence import Reading, shuffle_seats
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.messages.fence import Reading, shuffle_seats
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
+from moagraph.nodes.step_support.base import Update
+from moagraph.nodes.step_support.selection import SelectionStep, parse_ranking, select_answers
 from moagraph.nodes.texts.pairwise import Match, Pair, pairs, strengths, verdict
 
-Calls = dict[str, Json]
+CallRecords: TypeAlias = dict[str, Json]
+Ranking: TypeAlias = tuple[list[str] | None, Json]  # the seats, the best first; and the record
 
 
 class Rank(Call, Reading, SelectionStep):
-    """Which model ranks, and by which prompt."""
+    """Which model ranks, and with which prompt."""
 
     ORDERS: ClassVar[int] = 2
 
@@ -37,7 +38,7 @@ class Rank(Call, Reading, SelectionStep):
         None, ge=2, description="The most comparisons that are asked; each pair takes two."
     )
     prompt: str = Field(
-        default_factory=lambda said: "rank" if said.get("by", "list") == "list" else "compare",
+        default_factory=lambda data: "rank" if data.get("by", "list") == "list" else "compare",
         description="A prompt's name, a path, or the text; where pairs are compared, `compare`.",
     )
     otherwise: Literal["fail", "first"] = Field(
@@ -46,125 +47,126 @@ class Rank(Call, Reading, SelectionStep):
     anonymise: bool | None = True
 
     @model_validator(mode="after")
-    def _bounds_pairs(self) -> "Rank":
+    def _check_max_calls(self) -> "Rank":
         if self.by == "list" and self.max_calls is not None:
             raise ValueError('`max_calls` bounds `by` "pairs" and "tournament"; a list is one call')
         return self
 
-    def call_count(self, seats: int) -> int:
-        """One for a list; two for each pair that is compared."""
+    def call_count(self, answers: int) -> int:
+        """Return one call for a list; two for each pair that is compared."""
         if self.by == "list":
             return 1
-        matches = seats - 1 if self.by == "tournament" else seats * (seats - 1) // 2
-        return min(self.ORDERS * matches, self.ORDERS * self.matches)
-
-    @property
-    def matches(self) -> int:
-        """How many pairs the bound leaves room for."""
-        return 10**6 if self.max_calls is None else self.max_calls // self.ORDERS
+        matches = answers - 1 if self.by == "tournament" else answers * (answers - 1) // 2
+        return min(self.ORDERS * matches, self.ORDERS * self._max_matches)
 
     async def run(self, view: NodeView) -> Update:
-        """Ask the ranker; where it gives no verdict, asked twice, all answers are handed on."""
+        """Ask the ranker; if no verdict can be read, all answers are passed on."""
         if view.layer_skipped and not view.spec.ends_turn:
             return {}
         texts = view.answers
         if len(texts) == 1:
             return select_answers(view, list(texts), self.keep, {})
-        ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
-        ranked, record = await ways[self.by](view, self)
+        methods = {
+            "list": self._rank_list,
+            "pairs": self._rank_pairs,
+            "tournament": self._rank_tournament,
+        }
+        ranked, record = await methods[self.by](view)
         if ranked is None and view.spec.ends_turn and self.otherwise == "fail":
             call = next(iter(record["calls"].values()))
-            why = call["error"] or f"no ranking in {call['text'][:80]!r}"
-            raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {why}", record)
+            reason = call["error"] or f"no ranking in {call['text'][:80]!r}"
+            raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {reason}", record)
         if ranked is None:
             record["why"] = "no ranking could be read: the answers stand as they sit"
             return select_answers(view, list(texts), len(texts), record)
         return select_answers(view, ranked, self.keep, {**record, "ranking": ranked})
 
+    async def _rank_list(self, view: NodeView) -> Ranking:
+        order = list(MessageBuilder(view).references)
+        arguments = PromptArguments(alone=True)
+        ranked, call = await ask_parsed(
+            view, self, arguments, lambda text: parse_ranking(text, order)
+        )
+        return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
 
+    async def _rank_pairs(self, view: NodeView) -> Ranking:
+        """Compare every pair, or as many as `max_calls` allows, each seat about equally often."""
+        seats = list(view.answers)
+        shuffled = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
+        selected = pairs(seats if self.max_calls is None else shuffled, self._max_matches)
+        matches, calls = await self._compare(view, selected)
+        return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
 
+    async def _rank_tournament(self, view: NodeView) -> Ranking:
+        """Compare two by two, winners against each other; the rounds survived count first."""
+        seats = list(view.answers)
+        remaining = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
+        rounds, matches = dict.fromkeys(seats, 0), list[Match]()
+        calls: CallRecords = {}
+        while len(remaining) > 1 and len(matches) < self._max_matches:
+            games = list(zip(remaining[::2], remaining[1::2], strict=False))
+            games = games[: self._max_matches - len(matches)]
+            played, more = await self._compare(view, games)
+            winners = {_winner(match, seats) for match in played}
+            losers = {seat for match in played for seat in match.pair} - winners
+            remaining = [seat for seat in remaining if seat not in losers]
+            for seat in remaining:
+                rounds[seat] += 1
+            matches, calls = [*matches, *played], {**calls, **more}
+        return _outcome(seats, matches, calls, rounds)
 
-async def _list(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
-    order = list(MessageBuilder(view).references)
-    ranked, call = await ask_parsed(
-        view, step, PromptArguments(alone=True), lambda said: parse_ranking(said, order)
-    )
-    return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
+    async def _compare(
+        self, view: NodeView, games: Sequence[Pair]
+    ) -> tuple[list[Match], CallRecords]:
+        """Compare all pairs at once, each in both orders."""
+        requests: list[Awaitable[tuple[str | None, Json]]] = []
+        labels: list[str] = []
+        for first, second in games:
+            for order in ((first, second), (second, first)):
+                texts = {seat: view.answers[seat] for seat in order}
+                arguments = PromptArguments(texts, alone=True, ordered=True)
+                labels.append(f"{order[0]} or {order[1]}")
+                requests.append(
+                    ask_parsed(view, self, arguments, _verdict_parser(order), labels[-1])
+                )
+        results = await asyncio.gather(*requests)
+        verdicts = [value for value, _ in results]
+        matches = [
+            Match(pair, forward, backward)
+            for pair, forward, backward in zip(games, verdicts[::2], verdicts[1::2], strict=True)
+        ]
+        return matches, {label: call for label, (_, call) in zip(labels, results, strict=True)}
 
-
-async def _pairs(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
-    """Every pair, or as many as there may be, each seat about as often."""
-    seats = list(view.answers)
-    mixed = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
-    chosen = pairs(seats if step.max_calls is None else mixed, step.matches)
-    matches, calls = await _played(view, step, chosen)
-    return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
-
-
-async def _tournament(view: NodeView, step: Rank) -> tuple[list[str] | None, Json]:
-    """Two by two, the winners against each other; who comes far stands before who is strong."""
-    seats = list(view.answers)
-    left = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
-    came, played = dict.fromkeys(seats, 0), list[Match]()
-    calls: Calls = {}
-    while len(left) > 1 and len(played) < step.matches:
-        games = list(zip(left[::2], left[1::2], strict=False))[: step.matches - len(played)]
-        matches, more = await _played(view, step, games)
-        winners = [_winner(match, seats) for match in matches]
-        out = {seat for match in matches for seat in match.pair} - {*winners}
-        left = [seat for seat in left if seat not in out]
-        for seat in left:
-            came[seat] += 1
-        played, calls = [*played, *matches], {**calls, **more}
-    return _outcome(seats, played, calls, came)
+    @property
+    def _max_matches(self) -> int:
+        """How many pairs may be compared."""
+        return 10**6 if self.max_calls is None else self.max_calls // self.ORDERS
 
 
 def _winner(match: Match, seats: Sequence[str]) -> str:
-    """Who won more of the two games; where that is nobody, who sits first."""
+    """Return who won more of the two games; of equals, the first seat."""
     return min(match.pair, key=lambda seat: (-match.won[seat], seats.index(seat)))
 
 
-async def _played(
-    view: NodeView, step: Rank, games: Sequence[Pair]
-) -> tuple[list[Match], Calls]:
-    """All games at once, each pair in both orders."""
-    asked: list[Awaitable[tuple[str | None, Json]]] = []
-    labels: list[str] = []
-    texts = view.answers
-    for one, other in games:
-        for order in ((one, other), (other, one)):
-            both = {seat: texts[seat] for seat in order}
-            telling = PromptArguments(both, alone=True, ordered=True)
-            labels.append(f"{order[0]} or {order[1]}")
-            asked.append(ask_parsed(view, step, telling, _reader(order), labels[-1]))
-    said = await asyncio.gather(*asked)
-    verdicts = [value for value, _ in said]
-    matches = [
-        Match(pair, there, back)
-        for pair, there, back in zip(games, verdicts[::2], verdicts[1::2], strict=True)
-    ]
-    return matches, {label: call for label, (_, call) in zip(labels, said, strict=True)}
-
-
-def _reader(order: Pair) -> Callable[[str], str | None]:
-    return lambda said: verdict(said, order)
+def _verdict_parser(order: Pair) -> Callable[[str], str | None]:
+    return lambda text: verdict(text, order)
 
 
 def _outcome(
-    seats: Sequence[str], matches: Sequence[Match], calls: Calls, came: dict[str, int]
-) -> tuple[list[str] | None, Json]:
-    """The seats by how far they came and how strong they are; equals as they sit."""
-    strong = {seat: round(value, 4) for seat, value in strengths(seats, matches).items()}
+    seats: Sequence[str], matches: Sequence[Match], calls: CallRecords, rounds: dict[str, int]
+) -> Ranking:
+    """Rank the seats by rounds survived, then by strength; equals in seat order."""
+    strength = {seat: round(value, 4) for seat, value in strengths(seats, matches).items()}
     verdicts = [verdict for match in matches for verdict in (match.there, match.back)]
     both, flips = sum(m.both for m in matches), sum(m.flipped for m in matches)
     record = {
         "calls": calls,
-        "strengths": strong,
+        "strengths": strength,
         "pairs": len(matches),
         "flips": flips,
         "flip_rate": round(flips / both, 4) if both else None,
         "ties": verdicts.count("tie"),
         "unparsed": verdicts.count(None),
     }
-    ranked = sorted(seats, key=lambda seat: (-came[seat], -strong[seat]))
+    ranked = sorted(seats, key=lambda seat: (-rounds[seat], -strength[seat]))
     return (None if verdicts.count(None) == len(verdicts) else ranked), record

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.context import chosen
+from moagraph.nodes.context import run_settings
 from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.privacy import presidio
@@ -85,7 +85,7 @@ class Redact(Step):
 
     async def run(self, view: NodeView) -> Update:
         """Put placeholders into all that is not redacted yet; the originals go into the vault."""
-        if chosen().get("tools"):
+        if run_settings().get("tools"):
             raise UsageError("a private recipe cannot call tools: they would hear placeholders")
         safe, texts = await asyncio.to_thread(_opened, view.state)
         step = Redact.model_validate({**view.settings, **safe.told})

@@ -149,8 +149,8 @@ class Route(Call, Step):
 
     async def run(self, view: NodeView) -> Update:
         """Choose a seat, and say why."""
-        chosen, why, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
-        return {"steps": {view.spec.name: {"chosen": chosen, "why": why, "by": self.by, **notes}}}
+        chosen, reason, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
+        return {"steps": {view.spec.name: {"chosen": chosen, "why": reason, "by": self.by, **notes}}}
 
 
 
@@ -188,8 +188,8 @@ async def _model(view: NodeView, step: Route, asked: str) -> Choice:
     notes = {"calls": {"router": record}, "unparsed": int(name is None)}
     if name:
         return name, f"`{step.model}` says so", notes
-    why = record["error"] or f"no seat is named in {record['text'][:60]!r}"
-    return step.otherwise, f"`{step.model}` has not chosen: {why}", notes
+    reason = record["error"] or f"no seat is named in {record['text'][:60]!r}"
+    return step.otherwise, f"`{step.model}` has not chosen: {reason}", notes
 
 
 async def _learned(view: NodeView, step: Route, asked: str) -> Choice:

@@ -87,9 +87,9 @@ def _elected(queries: Mapping[str, str | None], ran: Mapping[str, Rows]) -> tupl
     best = elect(results)
     query = (queries[best.seat] or "").rstrip("; \n")
     agree = f"{len(best.agree)} of {len(queries)} queries came to this"
-    why = agree + (", and others agreed on something else as often" if best.tie else "")
-    text = f"{table(ran[best.seat])}\n\n```sql\n{query};\n```\n\n{why}."
-    return {"elected": best.seat, "agree": best.agree, "tie": best.tie, "why": why}, text
+    reason = agree + (", and others agreed on something else as often" if best.tie else "")
+    text = f"{table(ran[best.seat])}\n\n```sql\n{query};\n```\n\n{reason}."
+    return {"elected": best.seat, "agree": best.agree, "tie": best.tie, "why": reason}, text
 
 
 def _told(query: str | None, came: Rows | str) -> Json:

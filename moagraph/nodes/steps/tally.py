@@ -138,8 +138,8 @@ def _tied(counted: Mapping[str, float], ranking: Sequence[str], read: bool) -> J
     if not read:
         return {"why": "no review could be read as a ranking: the answers stay as they sit"}
     ties = [seat for seat in ranking if counted[seat] == counted[ranking[0]]]
-    why = "equal points: the first seat's answer stands before the others"
-    return {"tie": ties, "why": why} if len(ties) > 1 else {}
+    reason = "equal points: the first seat's answer stands before the others"
+    return {"tie": ties, "why": reason} if len(ties) > 1 else {}
 
 
 def _grades(record: Json, ballots: Ballots) -> dict[str, str]:

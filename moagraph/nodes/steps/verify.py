@@ -107,7 +107,7 @@ class Verify(Call, Reading, Step):
             return _final(view.spec, {**record, "settled": True, "text": text})
         if not last or self.may_pause:
             return {"steps": {view.spec.name: record}}
-        complaints = "\n".join(f"- {why}" for why in record["complaints"])
+        complaints = "\n".join(f"- {reason}" for reason in record["complaints"])
         if self.otherwise == "abstain":
             abstention = {"abstained": True, "text": f"{ABSTAINS}\n\n{complaints}"}
             return _final(view.spec, {**record, **abstention})
@@ -118,7 +118,7 @@ class Verify(Call, Reading, Step):
         records = [view.records.get(node, {}) for node in view.spec.earlier_rounds]
         if any(record.get("stuck") for record in records):
             return {}
-        feedback = "\n".join(f"- {why}" for why in records[-1]["complaints"])
+        feedback = "\n".join(f"- {reason}" for reason in records[-1]["complaints"])
         fields = {k: v for k, v in view.settings.items() if k in Call.model_fields}
         call = Call.model_validate(fields)
         telling = PromptArguments(values={"feedback": feedback})
@@ -196,8 +196,8 @@ async def _judged(
     telling = PromptArguments(texts, prompt=judge.prompt, alone=True)
     ruled, call = await ask_parsed(view, judge, telling, ruling, f"judge {number + 1}")
     if ruled is None:
-        why = call["error"] or f"neither PASS nor FAIL in {call['text'][:80]!r}"
-        return Verdict(by=judge.model, verdict="broken", why=why), call
+        reason = call["error"] or f"neither PASS nor FAIL in {call['text'][:80]!r}"
+        return Verdict(by=judge.model, verdict="broken", why=reason), call
     passes, reason = ruled
     if passes:
         return Verdict(by=judge.model, verdict="passed", why=""), call
