@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.knowledge.passages import Passage
-from moagraph.nodes.knowledge.search import words
+from moagraph.nodes.texts.words import split_words
 from moagraph.nodes.knowledge.sources import read_text
 from moagraph.nodes.messages.shorten import omission_mark
 
@@ -65,8 +65,8 @@ class Graph:
 
     def named(self, question: str) -> list[str]:
         """The things whose whole name is in the question, long names first."""
-        asked = f" {' '.join(words(question))} "
-        named = [n for n in self._triples if (said := words(n)) and f" {' '.join(said)} " in asked]
+        asked = f" {' '.join(split_words(question))} "
+        named = [n for n in self._triples if (said := split_words(n)) and f" {' '.join(said)} " in asked]
         return sorted(named, key=lambda name: (-len(name), name))
 
 

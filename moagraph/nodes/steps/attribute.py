@@ -13,7 +13,7 @@ from pydantic import Field
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
-from moagraph.nodes.texts.attribution import Said, statements
+from moagraph.nodes.texts.attribution import SourceText, statements
 
 SHOWN = 200  # characters of a sentence
 
@@ -59,23 +59,23 @@ def _sources(view: NodeView) -> tuple[dict[str, str], list[str]]:
 
 
 def _traced(answer: str, texts: Mapping[str, str], step: Attribute) -> Json:
-    said = {seat: Said(text) for seat, text in texts.items()}
+    said = {seat: SourceText(text) for seat, text in texts.items()}
     found = [_nearest(sentence, said, step.alike) for sentence in statements(answer)]
     taken = {seat: sum(one["from"] == seat for one in found) for seat in texts}
-    whole = Said(answer)
+    whole = SourceText(answer)
     left_out = [
         {"seat": seat, "text": _short(sentence)}
         for seat in list(texts)[: step.top]
         for sentence in statements(texts[seat])
-        if whole.likeness(sentence) < step.alike
+        if whole.similarity(sentence) < step.alike
     ]
     new = len(found) - sum(taken.values())
     return {"taken": taken, "new": new, "traced": found, "left_out": left_out}
 
 
-def _nearest(sentence: str, said: Mapping[str, Said], alike: float) -> Json:
+def _nearest(sentence: str, said: Mapping[str, SourceText], alike: float) -> Json:
     """Whose sentence is most like it; of equals, the best-ranked."""
-    near = {seat: one.likeness(sentence) for seat, one in said.items()}
+    near = {seat: one.similarity(sentence) for seat, one in said.items()}
     best = max(near, key=lambda seat: near[seat])
     whose = best if near[best] >= alike else None
     return {"from": whose, "likeness": round(near[best], 3), "text": _short(sentence)}

@@ -9,7 +9,7 @@ from langgraph.types import Overwrite
 
 from moagraph.nodes.context import run_settings
 from moagraph.nodes.errors import RecipeError, UsageError
-from moagraph.nodes.hooks import find_privacy_boundary, restore_originals
+from moagraph.nodes.hooks import PrivacyBoundary, required_hook, restore_originals
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.call import Call
@@ -90,8 +90,11 @@ def _check(calls: list[Call], recipe: Json) -> dict[str, str]:
 
 def _vault(state: State, recipe: Json) -> Json:
     """Return what the state stores of a recipe whose thread has private details."""
-    boundary = find_privacy_boundary()
-    return boundary.enter(state, recipe) if boundary else {}
+    is_private = any(has_property(step, "redacts") for step in recipe.get("before", ()))
+    if not is_private and not state.get("recipe", {}).get("vault"):
+        return {}
+    boundary: PrivacyBoundary = required_hook("privacy", "a recipe that redacts")
+    return boundary.enter(state, recipe)
 
 
 def _may_end(layer: Json) -> bool:

@@ -18,10 +18,10 @@ from moagraph.nodes.messages.window import answer_tokens, count_tokens, estimate
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.fence import boundary, clean_for_fence
 from moagraph.nodes.messages.context import conversation_of
-from moagraph.nodes.knowledge.search import words
+from moagraph.nodes.texts.words import split_words
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AGGREGATE, BEFORE, Step, Update
-from moagraph.nodes.texts.extract import ends, extract
+from moagraph.nodes.texts.extract import split_ends, extract
 from moagraph.nodes.messages.shorten import cut_middle
 from moagraph.prompts import fill, read
 
@@ -62,7 +62,7 @@ class Compress(Call, Step):
         """The characters that are kept of a text: all, where it is short as it is."""
         if self.max_words is None:
             return len(text) if len(text) <= SHORT else int(len(text) * (self.ratio or 0.5))
-        return int(len(text) * min(1.0, self.max_words / max(len(words(text)), 1)))
+        return int(len(text) * min(1.0, self.max_words / max(len(split_words(text)), 1)))
 
     async def run(self, view: NodeView) -> Update:
         """Shorten the question ahead of the layers, and the answers between them."""
@@ -76,7 +76,7 @@ class Compress(Call, Step):
         if not isinstance(_asking(view).content, str):
             why = "it holds more than text"
             return {"steps": {view.spec.name: {"ratio": 1.0, "whole": ["input"], "why": why}}}
-        first, middle, last = ends(whole)
+        first, middle, last = split_ends(whole)
         short, record = await _shortened(view, self, {"input": middle}, f"{first}\n{last}")
         if short["input"] != middle:
             parts = (first, short["input"], last)
@@ -162,4 +162,4 @@ def _heard(view: NodeView, step: Compress, text: str, asked: str) -> BuildMessag
 
 def _words(step: Compress, text: str) -> int:
     share = step.most(text) / max(len(text), 1)
-    return step.max_words or max(1, int(len(words(text)) * share))
+    return step.max_words or max(1, int(len(split_words(text)) * share))

@@ -21,7 +21,7 @@ from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.step_support.provenance import source_proposals
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
-from moagraph.nodes.texts.sentences import Piece, pieces
+from moagraph.nodes.texts.sentences import Piece, split_pieces
 
 UNSUPPORTED = "[unsupported]"
 PASSAGES = "passages"  # the call that reads all of them
@@ -68,8 +68,8 @@ class Detect(Call, Reading, Step):
     async def run(self, view: NodeView) -> Update:
         """Score each sentence; the answer goes on as it is, or with its unsupported ones marked."""
         [text] = view.answers.values()
-        parts = pieces(text)
-        claims = [part for part in parts if part.claims]
+        parts = split_pieces(text)
+        claims = [part for part in parts if part.is_claim]
         sources = _sources(view, self, text)
         verdicts, calls = await _verdicts(view, self, claims, sources)
         unparsed = sum(call["ok"] and not call["parsed"] for call in calls.values())
@@ -146,4 +146,4 @@ def _score(verdicts: Sequence[Sequence[bool]], number: int) -> float | None:
 
 def _marked(parts: Sequence[Piece], weak: Sequence[bool]) -> str:
     found = iter(weak)
-    return "".join(p.marked(UNSUPPORTED) if p.claims and next(found) else p.text for p in parts)
+    return "".join(p.marked(UNSUPPORTED) if p.is_claim and next(found) else p.text for p in parts)

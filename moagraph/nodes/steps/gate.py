@@ -24,7 +24,7 @@ from moagraph.nodes.messages.context import conversation_of
 from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
-from moagraph.nodes.texts.agreement import Like, agreement
+from moagraph.nodes.texts.agreement import Like, largest_agreement
 
 HIGHEST = 10
 DEFAULT_THRESHOLDS = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}
@@ -143,7 +143,7 @@ async def _agree(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateSc
     """Return the share of the seats, failed ones included, that give the same answer."""
     failed = [p for p in _proposals(view).values() if not p["ok"] and p["attempts"]]
     total = len(texts) + len(failed)
-    group = agreement(texts, step.like, step.similar)
+    group = largest_agreement(texts, step.like, step.similar)
     if len(group.seats) < 2:
         return GateScore(group.best, 0.0, f"no two of {total} answers agree", {"agree": []})
     reason = f"{len(group.seats)} of {total} answers agree"

@@ -19,7 +19,7 @@ from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.step_support.selection import SelectionStep, parse_ranking, select_answers
-from moagraph.nodes.texts.pairwise import Match, Pair, pairs, strengths, verdict
+from moagraph.nodes.texts.pairwise import Match, Pair, select_pairs, bradley_terry, parse_verdict
 
 CallRecords: TypeAlias = dict[str, Json]
 Ranking: TypeAlias = tuple[list[str] | None, Json]  # the seats, the best first; and the record
@@ -93,7 +93,7 @@ class Rank(Call, Reading, SelectionStep):
         """Compare every pair, or as many as `max_calls` allows, each seat about equally often."""
         seats = list(view.answers)
         shuffled = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
-        selected = pairs(seats if self.max_calls is None else shuffled, self._max_matches)
+        selected = select_pairs(seats if self.max_calls is None else shuffled, self._max_matches)
         matches, calls = await self._compare(view, selected)
         return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
 
@@ -145,20 +145,20 @@ class Rank(Call, Reading, SelectionStep):
 
 def _winner(match: Match, seats: Sequence[str]) -> str:
     """Return who won more of the two games; of equals, the first seat."""
-    return min(match.pair, key=lambda seat: (-match.won[seat], seats.index(seat)))
+    return min(match.pair, key=lambda seat: (-match.wins[seat], seats.index(seat)))
 
 
 def _verdict_parser(order: Pair) -> Callable[[str], str | None]:
-    return lambda text: verdict(text, order)
+    return lambda text: parse_verdict(text, order)
 
 
 def _outcome(
     seats: Sequence[str], matches: Sequence[Match], calls: CallRecords, rounds: dict[str, int]
 ) -> Ranking:
     """Rank the seats by rounds survived, then by strength; equals in seat order."""
-    strength = {seat: round(value, 4) for seat, value in strengths(seats, matches).items()}
-    verdicts = [verdict for match in matches for verdict in (match.there, match.back)]
-    both, flips = sum(m.both for m in matches), sum(m.flipped for m in matches)
+    strength = {seat: round(value, 4) for seat, value in bradley_terry(seats, matches).items()}
+    verdicts = [verdict for match in matches for verdict in (match.forward, match.backward)]
+    both, flips = sum(m.is_decided for m in matches), sum(m.is_flipped for m in matches)
     record = {
         "calls": calls,
         "strengths": strength,

@@ -17,7 +17,8 @@ from moagraph.nodes.messages.context import preparation_records, conversation_of
 from moagraph.nodes.knowledge.database import described, opened
 from moagraph.nodes.knowledge.passages import Passage, passages
 from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
-from moagraph.nodes.knowledge.search import Index, matching, telling
+from moagraph.nodes.knowledge.search import Index, matching
+from moagraph.nodes.texts.words import keywords
 from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
 from moagraph.nodes.state import Json
@@ -100,7 +101,7 @@ def shards(ids: Sequence[str], seats: int) -> list[list[str]]:
 
 
 def _nothing(asked: str, record: Json) -> str:
-    if not telling(asked):
+    if not keywords(asked):
         return "the question has no words to look for"
     return f"nothing in {record['read']} holds a word of the question"
 
@@ -142,7 +143,7 @@ def _by_sql(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
 
 def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[Passage]:
     """What the recipe's own query comes to; it may name `:question`, `:words` and `:match`."""
-    values = {"question": asked, "words": json.dumps(telling(asked)), "match": matching(asked)}
+    values = {"question": asked, "words": json.dumps(keywords(asked)), "match": matching(asked)}
     try:
         came = run(database, step.query or "", Limits(rows=step.top, more=True), values)
     except QueryRefused as error:

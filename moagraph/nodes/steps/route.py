@@ -18,7 +18,7 @@ from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.step_support.learned_route import kept_in, load, within
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
-from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, rarer, vector, weighed
+from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, inverse_frequencies, text_vector, weight_features
 
 HAS = {"code": CODE, "math": MATH, "digits": re.compile(r"\d")}
 
@@ -166,10 +166,10 @@ async def _rules(view: NodeView, step: Route, asked: str) -> Choice:
 
 
 async def _nearest(view: NodeView, step: Route, asked: str) -> Choice:
-    vectors = [vector(example.text) for example in step.examples]
-    weights = rarer(vectors)
-    own = weighed(vector(asked), weights)
-    near = [cosine(own, weighed(one, weights)) for one in vectors]
+    vectors = [text_vector(example.text) for example in step.examples]
+    weights = inverse_frequencies(vectors)
+    own = weight_features(text_vector(asked), weights)
+    near = [cosine(own, weight_features(one, weights)) for one in vectors]
     best = max(range(len(near)), key=lambda number: near[number])
     if near[best] < step.at_least:
         return step.otherwise, f"no example is near (the nearest: {near[best]:.2f})", {}

@@ -12,7 +12,7 @@ from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.selection import parse_best, seat_weights
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
-from moagraph.nodes.texts.ballots import concordance, favour, points, ranks
+from moagraph.nodes.texts.ballots import concordance, self_preference, borda_points, ranks
 
 Ballots = dict[str, dict[str, float]]
 
@@ -44,7 +44,7 @@ class Tally(Step):
         said = {seat: _named(view, seat, text, texts) for seat, text in reviews(view)}
         ballots = {seat: ranks(best, list(texts)) for seat, best in said.items() if best}
         heavy = seat_weights(view, said)
-        counted = points(ballots, heavy, list(texts))
+        counted = borda_points(ballots, heavy, list(texts))
         ranking = sorted(texts, key=lambda seat: -counted[seat])
         record = {
             "ranking": ranking,
@@ -96,7 +96,7 @@ def _weighed(heavy: Mapping[str, float]) -> Json:
 def _agreement(view: NodeView, ballots: Ballots, seats: Sequence[str]) -> Json:
     """How far the members agree, and how much better each ranks itself than the others do."""
     agree = concordance(list(ballots.values()), seats)
-    found = favour(ballots, _own(view.recipe, view.spec))
+    found = self_preference(ballots, _own(view.recipe, view.spec))
     told: Json = {"agreement": None if agree is None else round(agree, 4)}
     if found:
         lead = fmean(others - own for own, others in found.values())

@@ -10,7 +10,7 @@ from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.step_support.selection import SelectionStep, seat_weights, select_answers
 from moagraph.nodes.texts.final_answer import READINGS
-from moagraph.nodes.texts.similarity import agreement
+from moagraph.nodes.texts.similarity import mean_similarity
 
 
 class Vote(SelectionStep):
@@ -62,7 +62,7 @@ def _rank_by_similarity(
     texts: dict[str, str], weights: dict[str, float]
 ) -> tuple[list[str], Json]:
     """Rank the seats by their similarity to all others."""
-    scores = {seat: round(value, 4) for seat, value in agreement(texts, weights).items()}
+    scores = {seat: round(value, 4) for seat, value in mean_similarity(texts, weights).items()}
     ranked = sorted(scores, key=lambda seat: -scores[seat])
     ties = [seat for seat in ranked if scores[seat] == scores[ranked[0]]]
     return ranked, {"likeness": {seat: scores[seat] for seat in ranked}, **_tie_notes(ties)}
