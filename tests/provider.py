@@ -44,6 +44,7 @@ from tests.faults import (
 )
 
 BYTES_A_DROP = 32
+PATIENCE = 30  # seconds until an answer leaves though too few calls wait beside it
 NORMAL = Fault()
 JSON = {"Content-Type": "application/json"}
 EVENTS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
@@ -93,6 +94,7 @@ class Provider:
         self.models: list[str] = []
         self.ollama_models: list[str] = []
         self.max_in_flight = 0
+        self.min_in_flight = 0  # no answer leaves before so many calls have waited at once
         self._numbers: Counter[str] = Counter()
         self._answers: dict[str, deque[Answer]] = {}
         self._scripts: dict[str, deque[Fault | Always]] = {}
@@ -271,6 +273,10 @@ class Provider:
     async def _wait(self, call: Call, fault: Fault) -> None:
         more = fault.seconds if isinstance(fault, Slow) else 0.0
         await asyncio.sleep(call.arrived + self.latency + more - time.monotonic())
+        while (
+            self.max_in_flight < self.min_in_flight and time.monotonic() < call.arrived + PATIENCE
+        ):
+            await asyncio.sleep(0.01)
 
     def _finish(self, call: Call) -> None:
         call.finished = time.monotonic()
