@@ -40,6 +40,8 @@ class Proposal(TypedDict):
     logprob: NotRequired[float]  # of a token, on average, where it was asked for
     order: NotRequired[list[str]]  # which seat was its reference 1, 2 …
     shortened: NotRequired[dict[str, int]]  # characters left out of which seat's answer
+    estimated: NotRequired[bool]  # the provider did not say how many tokens it took
+    warnings: NotRequired[list[str]]  # why a usable answer may not be whole
 
 
 def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:

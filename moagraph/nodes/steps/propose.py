@@ -1,9 +1,14 @@
 """A seat: one model answers the question, having read the layer before."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from langgraph.errors import GraphBubbleUp
 from pydantic import Field
+
+from moagraph.nodes.errors import MoaError
+from moagraph.nodes.models.failures import internal_failure
 
 from moagraph.nodes.policies.budget import room, within
 from moagraph.nodes.models.client import ask, ask_instead, ask_one
@@ -36,24 +41,46 @@ class Seat(Call, Reading):
 
 
 async def propose(state: State, place: Place) -> dict[str, Any]:
-    """Ask the seat's model, unless it has answered or been told not to."""
+    """Ask the seat's model, unless it has answered or been told not to.
+
+    An exception would cancel the other seats of the layer, whose answers are paid: whatever goes
+    wrong here is this seat's failure. Only a cancellation and the engine's own signals pass.
+    """
     if place.seat in seats(state, place.layer):
         return {}
     seat = Seat.model_validate(settings(state, place))
+    try:
+        reply = _with_text(await _reply(state, place, seat))
+    except GraphBubbleUp:
+        raise
+    except MoaError as error:
+        reply = Reply(seat.model, "refused", error=str(error), attempts=0)
+    except Exception as error:
+        reply = Reply(seat.model, "bad_answer", error=internal_failure(error), attempts=0)
+    return {"layers": {str(place.layer): {place.seat: reply.record()}}}
+
+
+async def _reply(state: State, place: Place, seat: Seat) -> Reply:
+    """What the seat answers, or why it is not asked."""
     others = passed_over(state, place.layer)
     if router := others.get(place.seat):
         chose = state["steps"][router]
-        told = f"not chosen by `{router}`, which took `{chose['chosen']}`: {chose['why']}"
-        reply = Reply(seat.model, "skipped", error=told, attempts=0)
-        return {"layers": {str(place.layer): {place.seat: reply.record()}}}
-    asked, why = await room(state, place.layer)
+        why = f"not chosen by `{router}`, which took `{chose['chosen']}`: {chose['why']}"
+        return Reply(seat.model, "skipped", error=why, attempts=0)
+    asked, broken = await room(state, place.layer)
     if int(place.seat) - sum(other < place.seat for other in others) > asked:
-        reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
-        return {"layers": {str(place.layer): {place.seat: reply.record()}}}
-    heard = hearing(state, place)
+        return Reply(
+            seat.model, "skipped", error=f"left out: it would break {broken}", attempts=0
+        )
     allowed = within(state, seat, beside=asked, behind=1)
-    reply = await _raced(state, place, allowed, heard, asked)
-    return {"layers": {str(place.layer): {place.seat: reply.record()}}}
+    return await _raced(state, place, allowed, hearing(state, place), asked)
+
+
+def _with_text(reply: Reply) -> Reply:
+    """A seat's answer is read as a text: a call of a tool alone is none."""
+    if not reply.ok or reply.text.strip():
+        return reply
+    return replace(reply, kind="empty", error="the answer has no text that others could read")
 
 
 async def _raced(state: State, place: Place, seat: Call, heard: Hearing, asked: int) -> Reply:
