@@ -30,6 +30,7 @@ from tests.faults import (
     Garbage,
     Gate,
     Hang,
+    Raw,
     Reply,
     Reset,
     Slow,
@@ -233,6 +234,8 @@ class Provider:
         response = web.StreamResponse(headers=JSON)
         if isinstance(fault, Garbage):
             response.headers["Content-Type"] = fault.content_type
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
         response.content_length = len(body) * (2 if isinstance(fault, TruncatedBody) else 1)
         return await self._send(request, call, response, pieces, fault)
 
@@ -240,7 +243,10 @@ class Provider:
         self, request: web.Request, call: Call, reply: Reply, fault: Fault
     ) -> web.StreamResponse:
         events = fault.stream([*(event(body) for body in chunks(call.body, reply)), DONE])
-        return await self._send(request, call, web.StreamResponse(headers=EVENTS), events, fault)
+        response = web.StreamResponse(headers=EVENTS)
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
+        return await self._send(request, call, response, events, fault)
 
     async def _send(
         self,

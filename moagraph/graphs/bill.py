@@ -14,12 +14,16 @@ def bill_of(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def usage(records: list[Mapping[str, Any]]) -> dict[str, int]:
-    """The tokens and the calls of these records; a retried call counts as often as it was sent."""
-    return {
+    """The tokens and the calls of these records; a retried call counts as often as it was sent.
+
+    `estimated` is only there, and true, where a provider did not say how many tokens it took.
+    """
+    taken = {
         "input_tokens": sum(record["input_tokens"] or 0 for record in records),
         "output_tokens": sum(record["output_tokens"] or 0 for record in records),
         "calls": sum(record["attempts"] for record in records),
     }
+    return taken | ({"estimated": True} if any(r.get("estimated") for r in records) else {})
 
 
 def cost(records: list[Mapping[str, Any]]) -> float | None:

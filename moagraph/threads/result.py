@@ -8,6 +8,7 @@ from moagraph.graphs.bill import bill_of as bill_of
 from moagraph.graphs.bill import cost as cost
 from moagraph.graphs.bill import usage as usage
 from moagraph.nodes import node_names
+from moagraph.nodes.policies.budget_report import exceeded
 from moagraph.nodes.privacy.boundary import restored
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
@@ -24,11 +25,12 @@ class Result:
     answer: str = ""
     layers: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)  # `estimated` is there where it is true
     cost_usd: float | None = None
     seconds: float = 0.0
     error: str | None = None
     next: list[str] = field(default_factory=list)
+    over_budget: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The fields that say something for this status."""
@@ -37,6 +39,8 @@ class Result:
             del said["error"]
         if self.status in ("done", "failed"):
             del said["next"]
+        if not self.over_budget:
+            del said["over_budget"]
         return said
 
 
@@ -64,6 +68,7 @@ def result(
         seconds=round(seconds, 3),
         error=error,
         next=list(next),
+        over_budget=exceeded(state),
     )
 
 

@@ -14,6 +14,8 @@ from langgraph.types import TracePolicy, omit_payload
 
 from moagraph.nodes.step_support.registry import ACTS
 from moagraph.graphs.nested_recipe import check_nested, nested
+from moagraph.graphs.compile.answer_check import check_answer
+from moagraph.graphs.compile.failed_calls import BEGIN, Counted, count_for
 from moagraph.graphs.compile.trace_metadata import noted
 from moagraph.graphs.compile.layout import Row, Told, before, rows
 from moagraph.graphs.compile.private_graph import Private
@@ -56,11 +58,15 @@ class Node(Runnable[State, dict[str, Any]]):
         """Run on the caller's loop, in a task of its own."""
         if self.tags:
             var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
+        failed_calls = count_for(self.named, config)
         try:
-            return await self.act(input)
+            written = check_answer(self.named, await self.act(input))
         except StepFailed as failed:
             failed.node = self.named
             raise
+        if failed_calls and self.named == BEGIN:
+            failed_calls.counted = True
+        return written
 
 
 class Way(Runnable[State, list[str]]):
@@ -110,6 +116,8 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
             compiled = Private.of(compiled)
         elif is_quiet():
             compiled = Quiet.of(compiled)
+        elif self.recipe.budget:
+            compiled = Counted.of(compiled)
         return compiled.with_config(
             max_concurrency=threads,
             metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},

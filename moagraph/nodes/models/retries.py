@@ -139,7 +139,7 @@ def _max_bytes(call: Call) -> int:
 
 
 def _max_tokens(call: Call) -> int | None:
-    """Where a stream ends at the latest: by its own length, and by its share of the budget."""
-    own = [SLACK * call.max_tokens + LEAST] if call.max_tokens else []
-    share = [max(call.share, LEAST)] if call.share is not None else []
-    return min([*own, *share], default=None)
+    """Where a stream is stopped: beyond its own length, or where that is open beyond its share."""
+    if call.max_tokens:
+        return SLACK * call.max_tokens + LEAST
+    return None if call.share is None else max(call.share, LEAST)

@@ -7,8 +7,9 @@ from typing import Any
 
 from langgraph.types import Overwrite
 
-from moagraph.nodes.policies.budget import WRITES, carried
 from moagraph.nodes.policies.budget import check as check_budget
+from moagraph.nodes.policies.estimate import WRITES
+from moagraph.nodes.policies.spending import carried
 from moagraph.nodes.storage import answer_cache
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
