@@ -3,7 +3,7 @@
     Fault
     ├── Empty, NullContent, Surrogate, ContentFilter, WrongModel    the reply is wrong
     ├── Garbage, MidStreamError, Cut, TruncatedBody, Raw            the bytes are wrong
-    ├── Slow, Drip, Gate, Hang                                      the time is wrong
+    ├── Slow, Drip, Gate, Endless, Hang                             the time is wrong
     └── Status, Redirect, Reset                                     there is no answer at all
 
 A fault acts on a reply, on the body of a whole answer or on the events of a stream; what needs
@@ -323,6 +323,11 @@ class Gate(Fault):
     """The first words, and the rest of the stream once the test opens the gate."""
 
     opened: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Endless(Fault):
+    """A stream that goes on until the client closes the connection."""
 
 
 @dataclass(frozen=True)

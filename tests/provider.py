@@ -26,6 +26,7 @@ from tests.faults import (
     DONE,
     Always,
     Drip,
+    Endless,
     Fault,
     Garbage,
     Gate,
@@ -244,9 +245,19 @@ class Provider:
     ) -> web.StreamResponse:
         events = fault.stream([*(event(body) for body in chunks(call.body, reply)), DONE])
         response = web.StreamResponse(headers=EVENTS)
+        if isinstance(fault, Endless):
+            return await self._send_endless(request, response, events[1])
         if isinstance(fault, Raw):
             response.headers.update(fault.headers)
         return await self._send(request, call, response, events, fault)
+
+    async def _send_endless(
+        self, request: web.Request, response: web.StreamResponse, words: bytes
+    ) -> web.StreamResponse:
+        await response.prepare(request)
+        while True:
+            await response.write(words)
+            await asyncio.sleep(0.001)  # the client may close in between
 
     async def _send(
         self,

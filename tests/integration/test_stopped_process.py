@@ -14,13 +14,13 @@ from tests.terminal import MOA, environment, until
 RECIPE = """
 [defaults]
 base_url = "{url}"
-timeout = 6
+timeout = 4
 attempts = 1
 [[layers]]
 proposers = ["vllm:a", "vllm:b"]
 aggregate = {{ step = "synthesize", model = "vllm:agg" }}
 """
-STOPPED = 9.0  # longer than the timeout
+STOPPED = 6.0  # longer than the timeout
 
 
 def test_answers_that_arrive_while_the_process_is_stopped_are_in_time(
