@@ -26,10 +26,12 @@ from tests.faults import (
     DONE,
     Always,
     Drip,
+    Endless,
     Fault,
     Garbage,
     Gate,
     Hang,
+    Raw,
     Reply,
     Reset,
     Slow,
@@ -235,6 +237,8 @@ class Provider:
         response = web.StreamResponse(headers=JSON)
         if isinstance(fault, Garbage):
             response.headers["Content-Type"] = fault.content_type
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
         response.content_length = len(body) * (2 if isinstance(fault, TruncatedBody) else 1)
         return await self._send(request, call, response, pieces, fault)
 
@@ -242,7 +246,20 @@ class Provider:
         self, request: web.Request, call: Call, reply: Reply, fault: Fault
     ) -> web.StreamResponse:
         events = fault.stream([*(event(body) for body in chunks(call.body, reply)), DONE])
-        return await self._send(request, call, web.StreamResponse(headers=EVENTS), events, fault)
+        response = web.StreamResponse(headers=EVENTS)
+        if isinstance(fault, Endless):
+            return await self._send_endless(request, response, events[1])
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
+        return await self._send(request, call, response, events, fault)
+
+    async def _send_endless(
+        self, request: web.Request, response: web.StreamResponse, words: bytes
+    ) -> web.StreamResponse:
+        await response.prepare(request)
+        while True:
+            await response.write(words)
+            await asyncio.sleep(0.001)  # the client may close in between
 
     async def _send(
         self,

@@ -18,6 +18,7 @@ from moagraph.cli.review import ANSWER, decide
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.compose import check_question
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.policies.review import Review
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.forks import seat_of
@@ -176,6 +177,8 @@ def conclude(came: Result, as_json: bool) -> None:
     """Print what is still to be said, and exit as the run ended."""
     if as_json:
         out(json.dumps(came.as_json(), ensure_ascii=False))
+    for entry in came.over_budget:
+        say(f"moa: {exceeded_line(entry)}")
     if came.status == "paused" and not as_json:
         say(f"moa: paused; `moa show {came.thread_id}` shows it, `moa resume {came.thread_id}`")
     if came.status == "failed":
