@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from moagraph.cli.render.record import facts
 from moagraph.cli.render.rows import counted
+from moagraph.cli.trust import trust_lines
 from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
@@ -21,6 +22,7 @@ def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
     came = found.came
     if whole:
         yield f"thread {came.thread_id}, {_where(found)}, recipe `{came.recipe}`: {came.status}"
+        yield from trust_lines(came.thread_id, found.trust)
         yield f"\nquestion\n{_indented(found.question)}"
     for layer in found.layers:
         yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)

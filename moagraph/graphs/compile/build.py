@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import TracePolicy, omit_payload
 
+from moagraph.graphs.compile.thread_trust import LOCAL, ORIGIN, TrustingGraph
 from moagraph.graphs.compile.layout import (
     LayerLayout,
     StepNode,
@@ -124,10 +125,10 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
             compiled = RedactedGraph.of(compiled)
         elif self.recipe.budget:
             compiled = CountingGraph.of(compiled)
-        return compiled.with_config(
-            max_concurrency=threads,
-            metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},
-        )
+        else:
+            compiled = TrustingGraph.of(compiled)
+        recipe = {"recipe": self.recipe.name, "recipe_version": self.recipe.version}
+        return compiled.with_config(max_concurrency=threads, metadata={**recipe, ORIGIN: LOCAL})
 
     def _add_stages(self) -> None:
         """Add stage after stage: nodes side by side, each after all nodes of the stage before."""

@@ -17,6 +17,7 @@ from langgraph.constants import CONF
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from moagraph.graphs.compile.thread_trust import TrustingGraph
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.policies.spending import FAILED, Spent, taken
 from moagraph.nodes.state import Json, calls_of_record
@@ -64,17 +65,12 @@ def count_for(node: str, config: RunnableConfig | None) -> FailedCalls | None:
     return failed
 
 
-class CountingGraph(CompiledStateGraph[Any, Any, Any, Any]):
+class CountingGraph(TrustingGraph):
     """A compiled graph whose thread remembers the calls of failed steps, if it has a budget."""
-
-    @classmethod
-    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
-        """The same graph as one of this class."""
-        return cls(**{key: value for key, value in vars(graph).items() if key != "__orig_class__"})
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
         """Stream as LangGraph does, and keep what a failed step took."""
-        saver, thread = self._thread(config)
+        saver, thread = self._counted_thread(config)
         if saver is None:
             yield from super().stream(input, config, **how)
             return
@@ -94,7 +90,7 @@ class CountingGraph(CompiledStateGraph[Any, Any, Any, Any]):
         self, input: Any, config: RunnableConfig | None = None, **how: Any
     ) -> AsyncIterator[Any]:
         """Stream as LangGraph does, and keep what a failed step took."""
-        saver, thread = self._thread(config)
+        saver, thread = self._counted_thread(config)
         start = await saver.aget_tuple(thread) if saver else None
         failed = _failed(start, input)
         parts: Any = super().astream(input, _with(config, failed) if saver else config, **how)
@@ -111,7 +107,7 @@ class CountingGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 if end and (writes := failed.to_keep(start, end)):
                     await saver.aput_writes(end.config, writes, _task(end))
 
-    def _thread(
+    def _counted_thread(
         self, config: RunnableConfig | None
     ) -> tuple[BaseCheckpointSaver[Any] | None, RunnableConfig]:
         """The saver and the thread of the run; no saver where nothing is to be counted."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.resources import CODE, DATABASE, Names
 
 
 class Check(BaseModel):
@@ -113,7 +114,7 @@ class ByPython(Check):
 
     trusted = True
     by: Literal["python"] = "python"
-    function: Annotated[str, AfterValidator(_function)] = Field(
+    function: Annotated[str, AfterValidator(_function), Names(CODE)] = Field(
         description="As package.module:function, called with the answer and, if it takes two "
         "values, the question."
     )
@@ -132,7 +133,7 @@ class ByTests(Check):
 
     blames = True
     by: Literal["tests"] = "tests"
-    tests: Annotated[str, AfterValidator(_code)] = Field(
+    tests: Annotated[str, AfterValidator(_code), Names(CODE)] = Field(
         description="Python that is run behind the answer's code, and its functions `test_…`."
     )
 
@@ -150,7 +151,7 @@ class BySql(Check):
 
     blames = True
     by: Literal["sql"] = "sql"
-    source: str = Field(description="An SQLite file.")
+    source: Annotated[str, Names(DATABASE)] = Field(description="An SQLite file.")
     rows: bool = Field(False, description="It must find something.")
 
     @property

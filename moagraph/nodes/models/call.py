@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from moagraph.nodes.models.address import checked_url, split
+from moagraph.nodes.resources import ADDRESS, KEY, MODEL, Names, ToolNames
 
 
 def _named(model: str) -> str:
@@ -66,10 +67,10 @@ class Sampling(BaseModel):
     reasoning_effort: str | None = Field(None, description="How long a model thinks: none, low …")
     timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
     attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
-    base_url: Annotated[str, AfterValidator(checked_url)] | None = Field(
+    base_url: Annotated[Annotated[str, AfterValidator(checked_url)] | None, Names(ADDRESS)] = Field(
         None, description="Where the server is, if not where its provider is known to be."
     )
-    api_key_env: Annotated[str, AfterValidator(_variable)] | None = Field(
+    api_key_env: Annotated[Annotated[str, AfterValidator(_variable)] | None, Names(KEY)] = Field(
         None, description="The environment variable that holds the key for it."
     )
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
@@ -90,7 +91,7 @@ class Sampling(BaseModel):
 class Substitute(Sampling):
     """A model that is asked where another has failed; what it leaves open is as for the other."""
 
-    model: Annotated[str, AfterValidator(_named)]
+    model: Annotated[str, AfterValidator(_named), Names(MODEL)]
 
     @model_serializer(mode="wrap")
     def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -105,12 +106,16 @@ def _a_model(said: Any) -> Any:
 class Call(Sampling):
     """One model and how it is asked, and which others where it fails."""
 
-    model: Annotated[str, AfterValidator(_named)] = Field(description="As `provider:model`.")
+    model: Annotated[str, AfterValidator(_named), Names(MODEL)] = Field(
+        description="As `provider:model`."
+    )
     fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
         default_factory=list, description="Asked in this order where the model fails."
     )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
-    tools: list[dict[str, Any]] | None = Field(None, description="Tools in OpenAI's form.")
+    tools: Annotated[list[dict[str, Any]] | None, ToolNames] = Field(
+        None, description="Tools in OpenAI's form."
+    )
     tool_choice: str | dict[str, Any] | None = Field(None, description="As OpenAI has it.")
 
     _share: int | None = PrivateAttr(None)

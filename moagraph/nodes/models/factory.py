@@ -60,7 +60,8 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
 def _openai(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    return _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
+    chat = _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
+    return _nobodys(chat) if call.base_url else chat
 
 
 def _together(call: Call, name: str, clients: Clients) -> BaseChatModel:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from langgraph.errors import GraphBubbleUp
 from pydantic import Field
 
+from moagraph.nodes.resources import PromptFile
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.errors import MoaError
 from moagraph.nodes.models.failures import internal_failure
@@ -29,7 +30,9 @@ class Seat(Call, Reading):
     """A model in a layer; `count` seats it more than once."""
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
-    prompt: str | None = Field(None, description="How it is told of the layer before.")
+    prompt: Annotated[str | None, PromptFile] = Field(
+        None, description="How it is told of the layer before."
+    )
     debate: bool | None = Field(
         None, description="Its own last answer is told apart from the others'."
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
@@ -32,7 +33,7 @@ UNVERIFIED = "This answer did not pass its checks."
 class Judge(Call):
     """A model that says whether an answer passes."""
 
-    prompt: str = Field("verify", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("verify", description="A prompt's name, a path, or the text.")
     asks: int = Field(0, ge=0)
 
 
@@ -50,7 +51,7 @@ class Verify(Call, Reading, Step):
     must_be_last: ClassVar[bool] = True
 
     step: Literal["verify"] = "verify"
-    prompt: str = Field("revise", description="How its model is told to write anew.")
+    prompt: Prompt = Field("revise", description="How its model is told to write anew.")
     checks: list[AnyCheck] = Field(default_factory=list, description="Asked first; all must pass.")
     judges: list[Annotated[Judge, BeforeValidator(_a_judge)]] = Field(
         default_factory=list, description="Models that are asked where all checks have passed."
