@@ -565,11 +565,11 @@ def test_code_is_run_apart_with_limits(
 def test_an_empty_answer_fails_every_check() -> None:
     import asyncio
 
-    from moagraph.nodes.checks.run import verdict
+    from moagraph.nodes.checks.run import run_check
     from moagraph.nodes.checks.settings import ByPython, ByRegex
 
     for check in (ByRegex(pattern=""), ByPython(function="mine:yes")):
-        found = asyncio.run(verdict(check, "why?", " \n"))
+        found = asyncio.run(run_check(check, "why?", " \n"))
         assert found == {"by": check.by, "verdict": "failed", "why": "the answer is empty"}
 
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
 
 from pydantic import Field
 
+from moagraph.nodes.state import Place, State
+from moagraph.nodes.step_support.base import Step as AnyStep
 from moagraph.nodes.steps.attribute import Attribute, attribute
 from moagraph.nodes.steps.cite import Cite, cite
 from moagraph.nodes.steps.compress import Compress, compress
 from moagraph.nodes.steps.concat import Concat
-from moagraph.nodes.steps.decide import decide
 from moagraph.nodes.steps.detect import Detect, detect
 from moagraph.nodes.steps.gate import Gate, gate
 from moagraph.nodes.steps.judge import Panel, judge
@@ -18,14 +19,11 @@ from moagraph.nodes.steps.redact import Redact, redact
 from moagraph.nodes.steps.report import Report, report
 from moagraph.nodes.steps.restore import Restore, restore
 from moagraph.nodes.steps.retrieve import Retrieve, retrieve
-from moagraph.nodes.steps.revise import revise
 from moagraph.nodes.steps.route import Route, route
 from moagraph.nodes.steps.sql import Sql, sql
-from moagraph.nodes.state import Place, State
-from moagraph.nodes.step_support.base import Step as AnyStep
 from moagraph.nodes.steps.synthesize import Synthesize, synthesize
 from moagraph.nodes.steps.tally import Tally, tally
-from moagraph.nodes.steps.verify import Verify, verify
+from moagraph.nodes.steps.verify import Verify, decide, revise, verify
 from moagraph.nodes.steps.vote import Vote, vote
 
 

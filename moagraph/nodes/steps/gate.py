@@ -13,17 +13,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.checks.run import run_check
+from moagraph.nodes.checks.settings import AnyCheck, runs_unsafe
+from moagraph.nodes.messages.build import Telling
+from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.context import given
+from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
-from moagraph.nodes.checks.run import verdict
-from moagraph.nodes.checks.settings import AnyCheck
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
 from moagraph.nodes.state import Json, Place, State, answers, passed, seats, settings
+from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.step_support.ask_parsed import decided
 from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.texts.agreement import Like, agreement
 
@@ -68,6 +68,9 @@ class Gate(Reading, Step):
     checks: list[AnyCheck] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )
+    unsafe: bool | None = Field(
+        None, description="verify: run code that a model wrote even where there is no sandbox."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> "Gate":
@@ -81,7 +84,7 @@ class Gate(Reading, Step):
                 f"`at_least` {self.least:g}: by {self.by!r} it goes {least}up to {MOST[self.by]:g}"
             )
         for check in self.checks:
-            check.check_usable()
+            check.check_usable(bool(self.unsafe))
         return self
 
     @property
@@ -188,13 +191,16 @@ async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, st
     bad = {seat: why for seat, why in zip(texts, told, strict=True) if why}
     good = [seat for seat in texts if seat not in bad]
     why = f"{len(good)} of {len(texts)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
-    return Verdict([*good, *texts][0], len(good) / len(texts), why, {"failed": bad})
+    notes: Json = {"failed": bad}
+    if runs_unsafe(step.checks, bool(step.unsafe)):
+        notes["unsafe"] = True
+    return Verdict([*good, *texts][0], len(good) / len(texts), why, notes)
 
 
 async def _failure(step: Gate, asked: str, text: str) -> str | None:
     """Why an answer does not hold; a check that breaks has not passed either."""
     for check in step.checks:
-        found = await verdict(check, asked, text)
+        found = await run_check(check, asked, text, bool(step.unsafe))
         if found["verdict"] != "passed":
             return f"{check.by}: {found['why']}"
     return None

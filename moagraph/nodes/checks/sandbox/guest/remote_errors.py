@@ -1,0 +1,81 @@
+"""Errors that the answer's code raises, as the tests can catch them."""
+
+import builtins
+import sys
+from typing import Any, NamedTuple
+
+from moagraph.nodes.checks.sandbox.guest.remote_objects import Link
+
+
+class Origin(NamedTuple):
+    """Where an error comes from: its number there, what it says, and the answer's line."""
+
+    link: Link
+    number: int
+    text: str
+    line: int | None
+
+
+class RemoteErrorClass(type):
+    """The kind of a class of errors that the answer's code defines."""
+
+    number: int
+    link: Link
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make one there."""
+        return cls.link.request("call", cls, *args, **kwargs)
+
+
+class RemoteError(BaseException, metaclass=RemoteErrorClass):
+    """An error of a class that the answer's code defines."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = origin(self)
+        if found is None or name.startswith("__"):
+            raise AttributeError(name)
+        return found.link.request("getattr", self, name)
+
+    def __str__(self) -> str:
+        found = origin(self)
+        return found.text if found else super().__str__()
+
+
+_ORIGIN = "_moagraph_origin"
+
+
+def origin(error: BaseException) -> Origin | None:
+    """Where it comes from; None for one that the tests have raised."""
+    found: Origin | None = vars(error).get(_ORIGIN)
+    return found
+
+
+def make_class(link: Link, number: int, name: str, bases: list[type]) -> RemoteErrorClass:
+    """A class that stands for one of the answer's, under the same classes of Python's."""
+    own = [base for base in bases if issubclass(base, BaseException)] or [Exception]
+    mixed = own if any(issubclass(base, RemoteError) for base in own) else [RemoteError, *own]
+    made = RemoteErrorClass(name, tuple(mixed), {})
+    made.link, made.number = link, number
+    return made
+
+
+def make_error(kind: type, args: list[Any], known: Origin) -> BaseException:
+    """An error as it was raised there, made without a call of the answer's."""
+    try:
+        error: BaseException = kind.__new__(kind, *args)
+        error.args = tuple(args)
+    except Exception:  # a class that asks for other values
+        error = RuntimeError(f"{kind.__name__}: {known.text}")
+    setattr(error, _ORIGIN, known)
+    return error
+
+
+def standard_class(module: str, name: str) -> type | None:
+    """A class that both sides have: of Python's own, or an error of a module loaded here."""
+    if module == "builtins":
+        found = getattr(builtins, name, None)
+        return found if isinstance(found, type) else None
+    found = getattr(sys.modules.get(module), name, None)
+    ours = module.partition(".")[0] not in sys.stdlib_module_names
+    raised = isinstance(found, type) and issubclass(found, BaseException)
+    return found if raised and not ours else None

@@ -1,0 +1,147 @@
+"""How the tests see what the answer's code has made: objects that pass on what is asked of them.
+
+Whether a value is the one that a test expects is never the answer's to say: an object of a class
+of the answer's is equal to no plain data, and takes part in no calculation with it. The exception
+is an object that the tests themselves have made, by calling a class under its name in CapWords:
+its operators are what is tested.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from moagraph.nodes.checks.sandbox.guest.operations import BINARY, UNARY
+
+
+class Link(Protocol):
+    """The way to the process that has the objects."""
+
+    def request(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+        """Have an operation done there."""
+
+    def name_class(self, remote: "Remote", name: str) -> None:
+        """The tests have called a class so."""
+
+    def made(self, value: object, by: "Remote") -> object:
+        """The object as one that the tests have made, where its class has a class's name."""
+
+
+class Reference(NamedTuple):
+    """What is known here of an object of the answer's code.
+
+    `kinds` are the numbers of its class and of those above; `plain` holds what it is as data.
+    """
+
+    link: Link
+    number: int
+    name: str
+    kinds: frozenset[int]
+    plain: tuple[Any, ...] = ()
+    made: bool = False
+
+
+def reference(remote: "Remote") -> Reference:
+    """What is known of it; all of its own attributes are the answer's."""
+    found: Reference = object.__getattribute__(remote, "_Remote__reference")
+    return found
+
+
+def is_module(value: object) -> bool:
+    """Whether it stands for a module that the answer's code has imported."""
+    return isinstance(value, Remote) and reference(value).name == "module"
+
+
+class Remote:
+    """An object of the answer's code."""
+
+    __slots__ = ("__reference",)
+
+    def __init__(self, known: Reference) -> None:
+        """Stand for it here."""
+        object.__setattr__(self, "_Remote__reference", known)
+
+    def __getattribute__(self, name: str) -> Any:
+        known = reference(self)
+        if name == "__class__" and known.plain:
+            return type(known.plain[0])  # so that a namedtuple is a tuple here too
+        found = known.link.request("getattr", self, name)
+        if type(found) is RemoteClass and name != "__class__":
+            known.link.name_class(found, name)
+        return found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        reference(self).link.request("setattr", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        reference(self).link.request("delattr", self, name)
+
+    def __enter__(self) -> Any:
+        return reference(self).link.request("enter", self)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
+        return reference(self).link.request("exit", self, error)
+
+
+class RemoteFunction(Remote):
+    """A function, a method, or an object that can be called."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return reference(self).link.request("call", self, *args, **kwargs)
+
+
+class RemoteClass(RemoteFunction):
+    """A class of the answer's code."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        value = super().__call__(*args, **kwargs)
+        return reference(self).link.made(value, by=self)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__mro_entries__":
+            raise TypeError("the tests cannot derive from a class of the answer")
+        return super().__getattribute__(name)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        own = isinstance(instance, Remote)
+        return own and reference(self).number in reference(instance).kinds
+
+    def __subclasscheck__(self, other: object) -> bool:
+        own = type(other) is RemoteClass
+        return own and reference(self).number in reference(other).kinds
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    def ask(self: Remote, *operands: object) -> Any:
+        known = reference(self)
+        if name in ("__hash__", "__bool__") and known.plain:
+            return UNARY[name](known.plain[0])
+        return known.link.request(name, self, *operands)
+
+    return ask
+
+
+def _binary(name: str) -> Callable[[Remote, object], Any]:
+    def ask(self: Remote, other: object) -> Any:
+        known = reference(self)
+        if isinstance(other, Remote):
+            if name in ("__eq__", "__ne__") and reference(other).number == known.number:
+                return name == "__eq__"
+        elif not known.made:
+            if known.plain:
+                return BINARY[name](known.plain[0], other)
+            if name == "__contains__":
+                raise TypeError(f"an object of `{known.name}` does not say whether it has a value")
+            return NotImplemented
+        value = known.link.request(name, self, other)
+        return known.link.made(value, by=self) if known.made else value
+
+    return ask
+
+
+for _name in UNARY:
+    setattr(Remote, _name, _unary(_name))
+for _name in BINARY:
+    setattr(Remote, _name, _binary(_name))
