@@ -9,6 +9,7 @@ from moagraph.nodes.checks.host_process import ending, run_user_function
 from moagraph.nodes.checks.sandbox.backends import Backend, Limits, Unconfined
 from moagraph.nodes.checks.sandbox.choice import sandbox
 from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
+from moagraph.nodes.checks.sandbox.guest.judge_tests import STARTED
 from moagraph.nodes.checks.sandbox.process import Job, Outcome, run
 from moagraph.nodes.checks.settings import ByPython, BySql, ByTests, Check
 from moagraph.nodes.checks.verdict import Verdict
@@ -18,7 +19,13 @@ _REPORTED = ("passed", "failed", "broken", "unusable")
 NO_SANDBOX = "code that a model wrote runs in a sandbox only, and this machine has none"
 
 
-async def run_check(check: Check, question: str, answer: str, unsafe: bool = False) -> Verdict:
+async def run_check(
+    check: Check,
+    question: str,
+    answer: str,
+    unsafe: bool = False,
+    backend: Backend | None = None,
+) -> Verdict:
     """The outcome of the check.
 
     Args:
@@ -26,16 +33,18 @@ async def run_check(check: Check, question: str, answer: str, unsafe: bool = Fal
         question: What was asked.
         answer: What is checked.
         unsafe: Whether code of the answer may run where there is no sandbox.
+        backend: Who isolates it; the best that this machine has, where none is named.
     """
     if not answer.strip():
         return Verdict(by=check.by, verdict="failed", why="the answer is empty")
     if isinstance(check, ByPython):
-        report = await run_user_function(check, question, answer)
-    elif isinstance(check, ByTests):
-        report = await _run_tests(check, answer, unsafe or bool(check.unsafe))
-    else:
-        report = await _run_text_check(check, answer)
-    return _verdict(check, report)
+        return _verdict(check, await run_user_function(check, question, answer))
+    backend = backend or await asyncio.to_thread(sandbox)
+    if not isinstance(check, ByTests):
+        return _verdict(check, await _run_text_check(check, answer, backend or Unconfined()))
+    if backend is None and not (unsafe or check.unsafe):
+        return Verdict(by=check.by, verdict="unusable", why=NO_SANDBOX)
+    return _verdict(check, await _run_tests(check, answer, backend or Unconfined()))
 
 
 def _verdict(check: Check, report: Json) -> Verdict:
@@ -47,44 +56,36 @@ def _verdict(check: Check, report: Json) -> Verdict:
     return {**verdict, "output": why} if isinstance(check, ByTests) else verdict
 
 
-async def _run_text_check(check: Check, answer: str) -> Json:
+async def _run_text_check(check: Check, answer: str, backend: Backend) -> Json:
     settings, readable = check.model_dump(mode="json"), list[str]()
     if isinstance(check, BySql):
         file = Path(check.source).expanduser().absolute()
         settings["source"] = str(file)
         readable = [str(path) for path in _with_journal(file) if path.exists()]
-    backend = await asyncio.to_thread(sandbox) or Unconfined()
     job = Job("text_check", {"settings": settings, "answer": answer}, readable)
     outcome = await run(backend, _limits(check), job)
     return _reported(outcome.report) or _unreported(check, outcome.codes[0])
 
 
-async def _run_tests(check: ByTests, answer: str, unsafe: bool) -> Json:
+async def _run_tests(check: ByTests, answer: str, backend: Backend) -> Json:
     """Run the tests in one process, and what they test in another."""
-    backend: Backend | None = await asyncio.to_thread(sandbox)
-    if backend is None and unsafe:
-        backend = Unconfined()
-    if backend is None:
-        return {"verdict": "unusable", "why": NO_SANDBOX}
     code = "\n".join(code_blocks(answer, "python", "py", "python3"))
     code_job = Job("serve_answer", {"code": code})
     tests_job = Job("judge_tests", {"code": code, "tests": check.tests})
     outcome = await run(backend, _limits(check), code_job, tests_job)
-    return _tests_report(check, outcome)
+    return tests_report(check, outcome)
 
 
-def _tests_report(check: ByTests, outcome: Outcome) -> Json:
+def tests_report(check: ByTests, outcome: Outcome) -> Json:
     """What the judging process reports; what happened, where it could not."""
-    ready, _, report = outcome.report.partition(b"\n")
     of_code, of_tests = outcome.codes
-    if reported := _reported(report):
-        return reported
     if of_tests is None:
         return _unreported(check, None)
-    if not ready:
+    if not outcome.report.startswith(STARTED):
         why = next(filter(None, outcome.errors), "no reason was given")
         return {"verdict": "broken", "why": f"the sandbox did not start: {why}"}
-    return _unreported(check, of_code if report else of_tests)
+    report = outcome.report.removeprefix(STARTED)
+    return _reported(report) or _unreported(check, of_code if report else of_tests)
 
 
 def _with_journal(database: Path) -> list[Path]:

@@ -15,6 +15,7 @@ def main() -> None:
     """Read the job from standard input, and do its task behind its limits."""
     job: dict[str, Any] = json.load(sys.stdin)
     task = importlib.import_module(f"{_PACKAGE}.{job['task']}")
+    os.environ.clear()  # bubblewrap and Python have put a little into it
     confinement.enter(job["limits"], [*job.get("channel", ()), *job.get("report", ())])
     sys.path.extend(job["packages"])
     nothing = os.open(os.devnull, os.O_RDWR)

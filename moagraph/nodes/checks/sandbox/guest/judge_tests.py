@@ -16,6 +16,7 @@ from moagraph.nodes.checks.sandbox.guest.tested_answer import TESTS, TestedAnswe
 
 FILE = "tests.py"
 MODULE = "answer"  # what tests may import from
+STARTED = b"{}\n"  # reported first: both sandboxes hold, and no code of the answer has run yet
 MAX_COMPLAINT = 2000  # characters
 
 
@@ -34,7 +35,7 @@ def run(job: dict[str, Any]) -> None:
 def _judged(job: dict[str, Any], channel: Channel) -> dict[str, Any]:
     if channel.receive() != {"ready": True}:
         raise channel.gone()
-    os.write(job["report"][0], b"{}\n")  # from here on, it is the code that has ended
+    os.write(job["report"][0], STARTED)
     answer = TestedAnswer(channel)
     loaded = channel.receive()
     sources = {"answer.py": job["code"], FILE: job["tests"]}

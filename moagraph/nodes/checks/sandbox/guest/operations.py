@@ -1,5 +1,6 @@
 """What the tests may ask of an object of the answer: each operation by its name."""
 
+import copy
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ UNARY: dict[str, Callable[..., Any]] = {
     "__iter__": iter,
     "__next__": next,
     "__reversed__": reversed,
+    "__copy__": copy.copy,
+    "__deepcopy__": copy.deepcopy,
     "__str__": str,
     "__repr__": repr,
     "__bytes__": bytes,
