@@ -17,7 +17,7 @@ from moagraph.nodes.checks.sandbox.process import Outcome
 from moagraph.nodes.checks.settings import ByTests
 
 ROOT = Path(__file__).parent.parent
-CHILD = ROOT / "tests" / "child" / "sandboxed.py"
+CHILD = Path("tests") / "child" / "sandboxed.py"
 NOBODY = 65534
 SECRET = "SANDBOX_SECRET"
 
@@ -37,35 +37,52 @@ class Box:
         seconds: float = 60,
         memory_mb: int = 1024,
         secret: str = "",
+        checkout: Path = ROOT,
     ) -> dict[str, str]:
         """The verdict on the code; the process that asks for it has a secret in its environment."""
-        told = {"backend": self.backend, "code": code, "tests": tests}
-        told |= {"seconds": seconds, "memory_mb": memory_mb}
-        answer = self._ask(told, secret)
+        limits = {"seconds": seconds, "memory_mb": memory_mb}
+        with self.start(code, tests, **limits, secret=secret, checkout=checkout) as process:
+            out, err = process.communicate()
+        assert process.returncode == 0, err
+        answer = json.loads(out)
         if "fault" in answer:
             pytest.skip(f"{self}: {answer['fault']}")
         ended = Outcome(answer["report"].encode(), answer["codes"], answer["errors"])
         check = ByTests(tests=tests, timeout=seconds, memory_mb=memory_mb, unsafe=True)
         return tests_report(check, ended)
 
-    def _ask(self, told: dict[str, Any], secret: str) -> dict[str, Any]:
+    def start(
+        self,
+        code: str,
+        tests: str,
+        *,
+        seconds: float = 60,
+        memory_mb: float = 1024,
+        secret: str = "",
+        checkout: Path = ROOT,
+    ) -> "subprocess.Popen[str]":
+        """The process that asks for the verdict, which it prints."""
         python = python_for_nobody() if self.nobody else sys.executable
         if python is None:
             pytest.skip("no interpreter here can be run by `nobody`, or this user is not root")
+        told = {"backend": self.backend, "code": code, "tests": tests}
+        told |= {"seconds": seconds, "memory_mb": memory_mb}
         user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        done = subprocess.run(
-            [python, "-B", str(CHILD)],
-            input=json.dumps(told),
-            env={"PYTHONPATH": _path(), SECRET: secret},
+        process = subprocess.Popen(
+            [python, "-B", str(checkout / CHILD)],
+            env={"PYTHONPATH": _path(checkout), SECRET: secret},
             cwd="/",
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
             **(user if self.nobody else {}),
         )
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        assert process.stdin
+        process.stdin.write(json.dumps(told))
+        process.stdin.close()
+        process.stdin = None
+        return process
 
     def __str__(self) -> str:
         return f"{self.backend}{' as nobody' if self.nobody else ''}"
@@ -84,7 +101,7 @@ def python_for_nobody() -> str | None:
         try:
             done = subprocess.run(
                 [python, "-B", "-c", script],
-                env={"PYTHONPATH": _path()},
+                env={"PYTHONPATH": _path(ROOT)},
                 cwd="/",
                 user=NOBODY,
                 group=NOBODY,
@@ -99,8 +116,8 @@ def python_for_nobody() -> str | None:
     return None
 
 
-def _path() -> str:
-    """This checkout, and where py-landlock is."""
+def _path(checkout: Path) -> str:
+    """The checkout, and where py-landlock is."""
     spec = find_spec("py_landlock")
     library = [str(Path(spec.origin).parent.parent)] if spec and spec.origin else []
-    return os.pathsep.join([str(ROOT), *library])
+    return os.pathsep.join([str(checkout), *library])
