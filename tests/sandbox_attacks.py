@@ -231,4 +231,5 @@ def attacking(attempts: Sequence[str], world: dict[str, object]) -> str:
 def judging(attempts: Sequence[str]) -> str:
     """Tests that fail with the number of each attempt that got something, and what it got."""
     calls = ", ".join(f"{number}: attempt_{number}()" for number, _ in enumerate(attempts, 1))
-    return f"got = {{number: what for number, what in {{{calls}}}.items() if what}}\nassert not got, got"
+    got = f"{{number: what for number, what in {{{calls}}}.items() if what}}"
+    return f"got = {got}\nassert not got, got"

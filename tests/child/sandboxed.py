@@ -28,4 +28,4 @@ if __name__ == "__main__":
     told = json.load(sys.stdin)
     backend = BACKENDS[told["backend"]]
     why = fault(backend) if backend.name != "none" else None
-    print(json.dumps({"fault": why} if why else outcome(backend, told)))
+    sys.stdout.write(json.dumps({"fault": why} if why else outcome(backend, told)))
