@@ -14,7 +14,7 @@ from moagraph.nodes.checks.verdict import Verdict
 
 BUBBLEWRAP, LANDLOCK = Bubblewrap(), Landlock()
 PAGE = Path(__file__).parent.parent / "sandbox_correct.md"
-ENTRY = re.compile(r"## (.+)\n\n```python\n(.*?)```\n\n```python\n(.*?)```\n", re.DOTALL)
+ENTRY = re.compile(r"## ([^\n]+)\n\n```python\n(.*?)```\n\n```python\n(.*?)```\n", re.DOTALL)
 CORRECT = {name: (code, tests) for name, code, tests in ENTRY.findall(PAGE.read_text())}
 IN_EACH = ["a class", "it calls the tests back", "files of its own", "numpy"]
 
