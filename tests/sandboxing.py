@@ -40,8 +40,9 @@ class Box:
         checkout: Path = ROOT,
     ) -> dict[str, str]:
         """The verdict on the code; the process that asks for it has a secret in its environment."""
-        limits = {"seconds": seconds, "memory_mb": memory_mb}
-        with self.start(code, tests, **limits, secret=secret, checkout=checkout) as process:
+        with self.start(
+            code, tests, seconds=seconds, memory_mb=memory_mb, secret=secret, checkout=checkout
+        ) as process:
             out, err = process.communicate()
         assert process.returncode == 0, err
         answer = json.loads(out)
@@ -65,7 +66,7 @@ class Box:
         python = python_for_nobody() if self.nobody else sys.executable
         if python is None:
             pytest.skip("no interpreter here can be run by `nobody`, or this user is not root")
-        told = {"backend": self.backend, "code": code, "tests": tests}
+        told: dict[str, Any] = {"backend": self.backend, "code": code, "tests": tests}
         told |= {"seconds": seconds, "memory_mb": memory_mb}
         user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         process = subprocess.Popen(

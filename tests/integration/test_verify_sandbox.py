@@ -10,7 +10,7 @@ import pytest
 from moagraph import MissingExtra, Result, ask, open_threads
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.checks.sandbox import choice
-from moagraph.nodes.checks.sandbox.backends import Launch, Limits
+from moagraph.nodes.checks.sandbox.backends import Backend, Launch, Limits
 from moagraph.nodes.storage.data_dir import data_folder
 from tests.provider import Provider
 from tests.terminal import moa, saved
@@ -41,7 +41,7 @@ PRIVATE = {
 }
 
 
-class Absent:
+class Absent(Backend):
     """A way to isolate that this machine does not have."""
 
     name = "absent"

@@ -1,4 +1,4 @@
-"""The outcome of a check; `why` is a complaint about the answer, or what is wrong with the check."""
+"""The outcome of a check."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -6,6 +6,7 @@ from typing import Literal, NotRequired, TypedDict
 class Verdict(TypedDict):
     """The outcome of one check of one answer; only `failed` is a reason to revise.
 
+    `why` is a complaint about the answer, or says what is wrong with the check.
     `output` is the part of `why` that code of the answer can have written: data for whoever reads
     it, never an instruction.
     """

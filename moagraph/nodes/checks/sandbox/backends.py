@@ -4,9 +4,10 @@ import importlib.util
 import os
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 from moagraph.nodes.checks.sandbox import guest
 from moagraph.nodes.checks.sandbox.interpreter import interpreter
@@ -32,21 +33,21 @@ class Launch(NamedTuple):
     limits: dict[str, Any]
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """One way to isolate a process."""
 
-    @property
-    def name(self) -> str:
-        """What it is called in records."""
+    name: ClassVar[str]
 
+    @abstractmethod
     def missing(self) -> str | None:
         """What this machine lacks for it; None where it may work."""
 
+    @abstractmethod
     def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
         """Start it with an own folder, and further files that it may read."""
 
 
-class Bubblewrap:
+class Bubblewrap(Backend):
     """Namespaces: no network, no other process, and a file system that holds only Python."""
 
     name = "bubblewrap"
@@ -75,7 +76,7 @@ class Bubblewrap:
         return Launch(command, {**told, **_common(limits)})
 
 
-class Landlock:
+class Landlock(Backend):
     """Rules for the machine's own file system, where namespaces are not to be had."""
 
     name = "landlock"
@@ -99,7 +100,7 @@ class Landlock:
         return Launch(command, {**told, **more, **_common(limits)})
 
 
-class Unconfined:
+class Unconfined(Backend):
     """A process of its own with limits on what it takes, and none on what it reaches."""
 
     name = "none"

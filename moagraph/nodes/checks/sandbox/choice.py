@@ -20,7 +20,7 @@ def sandbox() -> Backend | None:
 
 def faults() -> str:
     """Why none does, in one line."""
-    return "; ".join(filter(None, map(fault, BACKENDS)))
+    return "; ".join(why for backend in BACKENDS if (why := fault(backend)))
 
 
 @cache

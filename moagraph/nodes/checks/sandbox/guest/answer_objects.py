@@ -31,12 +31,15 @@ class TestObject:
     """Something of the tests' own that was handed to the code; its process has it."""
 
     def __init__(self, ask: Ask, number: int) -> None:
+        """Refer to it by its number there."""
         object.__setattr__(self, "_handle", (ask, number))
 
     def __getattr__(self, name: str) -> Any:
+        """Ask for it."""
         return _ask(self, "getattr", name)
 
     def __setattr__(self, name: str, value: object) -> None:
+        """Have it set."""
         _ask(self, "setattr", name, value)
 
 
@@ -44,6 +47,7 @@ class TestFunction(TestObject):
     """A function of the tests' own, or an object of theirs that can be called."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have it called."""
         return _ask(self, "call", *args, **kwargs)
 
 
@@ -51,9 +55,11 @@ class TestIterator(TestObject):
     """An iterator of the tests' own."""
 
     def __iter__(self) -> "TestIterator":
+        """It is one already."""
         return self
 
     def __next__(self) -> Any:
+        """Have it go on."""
         return _ask(self, "next")
 
 

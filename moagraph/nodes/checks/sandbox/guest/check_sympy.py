@@ -35,8 +35,8 @@ def _parse(text: str) -> Any:
     from sympy.parsing import sympy_parser as parser
 
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.strip(" \t\n$.").replace("^", "**"))
-    words = re.findall(r"[A-Za-z_]\w*", text)
-    if not _PLAIN.fullmatch(text) or any(len(word) > 1 and not _is_mathematics(word) for word in words):
+    words = (word for word in re.findall(r"[A-Za-z_]\w*", text) if len(word) > 1)
+    if not _PLAIN.fullmatch(text) or not all(map(_is_mathematics, words)):
         return None
     rules = (*parser.standard_transformations, parser.implicit_multiplication)
     try:

@@ -47,4 +47,4 @@ def _longest_closing(lines: list[str]) -> list[dict[str, int]]:
 
 def _closes(line: str, opening: str) -> bool:
     closing = _CLOSES.fullmatch(line)
-    return bool(closing) and closing[1].startswith(opening)
+    return closing is not None and closing[1].startswith(opening)

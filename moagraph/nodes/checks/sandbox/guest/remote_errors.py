@@ -31,12 +31,14 @@ class RemoteError(BaseException, metaclass=RemoteErrorClass):
     """An error of a class that the answer's code defines."""
 
     def __getattr__(self, name: str) -> Any:
+        """Ask for what its class has given it."""
         found = origin(self)
         if found is None or name.startswith("__"):
             raise AttributeError(name)
         return found.link.request("getattr", self, name)
 
     def __str__(self) -> str:
+        """What it says there."""
         found = origin(self)
         return found.text if found else super().__str__()
 
@@ -53,8 +55,8 @@ def origin(error: BaseException) -> Origin | None:
 def make_class(link: Link, number: int, name: str, bases: list[type]) -> RemoteErrorClass:
     """A class that stands for one of the answer's, under the same classes of Python's."""
     own = [base for base in bases if issubclass(base, BaseException)] or [Exception]
-    mixed = own if any(issubclass(base, RemoteError) for base in own) else [RemoteError, *own]
-    made = RemoteErrorClass(name, tuple(mixed), {})
+    mixed = any(issubclass(base, RemoteError) for base in own)
+    made = RemoteErrorClass(name, (*own,) if mixed else (RemoteError, *own), {})
     made.link, made.number = link, number
     return made
 

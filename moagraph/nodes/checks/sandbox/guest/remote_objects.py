@@ -60,6 +60,7 @@ class Remote:
         object.__setattr__(self, "_Remote__reference", known)
 
     def __getattribute__(self, name: str) -> Any:
+        """Ask for it; a class that is found is known by that name from now on."""
         known = reference(self)
         if name == "__class__" and known.plain:
             return type(known.plain[0])  # so that a namedtuple is a tuple here too
@@ -71,15 +72,19 @@ class Remote:
         return found
 
     def __setattr__(self, name: str, value: object) -> None:
+        """Have it set."""
         reference(self).link.request("setattr", self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        """Have it deleted."""
         reference(self).link.request("delattr", self, name)
 
     def __enter__(self) -> Any:
+        """Have it entered."""
         return reference(self).link.request("enter", self)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
+        """Have it left, with what was raised."""
         return reference(self).link.request("exit", self, error)
 
 
@@ -89,6 +94,7 @@ class RemoteFunction(Remote):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have it called."""
         return reference(self).link.request("call", self, *args, **kwargs)
 
 
@@ -98,21 +104,23 @@ class RemoteClass(RemoteFunction):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Have an object made."""
         value = super().__call__(*args, **kwargs)
         return reference(self).link.made(value, by=self)
 
     def __getattribute__(self, name: str) -> Any:
+        """Ask for it; a class of the tests cannot be made of it."""
         if name == "__mro_entries__":
             raise TypeError("the tests cannot derive from a class of the answer")
         return super().__getattribute__(name)
 
     def __instancecheck__(self, instance: object) -> bool:
-        own = isinstance(instance, Remote)
-        return own and reference(self).number in reference(instance).kinds
+        """Whether the object is of that class, or of one below."""
+        return isinstance(instance, Remote) and reference(self).number in reference(instance).kinds
 
     def __subclasscheck__(self, other: object) -> bool:
-        own = type(other) is RemoteClass
-        return own and reference(self).number in reference(other).kinds
+        """Whether the other one is that class, or below it."""
+        return isinstance(other, RemoteClass) and reference(self).number in reference(other).kinds
 
 
 def _unary(name: str) -> Callable[..., Any]:

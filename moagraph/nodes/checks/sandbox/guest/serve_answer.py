@@ -124,7 +124,9 @@ _OPERATIONS: dict[str, Any] = {
     "delattr": delattr,
     "await": _wait_for,
     "enter": lambda manager: type(manager).__enter__(manager),
-    "exit": lambda manager, error: type(manager).__exit__(manager, type(error), error, None)
-    if error
-    else type(manager).__exit__(manager, None, None, None),
+    "exit": lambda manager, error: (
+        type(manager).__exit__(manager, type(error), error, None)
+        if error
+        else type(manager).__exit__(manager, None, None, None)
+    ),
 }

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterable, MappingView
 from functools import reduce
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -28,7 +29,6 @@ from moagraph.nodes.checks.sandbox.guest.remote_objects import (
 from moagraph.nodes.checks.sandbox.guest.values import Codec, Malformed, Shared
 
 TESTS = "tests"  # the name of the module that the tests are run as
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _BUFFERS = (io.StringIO, io.BytesIO)
 
 
@@ -145,9 +145,9 @@ class TestedAnswer:
             return ["yours", known.number] if known else self._own_error(value)  # type: ignore[arg-type]
         if isinstance(value, ModuleType):
             return ["module", value.__name__]
-        if isinstance(value, _VIEWS):
-            encoded: list[Any] = self.codec.encode([*value])
-            return encoded
+        if isinstance(value, MappingView) and isinstance(value, Iterable):
+            items: list[Any] = self.codec.encode(list(value))
+            return items
         if (name := _global_name(value)) is not None:
             return ["global", *name]
         return ["test", self._keep(value), _kind_of(value)]
@@ -254,4 +254,9 @@ def _check(allowed: bool) -> None:
         raise TypeError("the tests do not offer that")
 
 
-_SERVED = {"call": _call, "getattr": _get, "setattr": _set, "next": _next}
+_SERVED: dict[str, Callable[..., Any]] = {
+    "call": _call,
+    "getattr": _get,
+    "setattr": _set,
+    "next": _next,
+}

@@ -1,4 +1,4 @@
-"""A check that reads an answer and runs nothing of it: `passed`, `failed`, or why there is neither."""
+"""A check that reads an answer and runs nothing of it."""
 
 import importlib
 import json
@@ -21,7 +21,7 @@ class Unusable(Exception):
 
 
 def run(job: dict[str, Any]) -> None:
-    """Check the answer, and report."""
+    """Check the answer, and report `passed`, `failed`, or why there is neither."""
     settings = job["settings"]
     check: Check = importlib.import_module(f"{_PACKAGE}.check_{settings['by']}").check
     try:
