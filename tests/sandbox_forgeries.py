@@ -201,6 +201,15 @@ def add(a, b): raise SystemExit(0)
 def evens(values): raise GeneratorExit
 def total(values, each): raise KeyboardInterrupt
 """,
+    "it ends the loops of the tests": """
+def add(a, b): raise StopIteration
+evens = total = add
+""",
+    "it skips the tests": """
+import unittest
+def add(a, b): raise unittest.SkipTest
+evens = total = add
+""",
     "it ends when it is called": """
 import os
 def add(a, b): os._exit(0)
@@ -224,6 +233,8 @@ FORGERIES = {
     **BY_VALUES,
 }
 YES_MEN = [
+    "it ends the loops of the tests",
+    "it skips the tests",
     "it returns what is equal to all",
     "its functions are classes",
     "its functions are classes with a class's name",
@@ -240,4 +251,7 @@ PARTS = [
     "assert not evens([1, 3]) != []",
     "assert {add(1, 2): 'three'}.get(3) == 'three'",
     "import unittest\nunittest.TestCase().assertEqual(add(1, 2), 3)",
+    "assert add(1, 2).__eq__(3) is True",
+    "assert all(map(lambda pair: add(*pair) == 3, [(1, 2), (2, 1)]))",
+    "for value in map(add, [1, 2], [2, 1]):\n    assert value == 3",
 ]

@@ -17,6 +17,7 @@ class Channel:
     def __init__(self, reader: int, writer: int) -> None:
         """Take over the two descriptors."""
         self._reader, self._writer = reader, writer
+        self._ahead = bytearray()  # what was read of the next message
         self.broken = False
 
     def send(self, message: object) -> None:
@@ -47,10 +48,11 @@ class Channel:
         return Closed()
 
     def _read(self, length: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < length:
-            part = os.read(self._reader, min(length - len(parts), 2**16))
+        while len(self._ahead) < length:
+            part = os.read(self._reader, 2**16)
             if not part:
                 raise ValueError("the other side has ended")
-            parts += part
-        return bytes(parts)
+            self._ahead += part
+        read = bytes(self._ahead[:length])
+        del self._ahead[:length]
+        return read

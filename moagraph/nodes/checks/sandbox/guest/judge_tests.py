@@ -11,7 +11,7 @@ from typing import Any
 
 from moagraph.nodes.checks.sandbox.guest.channel import Channel, Closed
 from moagraph.nodes.checks.sandbox.guest.remote_errors import origin
-from moagraph.nodes.checks.sandbox.guest.remote_objects import is_module
+from moagraph.nodes.checks.sandbox.guest.remote_objects import is_function, is_module
 from moagraph.nodes.checks.sandbox.guest.tested_answer import TESTS, TestedAnswer
 
 FILE = "tests.py"
@@ -58,21 +58,31 @@ class _Names(dict[str, Any]):
     def __init__(self, module: Any, defined: set[str]) -> None:
         super().__init__(__name__=TESTS, __builtins__=builtins)
         self._module, self._defined = module, defined
+        self._functions: dict[str, Any] = {}  # asked for once; data is asked for each time
 
     def __missing__(self, name: str) -> Any:
+        if name in self._functions:
+            return self._functions[name]
         if not hasattr(builtins, name):
-            try:
-                found = getattr(self._module, name)
-            except AttributeError:
-                raise KeyError(name) from None
-            own = name in sys.stdlib_module_names and is_module(found)
-            return importlib.import_module(name) if own else found
+            return self._answers(name)
         if name in self._defined:
             raise NameError(
                 f"the answer defines `{name}`, which is also Python's: "
                 f"only `from {MODULE} import {name}` tells which is meant"
             )
         raise KeyError(name)
+
+    def _answers(self, name: str) -> Any:
+        """What the answer has under that name; of Python's modules the tests have their own."""
+        try:
+            found = getattr(self._module, name)
+        except AttributeError:
+            raise KeyError(name) from None
+        if name in sys.stdlib_module_names and is_module(found):
+            return importlib.import_module(name)
+        if is_function(found):
+            self._functions[name] = found
+        return found
 
 
 def _run_tests(tests: str, answer: TestedAnswer, loaded: dict[str, Any]) -> None:

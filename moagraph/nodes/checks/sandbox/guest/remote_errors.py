@@ -73,11 +73,15 @@ def make_error(kind: type, args: list[Any], known: Origin) -> BaseException:
 
 
 def standard_class(module: str, name: str) -> type | None:
-    """A class that both sides have: of Python's own, or an error of a module loaded here."""
+    """A class that both sides have: of Python's own, or an error of a module loaded here.
+
+    Those that tell a test runner what to do are not the answer's to raise.
+    """
     if module == "builtins":
         found = getattr(builtins, name, None)
         return found if isinstance(found, type) else None
     found = getattr(sys.modules.get(module), name, None)
-    ours = module.partition(".")[0] not in sys.stdlib_module_names
+    package = module.partition(".")[0]
+    library = package in sys.stdlib_module_names and package not in ("unittest", "doctest")
     raised = isinstance(found, type) and issubclass(found, BaseException)
-    return found if raised and not ours else None
+    return found if raised and library else None

@@ -50,6 +50,11 @@ def is_module(value: object) -> bool:
     return isinstance(value, Remote) and reference(value).name == "module"
 
 
+def is_function(value: object) -> bool:
+    """Whether it stands for a function or a class of the answer's code."""
+    return isinstance(value, RemoteFunction)
+
+
 class Remote:
     """An object of the answer's code."""
 
@@ -66,6 +71,8 @@ class Remote:
             return type(known.plain[0])  # so that a namedtuple is a tuple here too
         if name == "__deepcopy__":
             return lambda memo: known.link.request(name, self)
+        if name in BINARY:  # called by its name it means no more than as an operator
+            return getattr(type(self), name).__get__(self)
         found = known.link.request("getattr", self, name)
         if type(found) is RemoteClass and name != "__class__":
             known.link.name_class(found, name)

@@ -62,7 +62,7 @@ class TestedAnswer:
                 self._serve(reply)
             if reply.get("nonce") != nonce:
                 raise self.channel.gone()
-            return self._outcome(reply, shared)
+            return self._outcome(reply, shared, called=operation == "call")
 
     def name_class(self, remote: Remote, name: str) -> None:
         """The tests have called a class so."""
@@ -103,7 +103,7 @@ class TestedAnswer:
             raise self.channel.gone()
         return reply
 
-    def _outcome(self, reply: dict[str, Any], shared: Shared) -> Any:
+    def _outcome(self, reply: dict[str, Any], shared: Shared, called: bool) -> Any:
         try:
             shared.closed = True
             sys.stdout.write(str(reply["printed"]))
@@ -112,7 +112,10 @@ class TestedAnswer:
         except Exception as error:
             raise self.channel.gone() from error
         if "error" in reply:
-            raise self.error(reply["error"])
+            error = self.error(reply["error"])
+            if called and isinstance(error, StopIteration):  # `map` in a test would just end
+                raise RuntimeError("a function raised StopIteration") from error
+            raise error
         return self.read(reply.get("value"), shared)
 
     def _serve(self, message: dict[str, Any]) -> None:
