@@ -1,7 +1,9 @@
 """The interpreter that runs inside a sandbox, and the files without which it does not start."""
 
+import compileall
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,7 @@ class Interpreter(NamedTuple):
 
     def command(self, guest: str, package: str) -> list[str]:
         """How it is started: nothing of a user's, no `site`, one package of ours."""
+        compile_guest(guest)
         return [self.executable, *_FLAGS, "-c", _START, guest, package]
 
 
@@ -38,6 +41,14 @@ for end in range(1, len(names) + 1):
     sys.modules[name].__path__ = [folder] if name == package else []
 importlib.import_module(package + ".entry").main()
 """
+
+
+@cache
+def compile_guest(folder: str) -> None:
+    """Compile what runs inside once, as an import here would; there it would be each time."""
+    if not sys.dont_write_bytecode:
+        with suppress(OSError):
+            compileall.compile_dir(folder, quiet=2)
 
 
 @cache
