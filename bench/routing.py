@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moagraph.nodes.step_support.learned_route import features, fitted
-from moagraph.nodes.texts.similarity import likeness
+from moagraph.nodes.texts.similarity import similarity
 
 SHARES = (0, 20, 40, 60, 80, 100)
 FOLDS, RESAMPLES, SEED = 5, 1000, 0
@@ -57,7 +57,7 @@ def signals(setting: Setting, said: Sequence[Mapping[str, Any]]) -> dict[str, Nu
     won = _won(setting, said)
     told = {
         "agreement": [
-            -likeness(a[:READ].casefold(), b[:READ].casefold())
+            -similarity(a[:READ].casefold(), b[:READ].casefold())
             for a, b in zip(cheap, second, strict=True)
         ],
         "learned": _learned(asked, *won),

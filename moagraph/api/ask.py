@@ -13,11 +13,10 @@ from langgraph.constants import START
 
 from moagraph.api.default_recipe import choose
 from moagraph.graphs.recipe.load import load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed, with_cache
+from moagraph.graphs.recipe.schema import Recipe, with_cache, with_review
 from moagraph.nodes.errors import UsageError
+from moagraph.nodes.hooks import forget_vaults, vaults_of
 from moagraph.nodes.models import event_loops
-from moagraph.nodes.privacy.boundary import vaults_in
-from moagraph.nodes.privacy.vault import forget
 from moagraph.threads.events import Watch
 from moagraph.threads.history import ASKED, compiled
 from moagraph.threads.result import Result
@@ -44,7 +43,7 @@ async def aask(
         asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
         config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
-        asked = reviewed(chosen, pause_after)
+        asked = with_review(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)
         await _settle(graph, config)
         await _check_system(graph, config, system)
@@ -53,8 +52,7 @@ async def aask(
             return await run(graph, chosen, given, config, watch)
         finally:
             if threads is None:
-                for token in vaults_in(saver.list(config)):
-                    forget(token)
+                forget_vaults(vaults_of(saver.list(config)))
 
 
 def ask(question: str, recipe: Recipe | str | Path | None = None, **options: Any) -> Result:

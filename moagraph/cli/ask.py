@@ -17,7 +17,7 @@ from moagraph.cli.render.text import verdict
 from moagraph.cli.review import ANSWER, decide
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.messages.compose import checked
+from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.policies.review import Review
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.forks import seat_of
@@ -39,7 +39,7 @@ def ask(
     as_json: bool,
 ) -> None:
     """Answer one question, by a named recipe or the best that can run."""
-    asked = checked(_stdin() if question == "-" else question)
+    asked = check_question(_stdin() if question == "-" else question)
     name, id_ = pick(recipe), thread or new_thread()
     run = _asking(asked, name, id_, system, pause_after, cache)
     came = _watched(run, as_json, id_)
@@ -51,7 +51,7 @@ def ask(
 
 def estimate(question: str, recipe: str | None, system: str | None, as_json: bool) -> None:
     """Say what a question would take at most; no model is asked."""
-    asked = checked(_stdin() if question == "-" else question)
+    asked = check_question(_stdin() if question == "-" else question)
     came = asyncio.run(estimated(asked, load_recipe(pick(recipe)), system))
     if as_json:
         out(json.dumps(came, ensure_ascii=False))
@@ -150,7 +150,7 @@ def _asking(
         chosen = load_recipe(recipe)
         await prepare(chosen)
         return await aask(
-            checked(question),
+            check_question(question),
             recipe,
             system=system,
             thread=thread,

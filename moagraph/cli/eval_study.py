@@ -216,6 +216,7 @@ def _read(run: Path) -> "Results":
 def _planned(name: str, asked: Asked) -> Table:
     """The recipes, written where that is wanted, and the command that runs them."""
     from moagraph.evals.studies.plans import STUDIES, alone, recipes, toml
+    from moagraph.graphs.recipe.call_count import max_calls
 
     said = [model.strip() for model in asked.models.split(",") if model.strip()]
     output = asked.output
@@ -228,7 +229,7 @@ def _planned(name: str, asked: Asked) -> Table:
         names = [str(output / f"{one}.toml") for one in names]
         systems = " ".join(f"--system {shlex.quote(name)}" for name in [*names, *single])
         say(f"moa: wrote {len(told)} recipes; `moa eval run` takes them: {systems}")
-    lines = [(one.name, str(one.calls), ", ".join(one.models)) for one in found]
+    lines = [(one.name, str(max_calls(one)), ", ".join(one.models)) for one in found]
     rows: list[dict[str, Any]] = [*told, *({"model": model} for model in single)]
     alone_lines = [(model, "1", model) for model in single]
     return rows, list(table(("system", "calls", "models"), [*lines, *alone_lines]))

@@ -10,7 +10,7 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.state import calls, widest
+from moagraph.nodes.state import model_calls, widest_layer
 
 
 async def prepare(recipe: Recipe) -> None:
@@ -23,7 +23,7 @@ async def prepare(recipe: Recipe) -> None:
 
             progress = Progress(name)
             try:
-                await endpoint(name, widest(recipe.resolved()), progress)
+                await endpoint(name, widest_layer(recipe.resolved()), progress)
             finally:
                 progress.end()
 
@@ -33,7 +33,7 @@ def asked(recipe: Recipe) -> list[Call]:
     known = Call.model_fields
     return [
         Call.model_validate({key: said[key] for key in said if key in known})
-        for said in calls(recipe.resolved())
+        for said in model_calls(recipe.resolved())
     ]
 
 

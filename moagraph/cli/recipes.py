@@ -9,13 +9,14 @@ from moagraph.api.default_recipe import choose
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import counted
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe, recipe_names
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import MissingExtra, RecipeError, UsageError
 from moagraph.nodes.models.call import Sampling
 from moagraph.nodes.state import Json
-from moagraph.nodes.step_support.registry import Step
+from moagraph.nodes.step_support.base import Step
 from moagraph.threads.answered_turns import kept_turns
 from moagraph.threads.gate_savings import runs
 from moagraph.threads.open import Threads, open_threads
@@ -30,7 +31,7 @@ def listing(as_json: bool) -> None:
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
-        out(f"{recipe.name:<{width}}  {recipe.calls:>3} calls  {recipe.about}")
+        out(f"{recipe.name:<{width}}  {max_calls(recipe):>3} calls  {recipe.about}")
 
 
 def show(name: str, as_json: bool) -> None:
@@ -126,7 +127,7 @@ def _summary(recipe: Recipe) -> dict[str, object]:
         "name": recipe.name,
         "about": recipe.about,
         "layers": len(recipe.layers),
-        "calls": recipe.calls,
+        "calls": max_calls(recipe),
         "models": recipe.models,
     }
 

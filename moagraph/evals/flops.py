@@ -12,7 +12,7 @@ from pathlib import Path
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.address import split
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 TABLE = Path(__file__).with_name("parameters.toml")
 
@@ -52,7 +52,7 @@ def tflops(
 ) -> dict[str, float] | None:
     """For the records of one answer; None as soon as one model or its tokens are unknown."""
     rows = [[p for p in layer["proposals"]] for layer in layers]
-    rows += [asked(step) for step in steps]
+    rows += [calls_of_record(step) for step in steps]
     taken = [[_one(record, known) for record in row if _ran(record)] for row in rows]
     pairs = [pair for row in taken for pair in row]
     if not pairs or None in pairs:

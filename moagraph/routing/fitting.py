@@ -9,8 +9,8 @@ from operator import attrgetter
 from pathlib import Path
 from statistics import mean
 
-from moagraph.graphs.compile.layout import ended_by
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.compile.layout import early_end
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
@@ -66,12 +66,12 @@ def from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[Row]:
     """What cascades tell: a stage that settled a question would be enough, and so any later one."""
     rows = []
     for turn in turns:
-        recipe = from_state(turn["recipe"])
-        gated = any(step.settles for layer in recipe.layers for step in layer.aggregate)
+        recipe = recipe_from_state(turn["recipe"])
+        gated = any(step.may_end_turn for layer in recipe.layers for step in layer.aggregate)
         if not gated or len(recipe.layers) not in (2, len(names)):
             continue
         stages = names if len(names) == len(recipe.layers) else [names[0], names[-1]]
-        ended = ended_by(recipe, turn["steps"])
+        ended = early_end(recipe, turn["steps"])
         end = ended[0] if ended else len(recipe.layers)
         asked = question_of(turn)
         rows += [Row(asked, name, float(n >= end)) for n, name in enumerate(stages, 1)]

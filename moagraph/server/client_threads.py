@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.hooks import restore_originals
 from moagraph.server.protocol_errors import ApiError
 from moagraph.threads.runner import Graph, hold
 
@@ -64,7 +64,7 @@ async def continued(graph: Graph, config: Any, said: Sequence[AnyMessage]) -> li
 def _whole(known: Sequence[AnyMessage], said: Sequence[AnyMessage]) -> list[AnyMessage]:
     """The client's conversation, with the thread's own messages where they say the same."""
     pairs = zip(known, said, strict=False)
-    same = [mine if _alike(restored(mine), its) else its for mine, its in pairs]
+    same = [mine if _alike(restore_originals(mine), its) else its for mine, its in pairs]
     return [*same, *said[len(same) :]]
 
 

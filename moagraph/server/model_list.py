@@ -75,7 +75,7 @@ class Catalogue:
         found = self._models.get(name)
         if found is None or found.stamp != stamp:
             recipe = load_recipe(name)
-            if recipe.pauses:
+            if recipe.may_pause:
                 raise UsageError(f"recipe {name!r} pauses for a person: `moa ask` can do that")
             found = self._models[name] = Model(stamp, recipe, build(recipe).compile())
         return found

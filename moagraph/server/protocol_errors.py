@@ -11,7 +11,7 @@ from moagraph.nodes.errors import (
     StepFailed,
     UsageError,
 )
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 log = logging.getLogger("moagraph.server")
 
@@ -77,7 +77,7 @@ def told(error: Exception) -> ApiError:
 def upstream(error: RunError, state: Mapping[str, Any]) -> Exception:
     """A run that could not finish, by how its calls failed."""
     if isinstance(error, StepFailed) and error.record:
-        failed = [record for record in asked(dict(error.record)) if not record["ok"]]
+        failed = [record for record in calls_of_record(dict(error.record)) if not record["ok"]]
         return ApiError(_status(failed), str(error))
     if isinstance(error, QuorumFailed):
         seats = list(state["layers"].values())[-1]

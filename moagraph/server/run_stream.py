@@ -10,12 +10,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langgraph.types import StreamMode
 
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.graphs.usage import call_records, total_usage
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import RunError, StepFailed
 from moagraph.nodes.models.streaming import ONLY
 from moagraph.nodes.state import Json, merge_keys, merge_layers
 from moagraph.server.protocol_errors import ApiError, upstream
-from moagraph.threads.result import bill_of, usage
 from moagraph.threads.runner import Graph
 
 
@@ -51,7 +51,7 @@ class End:
     @property
     def usage(self) -> Json:
         """The tokens of all calls, in OpenAI's words."""
-        said = usage(bill_of(self.state))
+        said = total_usage(call_records(self.state))
         told, answered = said["input_tokens"], said["output_tokens"]
         return {
             "prompt_tokens": told,

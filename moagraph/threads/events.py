@@ -15,7 +15,7 @@ class Watch(Protocol):
     def stands(self, node: str, record: Mapping[str, Any]) -> None:
         """A seat or a step had its record before this run."""
 
-    def heard(self, place: Mapping[str, Any], text: str) -> None:
+    def heard(self, spec: Mapping[str, Any], text: str) -> None:
         """A model said a piece of text; the place is its node's metadata and the message's id."""
 
     def finished(self, node: str, record: Mapping[str, Any]) -> None:
@@ -31,7 +31,7 @@ class Unwatched:
     def stands(self, node: str, record: Mapping[str, Any]) -> None:
         """Say nothing."""
 
-    def heard(self, place: Mapping[str, Any], text: str) -> None:
+    def heard(self, spec: Mapping[str, Any], text: str) -> None:
         """Say nothing."""
 
     def finished(self, node: str, record: Mapping[str, Any]) -> None:

@@ -16,14 +16,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Overwrite, StateSnapshot
 from pydantic import ValidationError
 
-from moagraph.graphs.compile.layout import before as ahead_of
-from moagraph.graphs.compile.layout import ended_by, rows
+from moagraph.graphs.compile.layout import early_end, lay_out_layers, lay_out_preparation
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import UnknownName, UsageError
-from moagraph.nodes.messages.compose import usable
+from moagraph.nodes.messages.compose import check_prompt
 from moagraph.nodes.policies.review import PERSON, dropped, edited
-from moagraph.nodes.state import Json, parts, passed_over, seats
+from moagraph.nodes.state import Json, proposals_of, recipe_parts, unrouted_seats
 from moagraph.threads.history import Thread, at_join, compiled
 
 Seat = tuple[int, str]
@@ -75,7 +74,7 @@ async def fork(
 
 async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
     """Back to the start of a layer that failed its quorum: only failed seats will be asked."""
-    proposals = seats(thread.state.values, layer)  # type: ignore[arg-type]
+    proposals = proposals_of(thread.state.values, layer)  # type: ignore[arg-type]
     failed = {seat: None for seat, proposal in proposals.items() if not proposal["ok"]}
     update = {"layers": {str(layer): failed}}
     writer = before(thread.recipe, layer)
@@ -84,8 +83,10 @@ async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
 
 async def undecided(thread: Thread, node: str) -> None:
     """Pause once more at the node: what was decided there has led to nothing."""
-    row = next(r for r in rows(thread.recipe) if node in [place.node for place in r.behind])
-    ahead = [place.node for place in row.behind]
+    row = next(
+        r for r in lay_out_layers(thread.recipe) if node in [spec.name for spec in r.after_seats]
+    )
+    ahead = [spec.name for spec in row.after_seats]
     at = ahead.index(node)
     writer = ahead[at - 1] if at else _any_seat(thread.recipe, row.number)
     where = await thread.graph.aupdate_state(thread.config, {"layers": {}}, as_node=writer)
@@ -95,9 +96,9 @@ async def undecided(thread: Thread, node: str) -> None:
 def before(recipe: Recipe, layer: int) -> str:
     """The node whose edges lead to the layer's seats."""
     if layer <= 1:
-        ahead = ahead_of(recipe)
-        return ahead[-1][0].node if ahead else "begin"
-    return list(rows(recipe))[layer - 2].behind[-1].node
+        ahead = lay_out_preparation(recipe)
+        return ahead[-1][0].name if ahead else "begin"
+    return list(lay_out_layers(recipe))[layer - 2].after_seats[-1].name
 
 
 def changed(said: Json, paths: Mapping[str, str], prompts: Mapping[str, str]) -> Recipe:
@@ -121,14 +122,14 @@ def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
         )
     if from_layer is not None:
         return from_layer
-    ended = ended_by(thread.recipe, thread.state.values["steps"])
+    ended = early_end(thread.recipe, thread.state.values["steps"])
     last = ended[0] if ended else len(thread.recipe.layers)
     return named.pop() if named else min(map(_reach, changes.put), default=last)
 
 
 def _check_needed(thread: Thread, layer: int) -> None:
     """A layer behind one that settled the turn has no answers that could stand."""
-    ended = ended_by(thread.recipe, thread.state.values["steps"])
+    ended = early_end(thread.recipe, thread.state.values["steps"])
     if ended and ended[0] < layer <= len(thread.recipe.layers):
         raise UsageError(
             f"layer {layer} of thread {thread.id!r} was not needed: `{ended[1]}` settled the turn; "
@@ -177,8 +178,8 @@ def _kept(recipe: Recipe, before: Json) -> Json:
     """The recipe as the state keeps it: with what the turn has added, and any new prompt."""
     of_the_turn = {key: value for key, value in before.items() if key not in Recipe.model_fields}
     said = recipe.resolved()
-    named = {call["prompt"] for call in parts(said) if "prompt" in call}
-    new = {prompt: usable(prompt) for prompt in sorted(named - before["prompts"].keys())}
+    named = {call["prompt"] for call in recipe_parts(said) if "prompt" in call}
+    new = {prompt: check_prompt(prompt) for prompt in sorted(named - before["prompts"].keys())}
     return {**said, **of_the_turn, "prompts": {**before["prompts"], **new}}
 
 
@@ -186,13 +187,13 @@ def _records(
     thread: Thread, at: StateSnapshot, layer: int, changes: Changes
 ) -> dict[str, Json | None]:
     """What a person has decided since the layer came together, and the changes."""
-    proposals = seats(thread.state.values, layer)  # type: ignore[arg-type]
-    known = seats(at.values, layer)  # type: ignore[arg-type]
+    proposals = proposals_of(thread.state.values, layer)  # type: ignore[arg-type]
+    known = proposals_of(at.values, layer)  # type: ignore[arg-type]
     for _, seat in (*changes.edit, *changes.drop, *changes.again):
         if seat not in proposals:
             raise UnknownName(f"there is no seat {layer}.{seat}: there are {', '.join(proposals)}")
     for _, seat in changes.again:
-        if seat in passed_over(thread.state.values, layer):  # type: ignore[arg-type]
+        if seat in unrouted_seats(thread.state.values, layer):  # type: ignore[arg-type]
             raise UsageError(f"{layer}.{seat} was {proposals[seat]['error']}; nor would it be now")
         if proposals[seat]["model"] == PERSON:
             raise UsageError(f"{layer}.{seat} is a person's answer: no model can be asked again")

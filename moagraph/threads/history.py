@@ -10,8 +10,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import StateSnapshot
 
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.recipe.load import from_state, load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed
+from moagraph.graphs.recipe.load import load_recipe, recipe_from_state
+from moagraph.graphs.recipe.schema import Recipe, with_review
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.threads.runner import Graph
@@ -107,7 +107,7 @@ def _recipe(state: StateSnapshot, thread_id: str) -> Recipe:
     pending = {task.name for task in state.tasks}
     if told and pending and pending <= {"begin", "__start__"}:
         asked = json.loads(told)
-        return reviewed(load_recipe(str(asked["recipe"])), asked["pause_after"])
+        return with_review(load_recipe(str(asked["recipe"])), asked["pause_after"])
     if state.values.get("recipe"):
-        return from_state(state.values["recipe"])
+        return recipe_from_state(state.values["recipe"])
     raise NotBegun(f"thread {thread_id!r} had not begun: ask its question again")

@@ -3,10 +3,11 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes.errors import MoaError, StorageError
 from moagraph.threads.history import Thread, opened
 from moagraph.threads.prune import when
-from moagraph.threads.result import Status, bill_of, cost, usage
+from moagraph.threads.result import Status
 from moagraph.threads.savers.steady import Steady
 from moagraph.threads.snapshot import question_shown, standing, values_of
 
@@ -44,15 +45,15 @@ async def _row(threads: Steady, thread_id: str, used: str) -> Row:
     except MoaError:  # its recipe is gone, or another app made it
         return Row(thread_id, used)
     values = values_of(thread.state)
-    records = bill_of(values)
+    records = call_records(values)
     return Row(
         thread_id,
         used,
         thread.recipe.name,
         question_shown(values),
         _status(threads, thread),
-        usage(records)["calls"],
-        cost(records),
+        total_usage(records)["calls"],
+        total_cost(records),
     )
 
 

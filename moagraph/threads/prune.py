@@ -13,8 +13,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.privacy.boundary import vaults_in
-from moagraph.nodes.privacy.vault import forget
+from moagraph.nodes.hooks import forget_vaults, vaults_of
 from moagraph.threads.archive import Saver, found, held, parent
 from moagraph.threads.history import READER, compiled, config_of
 from moagraph.threads.savers.steady import Steady
@@ -71,10 +70,9 @@ def sweep(threads: Steady, age: timedelta, keep_latest: bool = False) -> Iterato
 
 def erase(threads: Saver, thread_id: str, tuples: Iterable[CheckpointTuple]) -> None:
     """Delete the thread of these checkpoints, and what its placeholders stand for."""
-    tokens = vaults_in(tuples)
+    tokens = vaults_of(tuples)
     threads.delete_thread(thread_id)
-    for token in tokens:
-        forget(token)
+    forget_vaults(tokens)
 
 
 def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from moagraph.graphs.bill import bill_of as bill_of
-from moagraph.graphs.bill import cost as cost
-from moagraph.graphs.bill import usage as usage
+from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes import node_names
-from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.hooks import restore_originals
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
 Status = Literal["done", "paused", "failed", "stopped", "running"]
@@ -51,16 +49,16 @@ def result(
     next: tuple[str, ...] = (),
 ) -> Result:
     """Read a run's state."""
-    records = bill_of(state)
+    records = call_records(state)
     return Result(
         thread_id=thread_id,
         recipe=recipe,
         status=status,
-        answer=str(restored(state["messages"][-1]).text) if status == "done" else "",
+        answer=str(restore_originals(state["messages"][-1]).text) if status == "done" else "",
         layers=_layers(state),
         steps=[{"node": node, **step} for node, step in state.get("steps", {}).items()],
-        usage=usage(records),
-        cost_usd=cost(records),
+        usage=total_usage(records),
+        cost_usd=total_cost(records),
         seconds=round(seconds, 3),
         error=error,
         next=list(next),

@@ -8,11 +8,12 @@ from typing import cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_openai_messages
 from langgraph.types import StateSnapshot
 
-from moagraph.graphs.compile.layout import places
+from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.messages.build import PLAIN, from_kept, sent
-from moagraph.nodes.privacy.boundary import restored
-from moagraph.nodes.state import Json, Place, State, merge_keys, merge_layers
+from moagraph.nodes.hooks import restore_originals
+from moagraph.nodes.messages.build import MessageBuilder
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.state import Json, State, merge_keys, merge_layers
 from moagraph.threads.result import Status
 
 NOTHING: Json = {"layers": {}, "steps": {}}
@@ -45,7 +46,7 @@ def question_of(values: Json) -> str:
 
 def question_shown(values: Json) -> str:
     """The same as the user asked it."""
-    return str(restored(asked).text) if (asked := _last_asked(values)) else ""
+    return str(restore_originals(asked).text) if (asked := _last_asked(values)) else ""
 
 
 def _last_asked(values: Json) -> HumanMessage | None:
@@ -80,20 +81,20 @@ def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
     """What each node that asked a model sent it, as OpenAI's protocol writes messages."""
     asked = _asked(values["messages"])
     state = cast(State, {**values, "messages": asked})
-    for place in places(recipe):
-        seats = values["layers"].get(str(place.layer), {})
-        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node, {})
+    for spec in calling_nodes(recipe):
+        seats = values["layers"].get(str(spec.layer), {})
+        record = seats.get(spec.seat) if spec.seat else values["steps"].get(spec.name, {})
         if record and record.get("attempts"):
-            yield place.node, _sent(state, place, record)
+            yield spec.name, _sent(NodeView(state, spec), record)
         for label, call in (record or {}).get("calls", {}).items():
             if "told" in call:
-                yield f"{place.node}.{label}", _sent(state, place, call)
+                yield f"{spec.name}.{label}", _sent(NodeView(state, spec), call)
 
 
-def _sent(state: State, place: Place, record: Json) -> list[Json]:
-    telling = from_kept(record["told"], state, place) if "told" in record else PLAIN
-    heard = sent(state, place, record.get("shortened", {}), telling)
-    return convert_to_openai_messages(heard)
+def _sent(view: NodeView, record: Json) -> list[Json]:
+    stored = record.get("told")
+    builder = MessageBuilder.from_record(view, stored) if stored else MessageBuilder(view)
+    return convert_to_openai_messages(builder.shortened_messages(record.get("shortened", {})))
 
 
 def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moagraph.graphs.compile.layout import ended_by, rows
+from moagraph.graphs.compile.layout import early_end, lay_out_layers
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName
-from moagraph.nodes.state import Json, Place
+from moagraph.nodes.node_spec import NodeSpec
+from moagraph.nodes.state import Json
 from moagraph.threads.branches import Branches, Fork, Saver, branches, named
 from moagraph.threads.history import Thread, opened
 from moagraph.threads.result import Result, Status, result
@@ -156,24 +157,24 @@ def _came(thread: Thread, values: Json, status: Status) -> Result:
         error=error_of(thread.state),
         next=thread.state.next,
     )
-    order = {place.node: number for number, place in enumerate(_behind(thread.recipe))}
+    order = {spec.name: number for number, spec in enumerate(_behind(thread.recipe))}
     steps = sorted(came.steps, key=lambda step: order.get(step["node"], -1))  # or ahead of all
     return replace(came, steps=steps)
 
 
-def _behind(recipe: Recipe) -> list[Place]:
+def _behind(recipe: Recipe) -> list[NodeSpec]:
     """Every join and step, in the order in which they run."""
-    return [place for row in rows(recipe) for place in row.behind]
+    return [spec for row in lay_out_layers(recipe) for spec in row.after_seats]
 
 
 def _last(recipe: Recipe, steps: Json) -> str:
     """The node that has left the answer."""
-    left = [place.node for place in _behind(recipe) if place.last and place.node in steps]
+    left = [spec.name for spec in _behind(recipe) if spec.ends_turn and spec.name in steps]
     return left[-1] if left else ""
 
 
 def _unneeded(recipe: Recipe, steps: Json) -> Sequence[int]:
-    ended = ended_by(recipe, steps)
+    ended = early_end(recipe, steps)
     return range(ended[0] + 1, len(recipe.layers) + 1) if ended else ()
 
 

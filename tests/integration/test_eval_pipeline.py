@@ -87,7 +87,7 @@ def whole(came: Came, rows: int) -> None:
     assert f"moa: {2 * rows} answers wanted, {2 * rows} are there already" in came.told
 
 
-@pytest.mark.registry
+@pytest.mark.weights
 def test_the_embedded_model_aggregates_and_judges_what_was_recorded(
     gguf: Path, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def heard(provider: Provider) -> dict[str, Any]:
     return {call.model: call.messages for call in provider.calls}
 
 
-def reviewed(recipe: Recipe) -> Recipe:
+def with_review(recipe: Recipe) -> Recipe:
     said = recipe.resolved()
     said["layers"][0]["review"] = True
     return Recipe.model_validate(said)
@@ -83,7 +83,7 @@ def test_what_was_sent_is_what_the_server_heard(provider: Provider, threads: Thr
 
 
 def test_what_was_sent_holds_after_a_review(provider: Provider, threads: Threads) -> None:
-    ask(threads, "why?", reviewed(THREE))
+    ask(threads, "why?", with_review(THREE))
     assert set(sent(look(threads))) == {"a", "b"}
     said = Review(edit={"01": "edited"}, drop=["02"], add=["mine"])
     asyncio.run(aresume("t", threads, said))
@@ -127,7 +127,7 @@ def test_a_turn_that_was_refused_shows_nothing_of_the_turn_before(
 
 
 def test_a_paused_turn_says_what_is_next(threads: Threads) -> None:
-    ask(threads, "why?", reviewed(TWO))
+    ask(threads, "why?", with_review(TWO))
     told = look(threads).as_json()
     assert (told["status"], told["next"], told["answer"]) == ("paused", ["L1_join"], "")
     assert [p["text"] for p in told["layers"][0]["proposals"]] == ["one", "two"]

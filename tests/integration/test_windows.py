@@ -7,7 +7,7 @@ import pytest
 from moagraph import ask
 from moagraph.cli.render.rows import Row
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.window import window
+from moagraph.nodes.messages.window import find_window
 from moagraph.nodes.models.call import Call
 from moagraph.prompts import read
 from tests.faults import Always, Status
@@ -149,7 +149,7 @@ def test_a_providers_own_refusal_of_the_length_says_what_to_do(
 
 
 def of(model: str, tokens: int = 50_000, **said: Any) -> int | None:
-    return asyncio.run(window(Call(model=model, **said), tokens))
+    return asyncio.run(find_window(Call(model=model, **said), tokens))
 
 
 @pytest.mark.usefixtures("provider")

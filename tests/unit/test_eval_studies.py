@@ -14,6 +14,7 @@ from moagraph.evals.studies import choosers, plans, spearman
 from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
 from moagraph.evals.studies.recorded import Question, read_questions
 from moagraph.evals.studies.tabulate import tabulate
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
@@ -175,12 +176,12 @@ def test_plans_are_recipes_that_can_be_read_from_their_files(tmp_path: Path) -> 
                 one.resolved() for one in plans.recipes(name, models, "scripted:z")
             ]
     six = [f"scripted:{name}" for name in "abcdef"]
-    calls = {one.name: one.calls for one in plans.recipes("proposers", six, "scripted:z")}
+    calls = {one.name: max_calls(one) for one in plans.recipes("proposers", six, "scripted:z")}
     assert calls == {
         "mixed-1": 2, "single-1": 2, "mixed-2": 3, "single-2": 3, "mixed-3": 4, "single-3": 4,
         "mixed-6": 7, "single-6": 7,
     }  # fmt: skip
-    deep = {one.name: one.calls for one in plans.recipes("depths", six, "scripted:z")}
+    deep = {one.name: max_calls(one) for one in plans.recipes("depths", six, "scripted:z")}
     assert deep["layers-3"] == deep["same-calls-3"] == 13
     assert plans.alone("depths", ["a"], "z") == ["a", "z"]
     with pytest.raises(UsageError, match="name the models that propose"):

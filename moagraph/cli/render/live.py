@@ -11,6 +11,7 @@ from typing import Any
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.rows import Row, counted, fitting, lines, rows_of
 from moagraph.cli.render.terminal_lines import Painter, room
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.result import Result
@@ -128,7 +129,7 @@ class Plain(Display):
         """Name the run."""
         super().began(recipe, thread_id)
         layers = counted(len(recipe.layers), "layer")
-        calls = f"{'at most ' if recipe.spares else ''}{counted(recipe.calls, 'call')}"
+        calls = f"{'at most ' if recipe.may_end_early else ''}{counted(max_calls(recipe), 'call')}"
         say(f"moa: {recipe.name}, {layers}, {calls}, thread {thread_id}")
 
     def shown(self, row: Row) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from moagraph.graphs.compile.layout import before, rows
+from moagraph.graphs.compile.layout import lay_out_layers, lay_out_preparation
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.texts.printable import one_line
 
@@ -60,15 +60,15 @@ class Line:
 
 def rows_of(recipe: Recipe) -> Iterator[tuple[str, Row]]:
     """Every node of a recipe that asks a model."""
-    for place, step in before(recipe):
-        yield place.node, Row(place.kind, getattr(step, "model", ""), 0)
-    for row in rows(recipe):
-        for place, seat in row.seats:
-            yield place.node, Row(f"{row.number}.{place.seat}", seat.model, row.number)
-        for place, step in row.steps:
-            label = f"{row.number} {place.kind}"
-            model, exit = getattr(step, "model", ""), row.exits.get(place.node)
-            yield place.node, Row(label, model, row.number, exit=exit)
+    for spec, step in lay_out_preparation(recipe):
+        yield spec.name, Row(spec.kind, getattr(step, "model", ""), 0)
+    for row in lay_out_layers(recipe):
+        for spec, seat in row.seats:
+            yield spec.name, Row(f"{row.number}.{spec.seat}", seat.model, row.number)
+        for spec, step in row.steps:
+            label = f"{row.number} {spec.kind}"
+            model, exit = getattr(step, "model", ""), row.exits.get(spec.name)
+            yield spec.name, Row(label, model, row.number, exit=exit)
 
 
 def lines(rows: Sequence[Row], width: int) -> list[Line]:

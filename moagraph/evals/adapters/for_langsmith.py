@@ -87,7 +87,7 @@ async def evaluate(
         )
     ours: list[Any] = [evaluator(name, data) for name in judges]
     with tracing_context(enabled=False), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*upload_results.* is in beta")
+        warnings.filterwarnings("ignore", ".*upload_(results|runs).* is in beta")
         return await aevaluate(
             target(recipe),
             data=examples(data),

@@ -11,8 +11,8 @@ from moagraph.nodes.knowledge.sources import found
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.recorded import fingerprint, where
-from moagraph.nodes.state import Json, parts
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.state import Json, recipe_parts
+from moagraph.nodes.step_support.registry import parse_step
 from moagraph.prompts import read
 
 # What no answer hangs on: what things are called, cost, and how much is asked at once.
@@ -25,7 +25,7 @@ def version(recipe: Json, around: frozenset[str] = frozenset()) -> str:
 
     Recipes around it are not looked at again.
     """
-    told = parts(recipe)
+    told = recipe_parts(recipe)
     return digest([_heard(recipe, UNHEARD), _prompts(told), _files(recipe), behind(told, around)])
 
 
@@ -72,9 +72,9 @@ def _files(recipe: Json) -> dict[str, str]:
 
 
 def _steps(recipe: Json) -> Iterator[Sequence[str]]:
-    for part in parts(recipe):
+    for part in recipe_parts(recipe):
         if "step" in part:
-            yield KINDS[part["step"]].model_validate(part).files(recipe["name"])
+            yield parse_step(part).files(recipe["name"])
 
 
 def _models(call: Json) -> Iterator[str]:

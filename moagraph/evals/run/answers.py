@@ -11,7 +11,7 @@ from moagraph.evals.run.concurrency import Told, each
 from moagraph.evals.run.spending_limit import Purse, check_prices
 from moagraph.evals.run.store import Ledger
 from moagraph.evals.run.systems import System, expected
-from moagraph.graphs.recipe.call_count import unfolded
+from moagraph.graphs.recipe.call_count import expand_nested
 from moagraph.nodes.errors import MoaError, StorageError
 from moagraph.nodes.state import Json
 from moagraph.threads.open import Threads
@@ -99,7 +99,7 @@ class Answering:
             as_wanted = system.at(item.temperature, self.data.max_tokens)
             recipe, same = as_wanted.recipe, as_wanted is system
             settled = self.version(system) if same else version(recipe)
-            self.settled[where] = (as_wanted, settled, unfolded(recipe))
+            self.settled[where] = (as_wanted, settled, expand_nested(recipe))
         as_wanted, settled, whole = self.settled[where]
         return Asked(as_wanted, self.version(system), settled, whole, item)
 

@@ -7,18 +7,18 @@ from functools import partial
 from langchain_core.messages import AnyMessage
 from langsmith import tracing_context
 
-from moagraph.graphs.compile.trace_redaction import is_quiet
+from moagraph.graphs.compile.trace_redaction import traces_without_content
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask
-from moagraph.nodes.models.outgoing import Sent
+from moagraph.nodes.models.outgoing import Outgoing
 from moagraph.nodes.models.reply import Reply
 
 
 async def ask_alone(call: Call, messages: Sequence[AnyMessage]) -> Reply:
     """Its reply; where traces are to be without content, there is no graph to quieten, so none."""
-    with tracing_context(enabled=False) if is_quiet() else nullcontext():
+    with tracing_context(enabled=False) if traces_without_content() else nullcontext():
         return await ask(call, partial(_sent, messages))
 
 
-async def _sent(messages: Sequence[AnyMessage], _: Call) -> Sent:
-    return Sent(messages)
+async def _sent(messages: Sequence[AnyMessage], _: Call) -> Outgoing:
+    return Outgoing(messages)

@@ -8,7 +8,7 @@ from threading import Lock
 
 from moagraph.evals.sets.reading import strict
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 BEGINS = b'{"key": "'  # what a row begins with, by which one that was cut is known
 
@@ -153,7 +153,11 @@ def _new(row: Json, before: Json | None) -> float:
 def _bill(row: Json) -> list[tuple[str, float]]:
     """Each call of a recipe's row, by all that is known of it, and what it has cost."""
     seats = [one for layer in row.get("layers", ()) for one in layer["proposals"]]
-    steps = [call | {"node": step["node"]} for step in row.get("steps", ()) for call in asked(step)]
+    steps = [
+        call | {"node": step["node"]}
+        for step in row.get("steps", ())
+        for call in calls_of_record(step)
+    ]
     return [(json.dumps(one, sort_keys=True), one["cost_usd"] or 0.0) for one in (*seats, *steps)]
 
 

@@ -13,12 +13,13 @@ from moagraph.evals.run.single_call import ask_alone
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName, UsageError
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.policies.budget import Spent, estimate
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.registry import has_property
 from moagraph.threads.history import NotBegun, Thread, compiled, config_of, opened
 from moagraph.threads.prune import erase
 from moagraph.threads.result import Result, result
@@ -67,7 +68,7 @@ class Mixture:
             return self
         told = self.said.resolved()
         for layer in told["layers"]:
-            writing = [step for step in layer["aggregate"] if step["step"] == "synthesize"]
+            writing = [step for step in layer["aggregate"] if has_property(step, "writes_answer")]
             for call in (*layer["proposers"], *writing):
                 call["temperature"] = temperature
         return replace(self, said=Recipe.model_validate(told))
@@ -135,7 +136,7 @@ class Model:
     async def answer(self, messages: Sequence[tuple[str, str]], key: str) -> Result:
         """Ask it once."""
         said = _said(messages)
-        question(said)
+        question_of(said)
         reply = await ask_alone(self.call, said)
         record: Json = {"seat": "01", "node": "L1_01", **reply.record()}
         return Result(

@@ -12,7 +12,7 @@ from moagraph.evals.results import verdict_place
 from moagraph.evals.run.concurrency import Told, each
 from moagraph.evals.run.spending_limit import Purse, check_prices
 from moagraph.evals.run.store import Ledger
-from moagraph.graphs.recipe.call_count import unfolded
+from moagraph.graphs.recipe.call_count import expand_nested
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.policies.budget import Spent, estimate
 from moagraph.nodes.state import Json
@@ -40,7 +40,7 @@ class Judging:
         if self.purse.limit is not None:
             for judge in judges:
                 if judge.recipe:
-                    self.wholes[judge.name] = unfolded(judge.recipe)
+                    self.wholes[judge.name] = expand_nested(judge.recipe)
                     await check_prices(self.wholes[judge.name])
         self.wanted.extend(key for judge, trial in trials for key in trial.keys(judge.name))
         standing = [one for one in trials if self.stands(*one)]

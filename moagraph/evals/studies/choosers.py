@@ -10,7 +10,7 @@ from moagraph.evals.bootstrap import Interval, of_mean
 from moagraph.evals.similarity import Bleu, Similarity
 from moagraph.evals.studies.recorded import Question
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.texts.similarity import agreement
+from moagraph.nodes.texts.similarity import mean_similarity
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 
@@ -45,7 +45,7 @@ def consensus(alike: Similarity) -> Chooser:
 
 def vote(question: str, answers: Mapping[str, str]) -> str:
     """The one that the step `vote` hands on with `by = "similar"`."""
-    agreed = agreement(answers, dict.fromkeys(answers, 1.0))
+    agreed = mean_similarity(answers, dict.fromkeys(answers, 1.0))
     return max(answers, key=lambda model: agreed[model])
 
 

@@ -23,7 +23,7 @@ async def run_check(
     check: Check,
     question: str,
     answer: str,
-    unsafe: bool = False,
+    unsafe: bool | None = None,
     backend: Backend | None = None,
 ) -> Verdict:
     """The outcome of the check.
@@ -42,7 +42,7 @@ async def run_check(
     backend = backend or await asyncio.to_thread(sandbox)
     if not isinstance(check, ByTests):
         return _verdict(check, await _run_text_check(check, answer, backend or Unconfined()))
-    if backend is None and not (unsafe or check.unsafe):
+    if backend is None and not check.runs_unsafe(unsafe):
         return Verdict(by=check.by, verdict="unusable", why=NO_SANDBOX)
     return _verdict(check, await _run_tests(check, answer, backend or Unconfined()))
 

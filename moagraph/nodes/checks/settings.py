@@ -5,12 +5,11 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from moagraph.nodes.checks.sandbox.choice import faults, sandbox
 from moagraph.nodes.errors import MissingExtra
@@ -36,7 +35,11 @@ class Check(BaseModel):
         """The files, as patterns, that its verdict depends on."""
         return []
 
-    def check_usable(self, unsafe: bool = False) -> None:
+    def runs_unsafe(self, unsafe: bool | None) -> bool:
+        """Whether code of a model may run without a sandbox, as the step or the check allows."""
+        return False
+
+    def check_usable(self, unsafe: bool | None = None) -> None:
         """Refuse a check that cannot run here: its package or the sandbox may be missing.
 
         Args:
@@ -91,7 +94,7 @@ class ByJson(Check):
         "{}", alias="schema", description="A table, or JSON in a string."
     )
 
-    def check_usable(self, unsafe: bool = False) -> None:
+    def check_usable(self, unsafe: bool | None = None) -> None:
         """Refuse also what is JSON, and no schema."""
         super().check_usable(unsafe)
         from jsonschema.exceptions import SchemaError
@@ -143,10 +146,14 @@ class ByTests(Check):
         None, description="Run code that a model wrote even where there is no sandbox."
     )
 
-    def check_usable(self, unsafe: bool = False) -> None:
+    def runs_unsafe(self, unsafe: bool | None) -> bool:
+        """Where either says so."""
+        return bool(unsafe or self.unsafe)
+
+    def check_usable(self, unsafe: bool | None = None) -> None:
         """Refuse code of a model where nothing would contain it."""
         super().check_usable(unsafe)
-        if not (unsafe or self.unsafe) and sandbox() is None:
+        if not self.runs_unsafe(unsafe) and sandbox() is None:
             raise MissingExtra(
                 '`by = "tests"` runs code that a model wrote, and this machine has no sandbox for '
                 f"it ({faults()}): install bubblewrap, or say `unsafe = true` to run it without"
@@ -187,7 +194,9 @@ AnyCheck = Annotated[
     ByJson | ByRegex | ByPython | ByTests | BySympy | BySql, Field(discriminator="by")
 ]
 
+_PARSER = TypeAdapter(list[AnyCheck])
 
-def runs_unsafe(checks: Sequence[AnyCheck], unsafe: bool) -> bool:
-    """Whether the recipe lets code of a model run without a sandbox, in the step or in a check."""
-    return any(unsafe or check.unsafe for check in checks if isinstance(check, ByTests))
+
+def parse_checks(settings: Any) -> list[Check]:
+    """Parse the `checks` of a step."""
+    return list(_PARSER.validate_python(settings))

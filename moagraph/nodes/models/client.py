@@ -19,11 +19,11 @@ from moagraph.nodes.models.factory import model
 from moagraph.nodes.models.prices import cost_usd
 from moagraph.nodes.models.providers import secret, speaks_openai
 from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.outgoing import Hearing
+from moagraph.nodes.models.outgoing import BuildMessages
 from moagraph.nodes.errors import MoaError
 
 
-async def ask(call: Call, heard: Hearing, slots: int = 1, sample: str | None = None) -> Reply:
+async def ask(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
     """The model's reply, or that of the first substitute that has one."""
     reply = await ask_one(call, heard, slots, sample)
     if reply.ok or not call.fallbacks:
@@ -32,7 +32,7 @@ async def ask(call: Call, heard: Hearing, slots: int = 1, sample: str | None = N
 
 
 async def ask_instead(
-    call: Call, heard: Hearing, slots: int = 1, sample: str | None = None
+    call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None
 ) -> Reply:
     """The reply of the call's first substitute that has one."""
     first, *others = call.substitutes
@@ -81,7 +81,7 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None and other is None else (one or 0) + (other or 0)
 
 
-async def ask_one(call: Call, heard: Hearing, slots: int = 1, sample: str | None = None) -> Reply:
+async def ask_one(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
     """The model's own reply to what it is sent, or why it cannot be sent that."""
     try:
         told = await heard(call)

@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.prices import cost_usd
 from moagraph.nodes.errors import OverBudget
-from moagraph.nodes.state import Json, State, asked, calls, passed_over
+from moagraph.nodes.step_support.registry import has_property, step_class
+from moagraph.nodes.state import Json, State, calls_of_record, model_calls, unrouted_seats
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
-WRITES = {"synthesize"}  # what comes behind these reads one answer
-PASSAGE = 60  # tokens that stand around a passage: its number, its source, its two lines
 PROMPT = 150  # tokens of what a reader of references is told
 
 
@@ -96,7 +95,7 @@ async def _estimate(recipe: Json, question: int) -> Estimate:
     texts: list[int] = []
     seats, steps = [], []
     ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
-    question += sum(map(_found, recipe.get("before", ())))
+    question += sum(map(_passage_tokens, recipe.get("before", ())))
     for layer in recipe["layers"]:
         heard = _heard(question, [] if layer.get("fresh") else texts)
         seats.append([await _one(said, heard) for said in layer["proposers"]])
@@ -111,18 +110,15 @@ async def _estimate(recipe: Json, question: int) -> Estimate:
     return Estimate(ahead, seats, steps[:-1], last)
 
 
-def _found(said: Json) -> int:
-    """About how many tokens of passages a search ahead adds to what is asked."""
-    if said["step"] != "retrieve":
-        return 0
-    passage: int = (said["length"] + said["overlap"]) // 4 + PASSAGE
-    return PROMPT + int(said["top"]) * passage
+def _passage_tokens(settings: Json) -> int:
+    """Return about how many tokens of passages a step before the layers adds to the question."""
+    return step_class(settings["step"]).model_validate(settings).passage_tokens()
 
 
 def spent(state: State) -> Spent:
     """What this turn has taken so far; seats of a layer answer at once."""
     layers = [list(seats.values()) for seats in state.get("layers", {}).values()]
-    steps = [asked(record) for record in state.get("steps", {}).values()]
+    steps = [calls_of_record(record) for record in state.get("steps", {}).values()]
     return total(_taken(records) for records in (*layers, *steps) if records)
 
 
@@ -156,7 +152,7 @@ async def room(state: State, layer: int) -> tuple[int, str | None]:
     """How many of the layer's seats fit beside the last steps, and why no more do."""
     recipe = state["recipe"]
     proposers = recipe["layers"][layer - 1]["proposers"]
-    others = {int(seat) - 1 for seat in passed_over(state, layer)}
+    others = {int(seat) - 1 for seat in unrouted_seats(state, layer)}
     seats = len(proposers) - len(others)
     if "budget" not in recipe:
         return seats, None
@@ -207,7 +203,7 @@ async def unpriced(recipe: Json) -> list[str]:
 
 def _everyone(recipe: Json) -> Iterator[Call]:
     """Whoever may be asked: of a recipe in a seat those within it, and all substitutes."""
-    for said in calls(recipe):
+    for said in model_calls(recipe):
         first, *others = _who(said)
         yield from _everyone(said["inside"]) if "inside" in said else (first,)
         yield from others
@@ -260,7 +256,7 @@ def _heard(question: int, texts: Sequence[int]) -> int:
 
 def _left(said: Json, texts: list[int]) -> list[int]:
     """The longest answers that the step can leave of those."""
-    if said["step"] in WRITES:
+    if has_property(said, "writes_answer"):
         return [_longest(said)]
     return sorted(texts, reverse=True)[: said.get("keep", len(texts))]
 
