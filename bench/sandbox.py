@@ -1,6 +1,6 @@
 """What a sandbox costs: its start, a verdict on tests, and a call from the tests into the code.
 
-    python -m bench.sandbox [RUNS]
+python -m bench.sandbox [RUNS]
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from moagraph.nodes.checks.sandbox.backends import (
     Backend,
     Bubblewrap,
     Landlock,
-    Limits,
+    SandboxLimits,
     Unconfined,
 )
 from moagraph.nodes.checks.sandbox.choice import fault
@@ -49,7 +49,7 @@ def line(backend: Backend, runs: int) -> str:
     """A row of the table."""
     if not isinstance(backend, Unconfined) and (why := fault(backend)):
         return f"{backend.name:<12} {why}"
-    limits, job = Limits(seconds=60, memory_mb=512), Job("self_test", {})
+    limits, job = SandboxLimits(seconds=60, memory_mb=512), Job("self_test", {})
     start = milliseconds(lambda: asyncio.run(run(backend, limits, job)), runs)
     one = milliseconds(lambda: verdict(ONE, backend), runs)
     many = milliseconds(lambda: verdict(MANY, backend), max(1, runs // 4))

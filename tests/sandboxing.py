@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from moagraph.nodes.checks.run import tests_report
-from moagraph.nodes.checks.sandbox.process import Outcome
+from moagraph.nodes.checks.sandbox.process import ProcessOutcome
 from moagraph.nodes.checks.settings import ByTests
 
 ROOT = Path(__file__).parent.parent
@@ -48,7 +48,7 @@ class Box:
         answer = json.loads(out)
         if "fault" in answer:
             pytest.skip(f"{self}: {answer['fault']}")
-        ended = Outcome(answer["report"].encode(), answer["codes"], answer["errors"])
+        ended = ProcessOutcome(answer["report"].encode(), answer["codes"], answer["errors"])
         check = ByTests(tests=tests, timeout=seconds, memory_mb=memory_mb, unsafe=True)
         return tests_report(check, ended)
 

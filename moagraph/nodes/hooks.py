@@ -40,7 +40,9 @@ def find_privacy_boundary() -> PrivacyBoundary | None:
     return cast(PrivacyBoundary, extension.load()) if extension else None
 
 
-def guard_private_details(work: Callable[[State], Awaitable[Json]]) -> Callable[..., Awaitable[Json]]:
+def guard_private_details(
+    work: Callable[[State], Awaitable[Json]],
+) -> Callable[..., Awaitable[Json]]:
     """Wrap a node's work: in a thread that has a vault, no call may send an original elsewhere.
 
     A thread that has once redacted stays guarded, whatever recipe continues it.

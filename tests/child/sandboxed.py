@@ -8,7 +8,13 @@ import json
 import sys
 from typing import Any
 
-from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock, Limits, Unconfined
+from moagraph.nodes.checks.sandbox.backends import (
+    Backend,
+    Bubblewrap,
+    Landlock,
+    SandboxLimits,
+    Unconfined,
+)
 from moagraph.nodes.checks.sandbox.choice import fault
 from moagraph.nodes.checks.sandbox.process import Job, run
 
@@ -17,7 +23,7 @@ BACKENDS: dict[str, Backend] = {b.name: b for b in (Bubblewrap(), Landlock(), Un
 
 def outcome(backend: Backend, told: dict[str, Any]) -> dict[str, Any]:
     """What the processes left behind."""
-    limits = Limits(told["seconds"], told["memory_mb"])
+    limits = SandboxLimits(told["seconds"], told["memory_mb"])
     code = Job("serve_answer", {"code": told["code"]})
     tests = Job("judge_tests", {"code": told["code"], "tests": told["tests"]})
     ended = asyncio.run(run(backend, limits, code, tests))

@@ -9,8 +9,8 @@ import pytest
 from moagraph.nodes.checks.run import run_check
 from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock, Unconfined
 from moagraph.nodes.checks.sandbox.choice import fault
-from moagraph.nodes.checks.settings import ByTests, Check
-from moagraph.nodes.checks.verdict import Verdict
+from moagraph.nodes.checks.settings import ByTests, CheckSettings
+from moagraph.nodes.checks.verdict import CheckVerdict
 
 BUBBLEWRAP, LANDLOCK = Bubblewrap(), Landlock()
 PAGE = Path(__file__).parent.parent / "sandbox_correct.md"
@@ -19,11 +19,11 @@ CORRECT = {name: (code, tests) for name, code, tests in ENTRY.findall(PAGE.read_
 IN_EACH = ["a class", "it calls the tests back", "files of its own", "numpy"]
 
 
-def checked(code: str, tests: str, backend: Backend = BUBBLEWRAP) -> Verdict:
+def checked(code: str, tests: str, backend: Backend = BUBBLEWRAP) -> CheckVerdict:
     why = None if isinstance(backend, Unconfined) else fault(backend)
     if why:
         pytest.skip(why)
-    check: Check = ByTests(tests=tests, timeout=60, unsafe=True)
+    check: CheckSettings = ByTests(tests=tests, timeout=60, unsafe=True)
     return asyncio.run(run_check(check, "?", f"```python\n{code}\n```", backend=backend))
 
 

@@ -10,7 +10,7 @@ import pytest
 from moagraph import MissingExtra, Result, ask, open_threads
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.checks.sandbox import choice
-from moagraph.nodes.checks.sandbox.backends import Backend, Launch, Limits
+from moagraph.nodes.checks.sandbox.backends import Backend, Launch, SandboxLimits
 from moagraph.nodes.storage.data_dir import data_folder
 from tests.provider import Provider
 from tests.terminal import moa, saved
@@ -49,7 +49,7 @@ class Absent(Backend):
     def missing(self) -> str | None:
         return "bubblewrap is not installed"
 
-    def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
+    def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         raise AssertionError("nothing is started without a sandbox")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moagraph.nodes.checks.sandbox.guest.values import Codec, Malformed, Shared
+from moagraph.nodes.checks.sandbox.guest.values import Codec, Malformed, SharedValues
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -49,8 +49,8 @@ def test_one_value_in_two_places_stays_one_and_may_hold_itself() -> None:
     inner = [1]
     value = [inner, inner]
     inner.append(value)  # type: ignore[arg-type]
-    shared = Shared()
-    there = CODEC.decode(CODEC.encode(value, shared), known := Shared())
+    shared = SharedValues()
+    there = CODEC.decode(CODEC.encode(value, shared), known := SharedValues())
     assert there[0] is there[1]
     assert there[0][1] is there
     assert len(known.values) == len(shared.values) == 2
@@ -75,4 +75,4 @@ NONSENSE = [
 @pytest.mark.parametrize("data", NONSENSE, ids=str)
 def test_what_is_no_value_is_refused(data: object) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, IndexError)):
-        CODEC.decode(data, Shared())
+        CODEC.decode(data, SharedValues())

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 
 from moagraph.nodes.checks import user_function
-from moagraph.nodes.checks.settings import ByPython, Check
+from moagraph.nodes.checks.settings import ByPython, CheckSettings
 from moagraph.nodes.state import Json
 
 _START = (
@@ -22,27 +22,27 @@ _SIGNALLED = 128  # is added, inside a sandbox, to the signal that ended a proce
 async def run_user_function(check: ByPython, question: str, answer: str) -> Json:
     """What the function says, or why it says nothing."""
     job = {"function": check.function, "question": question, "answer": answer}
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as report:
-        given.write(json.dumps(job).encode())
-        given.seek(0)
+    with tempfile.TemporaryFile() as job_file, tempfile.TemporaryFile() as report:
+        job_file.write(json.dumps(job).encode())
+        job_file.seek(0)
         path = [os.path.abspath(entry) for entry in (*sys.path, "")]  # a module may lie here
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-c", _START, json.dumps(path)),
-            stdin=given,
+            stdin=job_file,
             stdout=report,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
         code = await _code_in_time(process, check.timeout)
         report.seek(0)
-        written = report.read()
-    if written:
-        outcome: Json = json.loads(written)
+        output = report.read()
+    if output:
+        outcome: Json = json.loads(output)
         return outcome
     return {"verdict": "broken", "why": ending(check, code)}
 
 
-def ending(check: Check, code: int | None) -> str:
+def ending(check: CheckSettings, code: int | None) -> str:
     """How a process has ended that left no verdict; None is one that had to be stopped."""
     if code is None:
         return f"it did not end within {check.timeout:g} s"

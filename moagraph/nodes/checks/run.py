@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from moagraph.nodes.checks.host_process import ending, run_user_function
-from moagraph.nodes.checks.sandbox.backends import Backend, Limits, Unconfined
+from moagraph.nodes.checks.sandbox.backends import Backend, SandboxLimits, Unconfined
 from moagraph.nodes.checks.sandbox.choice import sandbox
 from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
 from moagraph.nodes.checks.sandbox.guest.judge_tests import STARTED
-from moagraph.nodes.checks.sandbox.process import Job, Outcome, run
-from moagraph.nodes.checks.settings import ByPython, BySql, ByTests, Check
-from moagraph.nodes.checks.verdict import Verdict
+from moagraph.nodes.checks.sandbox.process import Job, ProcessOutcome, run
+from moagraph.nodes.checks.settings import ByPython, BySql, ByTests, CheckSettings
+from moagraph.nodes.checks.verdict import CheckVerdict
 from moagraph.nodes.state import Json
 
 _REPORTED = ("passed", "failed", "broken", "unusable")
@@ -20,12 +20,12 @@ NO_SANDBOX = "code that a model wrote runs in a sandbox only, and this machine h
 
 
 async def run_check(
-    check: Check,
+    check: CheckSettings,
     question: str,
     answer: str,
     unsafe: bool | None = None,
     backend: Backend | None = None,
-) -> Verdict:
+) -> CheckVerdict:
     """The outcome of the check.
 
     Args:
@@ -36,27 +36,27 @@ async def run_check(
         backend: Who isolates it; the best that this machine has, where none is named.
     """
     if not answer.strip():
-        return Verdict(by=check.by, verdict="failed", why="the answer is empty")
+        return CheckVerdict(by=check.by, verdict="failed", why="the answer is empty")
     if isinstance(check, ByPython):
         return _verdict(check, await run_user_function(check, question, answer))
     backend = backend or await asyncio.to_thread(sandbox)
     if not isinstance(check, ByTests):
         return _verdict(check, await _run_text_check(check, answer, backend or Unconfined()))
     if backend is None and not check.runs_unsafe(unsafe):
-        return Verdict(by=check.by, verdict="unusable", why=NO_SANDBOX)
+        return CheckVerdict(by=check.by, verdict="unusable", why=NO_SANDBOX)
     return _verdict(check, await _run_tests(check, answer, backend or Unconfined()))
 
 
-def _verdict(check: Check, report: Json) -> Verdict:
-    why = str(report["why"])
+def _verdict(check: CheckSettings, report: Json) -> CheckVerdict:
+    reason = str(report["why"])
     if report["verdict"] != "failed":
-        return Verdict(by=check.by, verdict=report["verdict"], why=why)
-    told = f"{check.why} ({why})" if check.why else why
-    verdict = Verdict(by=check.by, verdict="failed", why=told)
-    return {**verdict, "output": why} if isinstance(check, ByTests) else verdict
+        return CheckVerdict(by=check.by, verdict=report["verdict"], why=reason)
+    complaint = f"{check.why} ({reason})" if check.why else reason
+    verdict = CheckVerdict(by=check.by, verdict="failed", why=complaint)
+    return {**verdict, "output": reason} if isinstance(check, ByTests) else verdict
 
 
-async def _run_text_check(check: Check, answer: str, backend: Backend) -> Json:
+async def _run_text_check(check: CheckSettings, answer: str, backend: Backend) -> Json:
     settings, readable = check.model_dump(mode="json"), list[str]()
     if isinstance(check, BySql):
         file = Path(check.source).expanduser().absolute()
@@ -76,14 +76,14 @@ async def _run_tests(check: ByTests, answer: str, backend: Backend) -> Json:
     return tests_report(check, outcome)
 
 
-def tests_report(check: ByTests, outcome: Outcome) -> Json:
+def tests_report(check: ByTests, outcome: ProcessOutcome) -> Json:
     """What the judging process reports; what happened, where it could not."""
     of_code, of_tests = outcome.codes
     if of_tests is None:
         return _unreported(check, None)
     if not outcome.report.startswith(STARTED):
-        why = next(filter(None, outcome.errors), "no reason was given")
-        return {"verdict": "broken", "why": f"the sandbox did not start: {why}"}
+        reason = next(filter(None, outcome.errors), "no reason was given")
+        return {"verdict": "broken", "why": f"the sandbox did not start: {reason}"}
     report = outcome.report.removeprefix(STARTED)
     return _reported(report) or _unreported(check, of_code if report else of_tests)
 
@@ -93,17 +93,17 @@ def _with_journal(database: Path) -> list[Path]:
     return [database, *(database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm"))]
 
 
-def _limits(check: Check) -> Limits:
-    return Limits(seconds=check.timeout, memory_mb=check.memory_mb)
+def _limits(check: CheckSettings) -> SandboxLimits:
+    return SandboxLimits(seconds=check.timeout, memory_mb=check.memory_mb)
 
 
 def _reported(report: bytes) -> Json | None:
     with suppress(ValueError, TypeError, KeyError):
-        told: Json = json.loads(report)
-        if told["verdict"] in _REPORTED and isinstance(told["why"], str):
-            return told
+        parsed: Json = json.loads(report)
+        if parsed["verdict"] in _REPORTED and isinstance(parsed["why"], str):
+            return parsed
     return None
 
 
-def _unreported(check: Check, code: int | None) -> Json:
+def _unreported(check: CheckSettings, code: int | None) -> Json:
     return {"verdict": "failed" if check.blames else "broken", "why": ending(check, code)}

@@ -15,7 +15,7 @@ from moagraph.nodes.checks.sandbox.choice import faults, sandbox
 from moagraph.nodes.errors import MissingExtra
 
 
-class Check(BaseModel):
+class CheckSettings(BaseModel):
     """The settings of every check."""
 
     model_config = ConfigDict(
@@ -85,7 +85,7 @@ def _code(tests: str) -> str:
     return tests
 
 
-class ByJson(Check):
+class ByJson(CheckSettings):
     """The answer is JSON, of this schema where one is given."""
 
     needs = "jsonschema"
@@ -108,7 +108,7 @@ class ByJson(Check):
             raise ValueError(f"`schema` is no JSON schema: {where}: {error.message}") from error
 
 
-class ByRegex(Check):
+class ByRegex(CheckSettings):
     """A regular expression matches in the answer, or does not."""
 
     by: Literal["regex"] = "regex"
@@ -116,7 +116,7 @@ class ByRegex(Check):
     absent: bool = Field(False, description="It must not match.")
 
 
-class ByPython(Check):
+class ByPython(CheckSettings):
     """A function of yours: it returns True, or what is wrong, or raises that."""
 
     by: Literal["python"] = "python"
@@ -134,7 +134,7 @@ class ByPython(Check):
         return [glob.escape(spec.origin)] if spec and spec.has_location and spec.origin else []
 
 
-class ByTests(Check):
+class ByTests(CheckSettings):
     """Tests that the answer's Python code passes."""
 
     blames = True
@@ -160,7 +160,7 @@ class ByTests(Check):
             )
 
 
-class BySympy(Check):
+class BySympy(CheckSettings):
     """An expression that the answer's last one equals."""
 
     needs = "sympy"
@@ -168,7 +168,7 @@ class BySympy(Check):
     expected: str = Field(description="Such as 2*x + 2, or 1/3.")
 
 
-class BySql(Check):
+class BySql(CheckSettings):
     """The answer's SQL runs on a database, which it can only read."""
 
     blames = True
@@ -182,7 +182,7 @@ class BySql(Check):
         return [self.source]
 
 
-CHECKS: dict[str, type[Check]] = {
+CHECKS: dict[str, type[CheckSettings]] = {
     "json": ByJson,
     "python": ByPython,
     "regex": ByRegex,
@@ -197,6 +197,6 @@ AnyCheck = Annotated[
 _PARSER = TypeAdapter(list[AnyCheck])
 
 
-def parse_checks(settings: Any) -> list[Check]:
+def parse_checks(settings: Any) -> list[CheckSettings]:
     """Parse the `checks` of a step."""
     return list(_PARSER.validate_python(settings))

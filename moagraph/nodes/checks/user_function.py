@@ -11,11 +11,11 @@ from typing import Any
 MAX_COMPLAINT = 2000  # characters
 
 
-class Broken(Exception):
+class BrokenFunction(Exception):
     """The function gives no verdict."""
 
 
-class Unusable(Exception):
+class UnusableFunction(Exception):
     """There is no such function."""
 
 
@@ -29,17 +29,17 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    verdict, why = _verdict(job["function"], job["question"], job["answer"])
-    os.write(report, json.dumps({"verdict": verdict, "why": why[:MAX_COMPLAINT]}).encode())
+    verdict, reason = _verdict(job["function"], job["question"], job["answer"])
+    os.write(report, json.dumps({"verdict": verdict, "why": reason[:MAX_COMPLAINT]}).encode())
     os._exit(0)  # threads that the function has left behind are not waited for
 
 
 def _verdict(path: str, question: str, answer: str) -> tuple[str, str]:
     try:
         complaint = _complaint(path, question, answer)
-    except Unusable as error:
+    except UnusableFunction as error:
         return "unusable", str(error)
-    except Broken as error:
+    except BrokenFunction as error:
         return "broken", str(error)
     return ("failed", complaint) if complaint else ("passed", "")
 
@@ -59,7 +59,7 @@ def _complaint(path: str, question: str, answer: str) -> str | None:
     if isinstance(result, str) and result.strip():
         return result
     kind = type(result).__name__
-    raise Broken(f"`{path}` returned {result!r:.80} ({kind}), not True or a complaint")
+    raise BrokenFunction(f"`{path}` returned {result!r:.80} ({kind}), not True or a complaint")
 
 
 def _function(path: str) -> Any:
@@ -67,10 +67,10 @@ def _function(path: str) -> Any:
     try:
         function = reduce(getattr, name.split("."), importlib.import_module(module))
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise Unusable(f"`{path}` cannot be imported: {why}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise UnusableFunction(f"`{path}` cannot be imported: {reason}") from error
     if not callable(function):
-        raise Unusable(f"`{path}` is no function")
+        raise UnusableFunction(f"`{path}` is no function")
     return function
 
 

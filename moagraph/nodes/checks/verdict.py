@@ -3,7 +3,7 @@
 from typing import Literal, NotRequired, TypedDict
 
 
-class Verdict(TypedDict):
+class CheckVerdict(TypedDict):
     """The outcome of one check of one answer; only `failed` is a reason to revise.
 
     `why` is a complaint about the answer, or says what is wrong with the check.

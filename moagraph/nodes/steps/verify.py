@@ -8,23 +8,23 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.step_support.answer import message_of_text
-from moagraph.nodes.step_support.ask_parsed import ask_parsed
-from moagraph.nodes.models.address import split
-from moagraph.nodes.models.call import Call
 from moagraph.nodes.checks.run import run_check
 from moagraph.nodes.checks.settings import AnyCheck, ByTests
-from moagraph.nodes.checks.verdict import Verdict
-from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.checks.verdict import CheckVerdict
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.fence import Reading, boundary, plain
-from moagraph.nodes.messages.context import conversation_of
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.fence import Reading, boundary, clean_for_fence
+from moagraph.nodes.models.address import split
+from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.policies.review import decision
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
 from moagraph.prompts import render
 
@@ -35,7 +35,7 @@ MAX_OUTPUT = 1000  # characters of what code said, as the writer reads it
 IN_PROCESS = ("local", "scripted")  # providers that send nothing anywhere
 
 
-class Judge(Call):
+class VerifyJudge(Call):
     """A model that says whether an answer passes."""
 
     prompt: str = Field("verify", description="A prompt's name, a path, or the text.")
@@ -58,7 +58,7 @@ class Verify(Call, Reading, Step):
     step: Literal["verify"] = "verify"
     prompt: str = Field("revise", description="How its model is told to revise.")
     checks: list[AnyCheck] = Field(default_factory=list, description="Run first; all must pass.")
-    judges: list[Annotated[Judge, BeforeValidator(_judge)]] = Field(
+    judges: list[Annotated[VerifyJudge, BeforeValidator(_judge)]] = Field(
         default_factory=list, description="Models that judge what has passed all checks."
     )
     rounds: int = Field(2, ge=0, le=10, description="How often it is revised at most.")
@@ -129,8 +129,8 @@ class Verify(Call, Reading, Step):
             return {}
         fields = {k: v for k, v in view.settings.items() if k in Call.model_fields}
         call = Call.model_validate(fields)
-        verdicts, shown = records[-1]["verdicts"], _shows_output(view, call)
-        arguments = PromptArguments(values={"feedback": self._feedback(view, verdicts, shown)})
+        feedback = self._feedback(view, records[-1]["verdicts"], _shows_output(view, call))
+        arguments = PromptArguments(values={"feedback": feedback})
         messages = MessageBuilder(view, arguments)
         reply = await ask(within(view.state, call), messages, view.concurrency, view.cache_key)
         record: Json = {**reply.record(), "told": messages.to_record()}
@@ -138,9 +138,9 @@ class Verify(Call, Reading, Step):
             record = {"calls": {"writer": record}, "stuck": True}
         return {"steps": {view.spec.name: record}}
 
-    def _feedback(self, view: NodeView, verdicts: list[Verdict], shows_output: bool) -> str:
+    def _feedback(self, view: NodeView, verdicts: list[CheckVerdict], shows_output: bool) -> str:
         """What the writer is told: a line a complaint, and what code of the answer said as data."""
-        sign = boundary(view.recipe["salt"], view.spec.name)
+        separator = boundary(view.recipe["salt"], view.spec.name)
         lines = []
         for verdict, check in zip_longest(verdicts, self.checks[: len(verdicts)]):
             if verdict["verdict"] != "failed":
@@ -150,8 +150,9 @@ class Verify(Call, Reading, Step):
                 continue
             lines.append(f"- {check.why or FAILS_TESTS}")
             if shows_output:
-                output = plain(verdict.get("output", verdict["why"])[:MAX_OUTPUT], sign)
-                lines.append(render("test_output", boundary=sign, output=output))
+                output = verdict.get("output", verdict["why"])[:MAX_OUTPUT]
+                output = clean_for_fence(output, separator)
+                lines.append(render("test_output", boundary=separator, output=output))
         return "\n".join(lines)
 
     async def _decide(self, view: NodeView) -> Update:
@@ -180,7 +181,7 @@ def parse_ruling(response: str) -> tuple[bool, str] | None:
 def _shows_output(view: NodeView, call: Call) -> bool:
     """In a private recipe, code of the answer says nothing to a model on another machine."""
     calls = [call, *call.substitutes]
-    here = all(split(one.model)[0] in IN_PROCESS and not one.base_url for one in calls)
+    here = all(split(each.model)[0] in IN_PROCESS and not each.base_url for each in calls)
     return here or "vault" not in view.recipe
 
 
@@ -199,7 +200,7 @@ async def _record(view: NodeView, step: Verify, texts: dict[str, str]) -> Json:
     checks = [run_check(check, question, text, step.unsafe) for check in step.checks]
     verdicts, calls = list(await asyncio.gather(*checks)), dict[str, Json]()
     if not text.strip() and not checks:
-        verdicts = [Verdict(by="verify", verdict="failed", why="the answer is empty")]
+        verdicts = [CheckVerdict(by="verify", verdict="failed", why="the answer is empty")]
     unusable = (verdict["why"] for verdict in verdicts if verdict["verdict"] == "unusable")
     if (reason := next(unusable, None)) is not None:
         raise StepFailed(f"`{view.spec.name}` cannot verify: {reason}")
@@ -217,7 +218,7 @@ async def _record(view: NodeView, step: Verify, texts: dict[str, str]) -> Json:
     return {**record, "calls": calls, "unparsed": unparsed}
 
 
-def _complaints(verdicts: list[Verdict]) -> list[str]:
+def _complaints(verdicts: list[CheckVerdict]) -> list[str]:
     """What to revise; if there is nothing, why there is no verdict."""
     failed = [verdict["why"] for verdict in verdicts if verdict["verdict"] == "failed"]
     broken = [f"not checked by {v['by']}: {v['why']}" for v in verdicts if v["verdict"] == "broken"]
@@ -226,17 +227,17 @@ def _complaints(verdicts: list[Verdict]) -> list[str]:
 
 async def _judged(
     view: NodeView, step: Verify, number: int, texts: dict[str, str]
-) -> tuple[Verdict, Json]:
+) -> tuple[CheckVerdict, Json]:
     judge = step.judges[number]
     arguments = PromptArguments(texts, prompt=judge.prompt, alone=True)
     ruling, call = await ask_parsed(view, judge, arguments, parse_ruling, f"judge {number + 1}")
     if ruling is None:
         reason = call["error"] or f"neither PASS nor FAIL in {call['text'][:80]!r}"
-        return Verdict(by=judge.model, verdict="broken", why=reason), call
+        return CheckVerdict(by=judge.model, verdict="broken", why=reason), call
     passes, reason = ruling
     if passes:
-        return Verdict(by=judge.model, verdict="passed", why=""), call
-    return Verdict(by=judge.model, verdict="failed", why=reason), call
+        return CheckVerdict(by=judge.model, verdict="passed", why=""), call
+    return CheckVerdict(by=judge.model, verdict="failed", why=reason), call
 
 
 def _final(spec: NodeSpec, record: Json) -> dict[str, Any]:

@@ -18,7 +18,7 @@ FILES, THREADS = 1024, 256  # that may be made in all
 SHARED_FILES = 128  # the same, where disk is only limited by file
 
 
-class Limits(NamedTuple):
+class SandboxLimits(NamedTuple):
     """What one process may take."""
 
     seconds: float
@@ -43,7 +43,7 @@ class Backend(ABC):
         """What this machine lacks for it; None where it may work."""
 
     @abstractmethod
-    def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
+    def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         """Start it with an own folder, and further files that it may read."""
 
 
@@ -56,7 +56,7 @@ class Bubblewrap(Backend):
         """The program."""
         return None if shutil.which("bwrap") else "bubblewrap is not installed"
 
-    def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
+    def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         """All namespaces are new, all capabilities are gone, all is read-only but one folder."""
         python = interpreter()
         size = limits.disk_mb * 2**20
@@ -72,8 +72,8 @@ class Bubblewrap(Backend):
             *("--remount-ro", "/", "--chdir", INSIDE),
             *("--", *python.command(GUEST, guest.__name__)),
         ]
-        told = {"mode": "namespaces", "folder": INSIDE, "file_bytes": size, "files": FILES}
-        return Launch(command, {**told, **_common(limits)})
+        settings = {"mode": "namespaces", "folder": INSIDE, "file_bytes": size, "files": FILES}
+        return Launch(command, {**settings, **_common(limits)})
 
 
 class Landlock(Backend):
@@ -87,17 +87,17 @@ class Landlock(Backend):
             return "Landlock is Linux's"
         return None if importlib.util.find_spec("py_landlock") else "py-landlock is not installed"
 
-    def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
+    def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         """The process restricts itself; it can neither start another one nor open a socket."""
         python = interpreter()
         spec = importlib.util.find_spec("py_landlock")
         library = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
         visible = [*python.readable, GUEST, *readable, *_DEVICES]
-        told = {"mode": "landlock", "folder": folder, "readable": visible, "library": library}
+        settings = {"mode": "landlock", "folder": folder, "readable": visible, "library": library}
         size = limits.disk_mb * 2**20 // SHARED_FILES
         more = {"file_bytes": size, "files": SHARED_FILES, "parent": os.getpid()}
         command = python.command(GUEST, guest.__name__)
-        return Launch(command, {**told, **more, **_common(limits)})
+        return Launch(command, {**settings, **more, **_common(limits)})
 
 
 class Unconfined(Backend):
@@ -109,18 +109,18 @@ class Unconfined(Backend):
         """Nothing: a recipe has asked for it."""
         return None
 
-    def launch(self, limits: Limits, folder: str, readable: Sequence[str]) -> Launch:
+    def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         """Only memory, time and files are limited."""
-        told = {"mode": "none", "folder": folder, "parent": os.getpid()}
+        settings = {"mode": "none", "folder": folder, "parent": os.getpid()}
         size = {"file_bytes": limits.disk_mb * 2**20, "files": FILES}
         command = interpreter().command(GUEST, guest.__name__)
-        return Launch(command, {**told, **size, **_common(limits)})
+        return Launch(command, {**settings, **size, **_common(limits)})
 
 
 _DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
 
 
-def _common(limits: Limits) -> dict[str, Any]:
+def _common(limits: SandboxLimits) -> dict[str, Any]:
     return {"seconds": limits.seconds, "memory_mb": limits.memory_mb, "threads": THREADS}
 
 

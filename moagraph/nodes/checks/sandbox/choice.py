@@ -5,11 +5,11 @@ import subprocess
 import tempfile
 from functools import cache
 
-from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock, Limits
+from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock, SandboxLimits
 from moagraph.nodes.checks.sandbox.process import Job, encoded
 
 BACKENDS: tuple[Backend, ...] = (Bubblewrap(), Landlock())
-_LIMITS = Limits(seconds=60, memory_mb=512)
+_LIMITS = SandboxLimits(seconds=60, memory_mb=512)
 _SECONDS = 60  # of a machine under load; a start takes a hundredth of one
 
 
@@ -20,7 +20,7 @@ def sandbox() -> Backend | None:
 
 def faults() -> str:
     """Why none does, in one line."""
-    return "; ".join(why for backend in BACKENDS if (why := fault(backend)))
+    return "; ".join(reason for backend in BACKENDS if (reason := fault(backend)))
 
 
 @cache
@@ -30,11 +30,11 @@ def fault(backend: Backend) -> str | None:
         return missing
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as report:
         launch = backend.launch(_LIMITS, folder, ())
-        told = encoded(Job("self_test", {}), launch.limits, {"report": (report.fileno(),)})
+        job = encoded(Job("self_test", {}), launch.limits, {"report": (report.fileno(),)})
         try:
             done = subprocess.run(
                 launch.command,
-                input=told,
+                input=job,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(report.fileno(),),
@@ -46,10 +46,10 @@ def fault(backend: Backend) -> str | None:
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"{backend.name}: {error}"
         report.seek(0)
-        said = report.read()
-    if not said:
+        output = report.read()
+    if not output:
         lines = done.stderr.decode(errors="replace").split("\n")
-        why = next((line for line in reversed(lines) if line.strip()), f"exit {done.returncode}")
-        return f"{backend.name} does not start: {why[:200]}"
-    held = json.loads(said)
-    return f"{backend.name} does not contain: {', '.join(held)}" if held else None
+        reason = next((line for line in reversed(lines) if line.strip()), f"exit {done.returncode}")
+        return f"{backend.name} does not start: {reason[:200]}"
+    possible = json.loads(output)
+    return f"{backend.name} does not contain: {', '.join(possible)}" if possible else None

@@ -58,8 +58,8 @@ def interpreter() -> Interpreter:
     prefix = os.path.realpath(sys.base_prefix)
     libraries = [os.path.join(prefix, name) for name in ("lib", "lib64")]
     packages = tuple(path for path in sys.path if _is_package_folder(path))
-    wanted = [executable, *libraries, *_SYSTEM, *map(os.path.realpath, packages)]
-    return Interpreter(executable, _without_inner(wanted), packages)
+    candidates = [executable, *libraries, *_SYSTEM, *map(os.path.realpath, packages)]
+    return Interpreter(executable, _without_inner(candidates), packages)
 
 
 def _is_package_folder(path: str) -> bool:
@@ -71,10 +71,10 @@ def _is_package_folder(path: str) -> bool:
 
 def _without_inner(paths: list[str]) -> tuple[str, ...]:
     """Those that exist, without those that lie in another of them."""
-    there = sorted({path for path in paths if os.path.exists(path)})
+    existing = sorted({path for path in paths if os.path.exists(path)})
     outer: list[str] = []
-    for path in there:
-        if not any(_within(path, other) and not os.path.islink(other) for other in outer):
+    for path in existing:
+        if not any(_within(path, folder) and not os.path.islink(folder) for folder in outer):
             outer.append(path)
     return tuple(outer)
 

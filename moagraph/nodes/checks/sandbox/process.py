@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from typing import IO, Any, NamedTuple
 
-from moagraph.nodes.checks.sandbox.backends import Backend, Limits
+from moagraph.nodes.checks.sandbox.backends import Backend, SandboxLimits
 from moagraph.nodes.checks.sandbox.interpreter import interpreter
 
-_LONGEST_REPORT = 2**16  # bytes
-_LONGEST_ERROR = 200  # characters
+MAX_REPORT = 2**16  # bytes
+MAX_ERROR = 200  # characters
 _SIGNALLED = 128  # bubblewrap and the supervisor add it to the signal that ended a process
 _LAST_WORDS = 5  # seconds for a process to end whose partner has
 
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     readable: Sequence[str] = ()
 
 
-class Outcome(NamedTuple):
+class ProcessOutcome(NamedTuple):
     """What came of the processes: the last one's report, and how each has ended."""
 
     report: bytes
@@ -51,7 +51,7 @@ class Channels:
         self.ends = []
 
 
-async def run(backend: Backend, limits: Limits, *jobs: Job) -> Outcome:
+async def run(backend: Backend, limits: SandboxLimits, *jobs: Job) -> ProcessOutcome:
     """Run one job, or two that talk; all is over when the last one has ended, or its time has.
 
     Args:
@@ -77,14 +77,14 @@ async def run(backend: Backend, limits: Limits, *jobs: Job) -> Outcome:
         finally:
             for process in processes:
                 await _kill(process)
-        return Outcome(_read(report), codes, [_last_line(error) for error in errors])
+        return ProcessOutcome(_contents(report), codes, [_last_line(error) for error in errors])
 
 
 class _Start(NamedTuple):
     """All that one process is started with."""
 
     backend: Backend
-    limits: Limits
+    limits: SandboxLimits
     job: Job
     folder: str
     descriptors: dict[str, tuple[int, ...]]
@@ -93,12 +93,12 @@ class _Start(NamedTuple):
     async def process(self) -> Process:
         """Start it: no environment, a session of its own, its job on standard input."""
         launch = self.backend.launch(self.limits, self.folder, self.job.readable)
-        with tempfile.TemporaryFile() as given:
-            given.write(encoded(self.job, launch.limits, self.descriptors))
-            given.seek(0)
+        with tempfile.TemporaryFile() as job_file:
+            job_file.write(encoded(self.job, launch.limits, self.descriptors))
+            job_file.seek(0)
             return await asyncio.create_subprocess_exec(
                 *launch.command,
-                stdin=given,
+                stdin=job_file,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=self.errors,
                 pass_fds=[end for ends in self.descriptors.values() for end in ends],
@@ -110,8 +110,8 @@ class _Start(NamedTuple):
 
 def encoded(job: Job, limits: dict[str, Any], descriptors: dict[str, tuple[int, ...]]) -> bytes:
     """What the process reads first."""
-    told = {"task": job.task, "limits": limits, "packages": interpreter().packages}
-    return json.dumps({**job.values, **told, **descriptors}).encode()
+    job_settings = {"task": job.task, "limits": limits, "packages": interpreter().packages}
+    return json.dumps({**job.values, **job_settings, **descriptors}).encode()
 
 
 def _own_folder() -> tempfile.TemporaryDirectory[str]:
@@ -138,11 +138,11 @@ async def _kill(process: Process) -> None:
     await process.wait()
 
 
-def _read(file: IO[bytes], most: int = _LONGEST_REPORT) -> bytes:
+def _contents(file: IO[bytes]) -> bytes:
     file.seek(0)
-    return file.read(most)
+    return file.read(MAX_REPORT)
 
 
 def _last_line(file: IO[bytes]) -> str:
-    lines = _read(file).decode(errors="replace").split("\n")
-    return next((line[:_LONGEST_ERROR] for line in reversed(lines) if line.strip()), "")
+    lines = _contents(file).decode(errors="replace").split("\n")
+    return next((line[:MAX_ERROR] for line in reversed(lines) if line.strip()), "")

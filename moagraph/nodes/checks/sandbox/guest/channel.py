@@ -17,7 +17,7 @@ class Channel:
     def __init__(self, reader: int, writer: int) -> None:
         """Take over the two descriptors."""
         self._reader, self._writer = reader, writer
-        self._ahead = bytearray()  # what was read of the next message
+        self._buffer = bytearray()  # what was read of the next message
         self.broken = False
 
     def send(self, message: object) -> None:
@@ -35,10 +35,10 @@ class Channel:
     def receive(self) -> Any:
         """Read one message."""
         try:
-            length = int.from_bytes(self._read(4), "big")
+            length = int.from_bytes(self._take(4), "big")
             if length > MAX_MESSAGE:
                 raise ValueError("a message is too long")
-            return json.loads(self._read(length))
+            return json.loads(self._take(length))
         except (OSError, ValueError, RecursionError) as error:
             raise self.gone() from error
 
@@ -47,12 +47,12 @@ class Channel:
         self.broken = True
         return Closed()
 
-    def _read(self, length: int) -> bytes:
-        while len(self._ahead) < length:
+    def _take(self, length: int) -> bytes:
+        while len(self._buffer) < length:
             part = os.read(self._reader, 2**16)
             if not part:
                 raise ValueError("the other side has ended")
-            self._ahead += part
-        read = bytes(self._ahead[:length])
-        del self._ahead[:length]
-        return read
+            self._buffer += part
+        data = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return data

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
-from moagraph.nodes.checks.sandbox.guest.text_check import Unusable
+from moagraph.nodes.checks.sandbox.guest.text_check import UnusableCheck
 
 _READS = {
     sqlite3.SQLITE_SELECT,
@@ -19,7 +19,7 @@ def check(settings: dict[str, Any], answer: str) -> str | None:
     """Run it as one statement; its rows are counted, and none is kept."""
     file = Path(settings["source"])
     if not file.is_file():
-        raise Unusable(f"there is no database {str(file)!r}")
+        raise UnusableCheck(f"there is no database {str(file)!r}")
     statement = code_blocks(answer, "sql", "sqlite")[-1].strip()
     database = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2**24)

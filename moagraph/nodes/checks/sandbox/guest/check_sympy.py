@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from moagraph.nodes.checks.sandbox.guest.text_check import Unusable
+from moagraph.nodes.checks.sandbox.guest.text_check import UnusableCheck
 
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _PLAIN = re.compile(r"[\w\s+\-*/^().,!]{1,500}")
@@ -14,7 +14,7 @@ def check(settings: dict[str, Any], answer: str) -> str | None:
     """Compare the last box, what stands behind the last `=` or `:`, or the last number."""
     expected = _parse(settings["expected"])
     if expected is None:
-        raise Unusable(f"`expected` {settings['expected']!r} is no expression")
+        raise UnusableCheck(f"`expected` {settings['expected']!r} is no expression")
     texts = _candidates(answer)
     expression = next((parsed for parsed in map(_parse, texts) if parsed is not None), None)
     if expression is None:
@@ -53,10 +53,10 @@ def _is_mathematics(word: str) -> bool:
     }
 
 
-def _equal(left: Any, right: Any) -> bool:
+def _equal(expression: Any, expected: Any) -> bool:
     from sympy import simplify
 
     try:
-        return bool(left == right or simplify(left - right) == 0)
+        return bool(expression == expected or simplify(expression - expected) == 0)
     except TypeError:
         return False

@@ -10,8 +10,8 @@ _CLOSES = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t\r]*")
 def code_blocks(answer: str, *names: str) -> list[str]:
     """The fenced parts of these names; those of no name where none is; else the answer."""
     fenced = [(name.lower(), text) for name, text in _fenced(answer.split("\n"))]
-    for wanted in (names, ("",)):
-        if texts := [text for name, text in fenced if name in wanted]:
+    for accepted in (names, ("",)):
+        if texts := [text for name, text in fenced if name in accepted]:
             return texts
     return [answer]
 
@@ -37,11 +37,11 @@ def _longest_closing(lines: list[str]) -> list[dict[str, int]]:
     """For each line, the longest closing fence of each kind that stands there or later."""
     later: list[dict[str, int]] = [{}]
     for line in reversed(lines):
-        known = later[-1]
+        lengths = later[-1]
         closing = _CLOSES.fullmatch(line)
-        if closing and len(closing[1]) > known.get(closing[1][0], 0):
-            known = {**known, closing[1][0]: len(closing[1])}
-        later.append(known)
+        if closing and len(closing[1]) > lengths.get(closing[1][0], 0):
+            lengths = {**lengths, closing[1][0]: len(closing[1])}
+        later.append(lengths)
     return later[::-1]
 
 

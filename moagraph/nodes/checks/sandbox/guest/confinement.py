@@ -50,7 +50,7 @@ def _confine(limits: dict[str, Any]) -> None:
 
 def _limit(limits: dict[str, Any]) -> None:
     seconds = int(limits["seconds"]) + 1
-    for what, most in (
+    for resource_kind, limit in (
         (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_AS, limits["memory_mb"] * 2**20),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),
@@ -58,7 +58,7 @@ def _limit(limits: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         with suppress(ValueError, OSError):  # already lower, or unknown to this system
-            resource.setrlimit(what, (most, most))
+            resource.setrlimit(resource_kind, (limit, limit))
 
 
 def _end_with(parent: int) -> None:

@@ -75,14 +75,14 @@ class _Names(dict[str, Any]):
     def _answers(self, name: str) -> Any:
         """What the answer has under that name; of Python's modules the tests have their own."""
         try:
-            found = getattr(self._module, name)
+            value = getattr(self._module, name)
         except AttributeError:
             raise KeyError(name) from None
-        if name in sys.stdlib_module_names and is_module(found):
+        if name in sys.stdlib_module_names and is_module(value):
             return importlib.import_module(name)
-        if is_function(found):
-            self._functions[name] = found
-        return found
+        if is_function(value):
+            self._functions[name] = value
+        return value
 
 
 def _run_tests(tests: str, answer: TestedAnswer, loaded: dict[str, Any]) -> None:
@@ -109,8 +109,8 @@ def _failed(error: BaseException, sources: dict[str, str]) -> dict[str, Any]:
         for file, number in _places(error)
         if 0 < number <= len(text := sources[file].splitlines())
     ]
-    why = f"{what} ({'; '.join(lines)})" if lines else what
-    return {"verdict": "failed", "why": why[:MAX_COMPLAINT]}
+    complaint = f"{what} ({'; '.join(lines)})" if lines else what
+    return {"verdict": "failed", "why": complaint[:MAX_COMPLAINT]}
 
 
 def _places(error: BaseException) -> Iterator[tuple[str, int]]:
@@ -120,5 +120,5 @@ def _places(error: BaseException) -> Iterator[tuple[str, int]]:
             yield FILE, frame.tb_lineno
             break
         frame = frame.tb_next
-    if (known := origin(error)) and isinstance(known.line, int):
-        yield "answer.py", known.line
+    if (source := origin(error)) and isinstance(source.line, int):
+        yield "answer.py", source.line

@@ -21,12 +21,12 @@ def restrict(readable: list[str], folder: str, library: str) -> None:
     rules = Landlock(strict=False)  # what an older kernel lacks, the system call filter refuses
     if rules.abi_version < _TRUNCATE_IS_CHECKED:
         raise OSError(f"Landlock of this kernel is too old (ABI {rules.abi_version})")
-    read = AccessFs.READ_FILE | AccessFs.READ_DIR
-    write = AccessFs.WRITE_FILE | AccessFs.TRUNCATE | AccessFs.REFER
-    make = AccessFs.MAKE_REG | AccessFs.MAKE_DIR | AccessFs.MAKE_SYM
-    remove = AccessFs.REMOVE_FILE | AccessFs.REMOVE_DIR
+    reading = AccessFs.READ_FILE | AccessFs.READ_DIR
+    writing = AccessFs.WRITE_FILE | AccessFs.TRUNCATE | AccessFs.REFER
+    making = AccessFs.MAKE_REG | AccessFs.MAKE_DIR | AccessFs.MAKE_SYM
+    removing = AccessFs.REMOVE_FILE | AccessFs.REMOVE_DIR
     for path in readable:
-        rules.add_path_rule(path, access=read if os.path.isdir(path) else AccessFs.READ_FILE)
+        rules.add_path_rule(path, access=reading if os.path.isdir(path) else AccessFs.READ_FILE)
     rules.add_path_rule(os.devnull, access=AccessFs.READ_FILE | AccessFs.WRITE_FILE)
-    rules.add_path_rule(folder, access=read | write | make | remove)
+    rules.add_path_rule(folder, access=reading | writing | making | removing)
     rules.apply()

@@ -40,7 +40,7 @@ _ARITHMETIC = (
 
 
 def _reflected(forward: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda own, other: forward(other, own)
+    return lambda own, operand: forward(operand, own)
 
 
 # And those for what compares the object with a value, or calculates with both.

@@ -32,15 +32,15 @@ class RemoteError(BaseException, metaclass=RemoteErrorClass):
 
     def __getattr__(self, name: str) -> Any:
         """Ask for what its class has given it."""
-        found = origin(self)
-        if found is None or name.startswith("__"):
+        source = origin(self)
+        if source is None or name.startswith("__"):
             raise AttributeError(name)
-        return found.link.request("getattr", self, name)
+        return source.link.request("getattr", self, name)
 
     def __str__(self) -> str:
         """What it says there."""
-        found = origin(self)
-        return found.text if found else super().__str__()
+        source = origin(self)
+        return source.text if source else super().__str__()
 
 
 _ORIGIN = "_moagraph_origin"
@@ -48,27 +48,27 @@ _ORIGIN = "_moagraph_origin"
 
 def origin(error: BaseException) -> Origin | None:
     """Where it comes from; None for one that the tests have raised."""
-    found: Origin | None = vars(error).get(_ORIGIN)
-    return found
+    source: Origin | None = vars(error).get(_ORIGIN)
+    return source
 
 
 def make_class(link: Link, number: int, name: str, bases: list[type]) -> RemoteErrorClass:
     """A class that stands for one of the answer's, under the same classes of Python's."""
     own = [base for base in bases if issubclass(base, BaseException)] or [Exception]
     mixed = any(issubclass(base, RemoteError) for base in own)
-    made = RemoteErrorClass(name, (*own,) if mixed else (RemoteError, *own), {})
-    made.link, made.number = link, number
-    return made
+    error_class = RemoteErrorClass(name, (*own,) if mixed else (RemoteError, *own), {})
+    error_class.link, error_class.number = link, number
+    return error_class
 
 
-def make_error(kind: type, args: list[Any], known: Origin) -> BaseException:
+def make_error(kind: type, args: list[Any], source: Origin) -> BaseException:
     """An error as it was raised there, made without a call of the answer's."""
     try:
         error: BaseException = kind.__new__(kind, *args)
         error.args = tuple(args)
     except Exception:  # a class that asks for other values
-        error = RuntimeError(f"{kind.__name__}: {known.text}")
-    setattr(error, _ORIGIN, known)
+        error = RuntimeError(f"{kind.__name__}: {source.text}")
+    setattr(error, _ORIGIN, source)
     return error
 
 
@@ -78,10 +78,10 @@ def standard_class(module: str, name: str) -> type | None:
     Those that tell a test runner what to do are not the answer's to raise.
     """
     if module == "builtins":
-        found = getattr(builtins, name, None)
-        return found if isinstance(found, type) else None
-    found = getattr(sys.modules.get(module), name, None)
+        builtin = getattr(builtins, name, None)
+        return builtin if isinstance(builtin, type) else None
+    candidate = getattr(sys.modules.get(module), name, None)
     package = module.partition(".")[0]
     library = package in sys.stdlib_module_names and package not in ("unittest", "doctest")
-    raised = isinstance(found, type) and issubclass(found, BaseException)
-    return found if raised and library else None
+    raised = isinstance(candidate, type) and issubclass(candidate, BaseException)
+    return candidate if raised and library else None

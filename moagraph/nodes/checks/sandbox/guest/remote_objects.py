@@ -21,7 +21,7 @@ class Link(Protocol):
     def name_class(self, remote: "Remote", name: str) -> None:
         """The tests have called a class so."""
 
-    def made(self, value: object, by: "Remote") -> object:
+    def mark_constructed(self, value: object, by: "Remote") -> object:
         """The object as one that the tests have made, where its class has a class's name."""
 
 
@@ -36,13 +36,13 @@ class Reference(NamedTuple):
     name: str
     kinds: frozenset[int]
     plain: tuple[Any, ...] = ()
-    made: bool = False
+    constructed: bool = False
 
 
 def reference(remote: "Remote") -> Reference:
     """What is known of it; all of its own attributes are the answer's."""
-    found: Reference = object.__getattribute__(remote, "_Remote__reference")
-    return found
+    details: Reference = object.__getattribute__(remote, "_Remote__reference")
+    return details
 
 
 def is_module(value: object) -> bool:
@@ -60,23 +60,23 @@ class Remote:
 
     __slots__ = ("__reference",)
 
-    def __init__(self, known: Reference) -> None:
+    def __init__(self, details: Reference) -> None:
         """Stand for it here."""
-        object.__setattr__(self, "_Remote__reference", known)
+        object.__setattr__(self, "_Remote__reference", details)
 
     def __getattribute__(self, name: str) -> Any:
         """Ask for it; a class that is found is known by that name from now on."""
-        known = reference(self)
-        if name == "__class__" and known.plain:
-            return type(known.plain[0])  # so that a namedtuple is a tuple here too
+        details = reference(self)
+        if name == "__class__" and details.plain:
+            return type(details.plain[0])  # so that a namedtuple is a tuple here too
         if name == "__deepcopy__":
-            return lambda memo: known.link.request(name, self)
+            return lambda memo: details.link.request(name, self)
         if name in BINARY:  # called by its name it means no more than as an operator
             return getattr(type(self), name).__get__(self)
-        found = known.link.request("getattr", self, name)
-        if type(found) is RemoteClass and name != "__class__":
-            known.link.name_class(found, name)
-        return found
+        value = details.link.request("getattr", self, name)
+        if type(value) is RemoteClass and name != "__class__":
+            details.link.name_class(value, name)
+        return value
 
     def __setattr__(self, name: str, value: object) -> None:
         """Have it set."""
@@ -113,7 +113,7 @@ class RemoteClass(RemoteFunction):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Have an object made."""
         value = super().__call__(*args, **kwargs)
-        return reference(self).link.made(value, by=self)
+        return reference(self).link.mark_constructed(value, by=self)
 
     def __getattribute__(self, name: str) -> Any:
         """Ask for it; a class of the tests cannot be made of it."""
@@ -125,35 +125,35 @@ class RemoteClass(RemoteFunction):
         """Whether the object is of that class, or of one below."""
         return isinstance(instance, Remote) and reference(self).number in reference(instance).kinds
 
-    def __subclasscheck__(self, other: object) -> bool:
+    def __subclasscheck__(self, kind: object) -> bool:
         """Whether the other one is that class, or below it."""
-        return isinstance(other, RemoteClass) and reference(self).number in reference(other).kinds
+        return isinstance(kind, RemoteClass) and reference(self).number in reference(kind).kinds
 
 
 def _unary(name: str) -> Callable[..., Any]:
     def ask(self: Remote, *operands: object) -> Any:
-        known = reference(self)
-        if name in ("__hash__", "__bool__") and known.plain:
-            return UNARY[name](known.plain[0])
-        return known.link.request(name, self, *operands)
+        details = reference(self)
+        if name in ("__hash__", "__bool__") and details.plain:
+            return UNARY[name](details.plain[0])
+        return details.link.request(name, self, *operands)
 
     return ask
 
 
 def _binary(name: str) -> Callable[[Remote, object], Any]:
-    def ask(self: Remote, other: object) -> Any:
-        known = reference(self)
-        if isinstance(other, Remote):
-            if name in ("__eq__", "__ne__") and reference(other).number == known.number:
+    def ask(self: Remote, operand: object) -> Any:
+        details = reference(self)
+        if isinstance(operand, Remote):
+            if name in ("__eq__", "__ne__") and reference(operand).number == details.number:
                 return name == "__eq__"
-        elif not known.made:
-            if known.plain:
-                return BINARY[name](known.plain[0], other)
+        elif not details.constructed:
+            if details.plain:
+                return BINARY[name](details.plain[0], operand)
             if name == "__contains__":
-                raise TypeError(f"an object of `{known.name}` does not say whether it has a value")
+                raise TypeError(f"a `{details.name}` is not asked whether it contains a value")
             return NotImplemented
-        value = known.link.request(name, self, other)
-        return known.link.made(value, by=self) if known.made else value
+        value = details.link.request(name, self, operand)
+        return details.link.mark_constructed(value, by=self) if details.constructed else value
 
     return ask
 

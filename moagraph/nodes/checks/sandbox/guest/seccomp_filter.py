@@ -90,7 +90,7 @@ class Comparison(NamedTuple):
         return [_instruction(_LOAD, offset), *mask, *jumps, last]
 
 
-class Rule(NamedTuple):
+class CallRule(NamedTuple):
     """What becomes of a call: `action` where all comparisons hold, else `otherwise`."""
 
     call: str
@@ -118,17 +118,17 @@ def refuse(number: int) -> int:
 
 def counted_calls() -> dict[int, str]:
     """The calls of which the supervisor counts some or all, by their numbers."""
-    known = numbers()
+    table = numbers()
     names = ("clone", "open", "openat", *_MAKES_FILE)
-    return {known[name]: name for name in names if name in known}
+    return {table[name]: name for name in names if name in table}
 
 
 def notifying_filter() -> bytes:
     """Ask the supervisor about each thread, file and folder; allow all else."""
-    rules = [Rule("clone", NOTIFY, [_IS_THREAD], ALLOW)]
+    rules = [CallRule("clone", NOTIFY, [_IS_THREAD], ALLOW)]
     for call, flags in (("open", 1), ("openat", 2)):
-        rules.append(Rule(call, ALLOW, [Comparison(flags, (0,), _CREATES_FILE)], NOTIFY))
-    rules += [Rule(call, NOTIFY) for call in _MAKES_FILE]
+        rules.append(CallRule(call, ALLOW, [Comparison(flags, (0,), _CREATES_FILE)], NOTIFY))
+    rules += [CallRule(call, NOTIFY) for call in _MAKES_FILE]
     return _program(rules, ALLOW)
 
 
@@ -154,30 +154,30 @@ def install(program: bytes, listen: bool = False) -> int:
     return system_call(numbers()["seccomp"], "seccomp", *arguments)
 
 
-def _rules(own_files: bool) -> Iterator[Rule]:
+def _rules(own_files: bool) -> Iterator[CallRule]:
     denied = refuse(errno.EPERM)
-    yield from (Rule(call, ALLOW) for call in _FREE)
-    yield from (Rule(call, denied) for call in _FORBIDDEN)
-    yield from (Rule(call, refuse(errno.EOPNOTSUPP)) for call in _EXTENDED_ATTRIBUTES)
-    yield from (Rule(call, ALLOW if own_files else refuse(0)) for call in _ATTRIBUTES)
-    yield Rule("clone", ALLOW, [_IS_THREAD], denied)
+    yield from (CallRule(call, ALLOW) for call in _FREE)
+    yield from (CallRule(call, denied) for call in _FORBIDDEN)
+    yield from (CallRule(call, refuse(errno.EOPNOTSUPP)) for call in _EXTENDED_ATTRIBUTES)
+    yield from (CallRule(call, ALLOW if own_files else refuse(0)) for call in _ATTRIBUTES)
+    yield CallRule("clone", ALLOW, [_IS_THREAD], denied)
     itself = [Comparison(0, (os.getpid(),))]
-    yield from (Rule(call, ALLOW, itself, denied) for call in ("kill", "tgkill"))
-    yield Rule("socketpair", ALLOW, [Comparison(1, (_STREAM,), 0xF)], denied)
-    yield Rule("sendto", ALLOW, _is_zero(4), denied)
-    yield Rule("prlimit64", ALLOW, _is_zero(2), denied)
-    yield Rule("prctl", ALLOW, [Comparison(0, _PRCTL_ALLOWED)], denied)
-    yield Rule("ioctl", ALLOW, [Comparison(1, _IOCTL_ALLOWED)], refuse(errno.ENOTTY))
-    yield Rule("fcntl", denied, [Comparison(1, _FCNTL_REFUSED)], ALLOW)
+    yield from (CallRule(call, ALLOW, itself, denied) for call in ("kill", "tgkill"))
+    yield CallRule("socketpair", ALLOW, [Comparison(1, (_STREAM,), 0xF)], denied)
+    yield CallRule("sendto", ALLOW, _is_zero(4), denied)
+    yield CallRule("prlimit64", ALLOW, _is_zero(2), denied)
+    yield CallRule("prctl", ALLOW, [Comparison(0, _PRCTL_ALLOWED)], denied)
+    yield CallRule("ioctl", ALLOW, [Comparison(1, _IOCTL_ALLOWED)], refuse(errno.ENOTTY))
+    yield CallRule("fcntl", denied, [Comparison(1, _FCNTL_REFUSED)], ALLOW)
 
 
 def _is_zero(argument: int) -> list[Comparison]:
     return [Comparison(argument, (0,)), Comparison(argument, (0,), upper=True)]
 
 
-def _program(rules: Iterable[Rule], otherwise: int) -> bytes:
+def _program(rules: Iterable[CallRule], otherwise: int) -> bytes:
     """The rules one after the other; what no rule names ends as said, another ABI at once."""
-    known = numbers()
+    table = numbers()
     head = [
         _instruction(_LOAD, _ARCHITECTURE),
         _jump(_EQUAL, architecture(), 1, 0),
@@ -186,7 +186,7 @@ def _program(rules: Iterable[Rule], otherwise: int) -> bytes:
         _jump(_AT_LEAST, _OTHER_ABI, 0, 1),
         _instruction(_RETURN, refuse(errno.ENOSYS)),
     ]
-    blocks = [rule.instructions(known[rule.call]) for rule in rules if rule.call in known]
+    blocks = [rule.instructions(table[rule.call]) for rule in rules if rule.call in table]
     return b"".join([*head, *chain(*blocks), _instruction(_RETURN, otherwise)])
 
 

@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 
@@ -27,7 +28,12 @@ def _fork() -> None:
         os._exit(0)
 
 
-def _become_someone() -> None:
+def _execute() -> None:
+    with suppress(FileNotFoundError):  # the kernel would have started it, had it been there
+        os.execv("/no/such/program", ["program"])
+
+
+def _make_namespace() -> None:
     if ctypes.CDLL(None).unshare(0x10000000) != 0:
         raise PermissionError("no new namespace")
 
@@ -35,10 +41,10 @@ def _become_someone() -> None:
 _ATTEMPTS: dict[str, Callable[[], object]] = {
     "a socket": lambda: _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM),
     "a process": _fork,
-    "a program": lambda: os.execv("/bin/true", ["true"]),
-    "a namespace": _become_someone,
+    "a program": _execute,
+    "a namespace": _make_namespace,
     "another process's memory": lambda: os.listdir("/proc"),
-    "files of the machine": lambda: os.listdir("/home"),
-    "a file outside its folder": lambda: open("/moagraph", "w").close(),
+    "files of the machine": lambda: open("/etc/passwd").close(),
+    "a file outside its folder": lambda: os.close(os.open("/", os.O_TMPFILE | os.O_WRONLY)),
     "signals": lambda: os.kill(os.getppid(), 0),
 }

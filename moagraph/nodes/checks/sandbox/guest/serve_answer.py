@@ -12,7 +12,7 @@ from typing import Any
 from moagraph.nodes.checks.sandbox.guest.answer_objects import AnswerObjects
 from moagraph.nodes.checks.sandbox.guest.channel import Channel
 from moagraph.nodes.checks.sandbox.guest.operations import BINARY, UNARY
-from moagraph.nodes.checks.sandbox.guest.values import Shared
+from moagraph.nodes.checks.sandbox.guest.values import SharedValues
 
 FILE = "answer.py"
 MODULE = "answer"
@@ -64,7 +64,7 @@ class _Server:
 
     def answer(self, message: dict[str, Any]) -> None:
         """Do what one message asks for, and say what came of it."""
-        shared, codec = Shared(), self.objects.codec
+        shared, codec = SharedValues(), self.objects.codec
         reply: dict[str, Any] = {"nonce": message["nonce"]}
         try:
             args = codec.every(message["args"], shared)
@@ -88,9 +88,9 @@ class _Server:
             raise RuntimeError("what the tests handed over can be used in the main thread only")
         codec = self.objects.codec
         message = {"object": number, "operation": operation, "names": list(kwargs)}
-        given = {"args": [codec.encode(value) for value in args]}
+        arguments = {"args": [codec.encode(value) for value in args]}
         self.channel.send(
-            {**message, **given, "values": [codec.encode(value) for value in kwargs.values()]}
+            {**message, **arguments, "values": [codec.encode(value) for value in kwargs.values()]}
         )
         while "nonce" in (reply := self.channel.receive()):
             self.answer(reply)
@@ -102,8 +102,8 @@ class _Server:
         try:
             self.channel.send(reply)
         except ValueError as error:  # it is too long
-            told = {"nonce": reply["nonce"], "changed": [], "printed": ""}
-            self.channel.send({**told, "error": self.objects.error(error)})
+            failure = {"nonce": reply["nonce"], "changed": [], "printed": ""}
+            self.channel.send({**failure, "error": self.objects.error(error)})
 
 
 def _wait_for(coroutine: Any) -> Any:

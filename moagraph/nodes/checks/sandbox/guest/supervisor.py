@@ -75,7 +75,7 @@ def _watch(child: int, ours: "_socket.socket", allowance: Allowance) -> int:
 
 
 def _answer(listener: int, allowance: Allowance) -> None:
-    left = {"threads": allowance.threads, "files": allowance.files}
+    remaining = {"threads": allowance.threads, "files": allowance.files}
     calls = counted_calls()
     poll = select.poll()
     poll.register(listener, select.POLLIN)
@@ -85,8 +85,8 @@ def _answer(listener: int, allowance: Allowance) -> None:
             fcntl.ioctl(listener, _RECEIVE, notice)
             ticket, call = _NOTICE.unpack(notice)[0], _NOTICE.unpack(notice)[3]
             kind = "threads" if calls.get(call) == "clone" else "files"
-            left[kind] -= 1
-            fcntl.ioctl(listener, _ANSWER, _reply(ticket, kind, left[kind] >= 0))
+            remaining[kind] -= 1
+            fcntl.ioctl(listener, _ANSWER, _reply(ticket, kind, remaining[kind] >= 0))
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EINTR):  # it was killed while it waited
                 raise

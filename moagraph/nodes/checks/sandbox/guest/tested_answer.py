@@ -26,7 +26,7 @@ from moagraph.nodes.checks.sandbox.guest.remote_objects import (
     RemoteFunction,
     reference,
 )
-from moagraph.nodes.checks.sandbox.guest.values import Codec, Malformed, Shared
+from moagraph.nodes.checks.sandbox.guest.values import Codec, Malformed, SharedValues
 
 TESTS = "tests"  # the name of the module that the tests are run as
 _BUFFERS = (io.StringIO, io.BytesIO)
@@ -52,23 +52,23 @@ class TestedAnswer:
     def request(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         """Have an operation done there; what it changes in the arguments is changed here too."""
         with self._lock:
-            shared = Shared()
-            given = [self.codec.encode(value, shared) for value in args]
+            shared = SharedValues()
+            arguments = [self.codec.encode(value, shared) for value in args]
             named = [self.codec.encode(value, shared) for value in kwargs.values()]
             nonce = os.urandom(16).hex()  # so that no reply can be sent ahead of its request
-            message = {"nonce": nonce, "operation": operation, "args": given}
+            message = {"nonce": nonce, "operation": operation, "args": arguments}
             self.channel.send({**message, "names": list(kwargs), "values": named})
             while "object" in (reply := self._receive()):
                 self._serve(reply)
             if reply.get("nonce") != nonce:
                 raise self.channel.gone()
-            return self._outcome(reply, shared, called=operation == "call")
+            return self._outcome(reply, shared, is_call=operation == "call")
 
     def name_class(self, remote: Remote, name: str) -> None:
         """The tests have called a class so."""
         self._class_names.setdefault(reference(remote).number, set()).add(name)
 
-    def made(self, value: object, by: Remote) -> object:
+    def mark_constructed(self, value: object, by: Remote) -> object:
         """The object as one that the tests have made, where it is of that class or object's.
 
         A class that the tests call by a name in small letters stands where they want a function,
@@ -76,21 +76,21 @@ class TestedAnswer:
         """
         if not isinstance(value, Remote) or type(value) is RemoteClass:
             return value
-        known, maker = reference(value), reference(by)
+        details, maker = reference(value), reference(by)
         kind = {maker.number} if type(by) is RemoteClass else maker.kinds
         names = [name for number in kind for name in self._class_names.get(number, ())]
-        if not kind & known.kinds or not names or not all(name[:1].isupper() for name in names):
+        if not kind & details.kinds or not names or not all(name[:1].isupper() for name in names):
             return value
-        return self._remote(type(value), known._replace(made=True))
+        return self._remote(type(value), details._replace(constructed=True))
 
     def error(self, data: Any) -> BaseException:
         """The error that a message tells of."""
-        found = self.read(data)
-        if not isinstance(found, BaseException):
+        error = self.decode(data)
+        if not isinstance(error, BaseException):
             raise self.channel.gone()
-        return found
+        return error
 
-    def read(self, data: Any, shared: Shared | None = None) -> Any:
+    def decode(self, data: Any, shared: SharedValues | None = None) -> Any:
         """A value of the other side's; what is none ends the conversation."""
         try:
             return self.codec.decode(data, shared)
@@ -103,7 +103,7 @@ class TestedAnswer:
             raise self.channel.gone()
         return reply
 
-    def _outcome(self, reply: dict[str, Any], shared: Shared, called: bool) -> Any:
+    def _outcome(self, reply: dict[str, Any], shared: SharedValues, is_call: bool) -> Any:
         try:
             shared.closed = True
             sys.stdout.write(str(reply["printed"]))
@@ -112,11 +112,11 @@ class TestedAnswer:
         except Exception as error:
             raise self.channel.gone() from error
         if "error" in reply:
-            error = self.error(reply["error"])
-            if called and isinstance(error, StopIteration):  # `map` in a test would just end
-                raise RuntimeError("a function raised StopIteration") from error
-            raise error
-        return self.read(reply.get("value"), shared)
+            raised = self.error(reply["error"])
+            if is_call and isinstance(raised, StopIteration):  # `map` in a test would just end
+                raise RuntimeError("a function raised StopIteration") from raised
+            raise raised
+        return self.decode(reply.get("value"), shared)
 
     def _serve(self, message: dict[str, Any]) -> None:
         """Do what the answer's code asks of something that the tests have handed to it."""
@@ -144,8 +144,8 @@ class TestedAnswer:
         if isinstance(value, RemoteErrorClass):
             return ["yours", value.number]
         if isinstance(value, BaseException):
-            known = origin(value)
-            return ["yours", known.number] if known else self._own_error(value)  # type: ignore[arg-type]
+            source = origin(value)
+            return ["yours", source.number] if source else self._own_error(value)  # type: ignore[arg-type]
         if isinstance(value, ModuleType):
             return ["module", value.__name__]
         if isinstance(value, MappingView) and isinstance(value, Iterable):
@@ -165,36 +165,36 @@ class TestedAnswer:
         """What a reference of the other side stands for."""
         if tag == "object":
             number, name, kinds, traits, plain = parts
-            known = Reference(self, number, name, frozenset(kinds))
-            known = known._replace(plain=() if plain is None else tuple(self.codec.every(plain)))
+            values = () if plain is None else tuple(self.codec.every(plain))
+            details = Reference(self, number, name, frozenset(kinds), values)
             if "__await__" in traits:
-                return self._awaited(Remote(known))
-            return self._remote(RemoteFunction if "__call__" in traits else Remote, known)
+                return self._awaited(Remote(details))
+            return self._remote(RemoteFunction if "__call__" in traits else Remote, details)
         if tag == "class":
             return self._class(*parts)
-        if tag == "global" and (found := standard_class(*parts)) is not None:
-            return found
+        if tag == "global" and (standard := standard_class(*parts)) is not None:
+            return standard
         if tag == "error":
             kind, args, text, number, line = parts
-            known_error = Origin(self, number, text, line)
-            return make_error(self.codec.decode(kind), self.codec.every(args), known_error)
+            source = Origin(self, number, text, line)
+            return make_error(self.codec.decode(kind), self.codec.every(args), source)
         if tag == "test":
             return self._own[parts[0]]
         raise Malformed(f"no such value: {tag!r}")
 
     def _class(self, number: int, name: str, kinds: list[int], bases: Any) -> Any:
-        known = (number, False)
-        if known not in self._remotes:
+        key = (number, False)
+        if key not in self._remotes:
             if bases is None:
-                self._remotes[known] = RemoteClass(Reference(self, number, name, frozenset(kinds)))
+                self._remotes[key] = RemoteClass(Reference(self, number, name, frozenset(kinds)))
             else:
-                self._remotes[known] = make_class(self, number, name, self.codec.every(bases))
-        return self._remotes[known]
+                self._remotes[key] = make_class(self, number, name, self.codec.every(bases))
+        return self._remotes[key]
 
-    def _remote(self, kind: type[Remote], known: Reference) -> Remote:
+    def _remote(self, kind: type[Remote], details: Reference) -> Remote:
         """The one object that stands for that number, so that `is` holds; its data may be new."""
-        remote = self._remotes.setdefault((known.number, known.made), kind(known))
-        object.__setattr__(remote, "_Remote__reference", known)
+        remote = self._remotes.setdefault((details.number, details.constructed), kind(details))
+        object.__setattr__(remote, "_Remote__reference", details)
         return remote  # type: ignore[no-any-return]
 
     async def _awaited(self, remote: Remote) -> Any:
@@ -209,10 +209,10 @@ def _global_name(value: Any) -> tuple[str, str] | None:
     if module in (None, TESTS) or "<" in name:
         return None
     try:
-        found = reduce(getattr, name.split("."), importlib.import_module(module))
+        resolved = reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError):
         return None
-    return (module, name) if found is value else None
+    return (module, name) if resolved is value else None
 
 
 def _kind_of(value: Any) -> str:

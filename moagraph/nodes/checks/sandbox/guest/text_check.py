@@ -9,25 +9,25 @@ MAX_COMPLAINT = 2000  # characters
 _PACKAGE = __name__.rpartition(".")[0]
 
 
-class Check(Protocol):
+class TextCheck(Protocol):
     """What a module `check_…` offers."""
 
     def __call__(self, settings: dict[str, Any], answer: str) -> str | None:
         """None where all is well, or what is wrong."""
 
 
-class Unusable(Exception):
+class UnusableCheck(Exception):
     """The check cannot be what the recipe says: there is no such file, or no such expression."""
 
 
 def run(job: dict[str, Any]) -> None:
-    """Check the answer, and report `passed`, `failed`, or why there is neither."""
+    """TextCheck the answer, and report `passed`, `failed`, or why there is neither."""
     settings = job["settings"]
-    check: Check = importlib.import_module(f"{_PACKAGE}.check_{settings['by']}").check
+    check: TextCheck = importlib.import_module(f"{_PACKAGE}.check_{settings['by']}").check
     try:
         complaint = check(settings, job["answer"])
         verdict = "failed" if complaint else "passed"
-    except Unusable as error:
+    except UnusableCheck as error:
         verdict, complaint = "unusable", str(error)
     except Exception as error:
         verdict, complaint = "broken", f"{type(error).__name__}: {error}"

@@ -45,7 +45,7 @@ class Malformed(ValueError):
     """What came is no value that this side would have written."""
 
 
-class Shared:
+class SharedValues:
     """The mutable values of one call, numbered, so that both sides can speak of the same ones."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Codec:
         """Keep the two ways."""
         self._refer, self._resolve = refer, resolve
 
-    def encode(self, value: Any, shared: Shared | None = None, depth: int = 0) -> Any:
+    def encode(self, value: Any, shared: SharedValues | None = None, depth: int = 0) -> Any:
         """The value as JSON; a mutable one gets a number in `shared`."""
         kind = type(value)
         if kind in _SCALARS:
@@ -87,14 +87,14 @@ class Codec:
         if depth > MAX_DEPTH:
             raise ValueError("a value is nested too deeply to be handed over")
         if kind.__name__ in _MUTABLE and _MUTABLE[kind.__name__] is kind:
-            known = shared.number(value) if shared else None
-            if known is not None:
-                return ["shared", known]
+            earlier = shared.number(value) if shared else None
+            if earlier is not None:
+                return ["shared", earlier]
             number = shared.add(value) if shared and not shared.closed else None
             return [kind.__name__, number, self.contents(value, shared, depth)]
         return self._encode_immutable(value, kind, shared, depth + 1)
 
-    def contents(self, value: Any, shared: Shared | None, depth: int = 0) -> Any:
+    def contents(self, value: Any, shared: SharedValues | None, depth: int = 0) -> Any:
         """What is in a mutable value, as JSON."""
         if isinstance(value, bytearray):
             return value.hex()
@@ -102,7 +102,7 @@ class Codec:
         return [self.encode(item, shared, depth + 1) for item in items]
 
     def _encode_immutable(
-        self, value: Any, kind: type, shared: Shared | None, depth: int
+        self, value: Any, kind: type, shared: SharedValues | None, depth: int
     ) -> list[Any]:
         def every(items: Any) -> list[Any]:
             return [self.encode(item, shared, depth) for item in items]
@@ -124,7 +124,7 @@ class Codec:
             return ["numpy", value.dtype.str, plain] if kind.__name__ == "ndarray" else plain
         return self._refer(value)
 
-    def decode(self, data: Any, shared: Shared | None = None) -> Any:
+    def decode(self, data: Any, shared: SharedValues | None = None) -> Any:
         """The value again; a mutable one with a number is known to `shared` from then on."""
         if not isinstance(data, list):
             return data
@@ -142,11 +142,11 @@ class Codec:
             return tuple(items) if tag == "tuple" else frozenset(items)
         return self._decode_immutable(tag, parts, shared)
 
-    def every(self, items: Sequence[Any], shared: Shared | None = None) -> list[Any]:
+    def every(self, items: Sequence[Any], shared: SharedValues | None = None) -> list[Any]:
         """Each of the values."""
         return [self.decode(item, shared) for item in items]
 
-    def fill(self, value: Any, contents: Any, shared: Shared | None) -> None:
+    def fill(self, value: Any, contents: Any, shared: SharedValues | None) -> None:
         """Put the contents into the mutable value, in the place of its own."""
         if isinstance(value, bytearray):
             value[:] = bytes.fromhex(contents)
@@ -158,7 +158,7 @@ class Codec:
             value.clear()
             value.update(items)
 
-    def _decode_immutable(self, tag: str, parts: list[Any], shared: Shared | None) -> Any:
+    def _decode_immutable(self, tag: str, parts: list[Any], shared: SharedValues | None) -> Any:
         if tag == "int":
             return int(parts[0], 16)
         if tag == "bytes":
