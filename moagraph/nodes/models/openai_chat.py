@@ -4,6 +4,7 @@ LangChain builds the request and converts the answer; the response in between is
 provider's own types are whatever the server sent, and a trace would repeat a key.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from functools import cache
@@ -19,6 +20,11 @@ from moagraph.nodes.models.chat_completions import clean_completion, parse_json,
 from moagraph.nodes.models.error_redaction import keys_in_answers, keys_of, redact, redact_error
 from moagraph.nodes.models.event_stream import read_events
 from moagraph.nodes.models.streamed_answer import StreamedAnswer
+from moagraph.nodes.models.value_counter import (
+    MAX_VALUES,
+    MAX_VALUES_WITH_LOGPROBS,
+    ValueCounter,
+)
 
 
 @cache
@@ -78,8 +84,13 @@ def _redacted(chat: Any) -> Iterator[None]:
 async def _whole_answer(chat: Any, payload: dict[str, Any]) -> ChatResult:
     if "response_format" in payload:
         payload.pop("stream", None)
+    counter, pieces = _counter(payload), list[bytes]()
     async with chat.async_client.with_streaming_response.create(**payload) as response:
-        body = parse_json(await response.http_response.aread())
+        async for piece in response.http_response.aiter_bytes():
+            counter.feed(piece)
+            pieces.append(piece)
+    body = parse_json(b"".join(pieces))
+    await asyncio.sleep(0)  # a large answer takes time, which others can use in between
     completion = clean_completion(body)
     if keys := keys_in_answers(keys_of(chat)):
         completion = redact(completion, keys)
@@ -96,12 +107,13 @@ async def _streamed_answer(
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """The answer's chunks; a stream that exceeds what the attempt may receive is closed."""
     payload |= {"stream": True, "stream_options": {"include_usage": True}}
-    attempt = current()
+    attempt, counter = current(), _counter(payload)
     answer = StreamedAnswer(attempt, keys_in_answers(keys_of(chat)))
     async with chat.async_client.with_streaming_response.create(**payload) as response:
-        async with aclosing(read_events(response.http_response.aiter_bytes())) as events:
-            async for event in events:
-                for piece in answer.add(event):
+        pieces = response.http_response.aiter_bytes()
+        async with aclosing(read_events(pieces, attempt.max_bytes, counter)) as batches:
+            async for events in batches:
+                for piece in answer.add(events):
                     yield await _told(chat, piece, run_manager)
                 if attempt.stopped:
                     break
@@ -110,6 +122,10 @@ async def _streamed_answer(
         if answer.refusal:
             chunk.message.additional_kwargs["refusal"] = answer.refusal
         yield chunk
+
+
+def _counter(payload: dict[str, Any]) -> ValueCounter:
+    return ValueCounter(MAX_VALUES_WITH_LOGPROBS if payload.get("logprobs") else MAX_VALUES)
 
 
 async def _told(

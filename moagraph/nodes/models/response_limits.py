@@ -17,6 +17,7 @@ from moagraph.nodes.models.failures import BadResponse
 
 PIECE = 4_096  # bytes that are handed on at once: so much is parsed without a pause
 ERROR_BYTES = 64_000  # of the body of an error, of which one line is shown
+STREAM_OVERHEAD = 16  # a stream sends some 250 bytes for a token of four
 ENCODINGS = "gzip, deflate"  # what a server is told that it may use
 AUTO_DETECT = 32 + zlib.MAX_WBITS  # gzip and zlib alike
 
@@ -32,6 +33,8 @@ async def check_response(response: Any) -> None:
         raise BadResponse(f"it is encoded as {encoding!r:.40}, which was not offered")
     response.headers.pop("content-encoding", None)
     limit = ERROR_BYTES if response.is_error else current().max_bytes
+    if response.headers.get("content-type", "").startswith("text/event-stream"):
+        limit *= STREAM_OVERHEAD  # its events and its text are limited where they are read
     response.stream = _stream_type()(response.stream, encoding, limit, response.is_error)
 
 

@@ -4,10 +4,10 @@ The end of the answer is told once, in the last chunk: LangChain adds up whateve
 usage that some servers send with every chunk and the reason that others repeat.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from moagraph.nodes.models.attempt import Attempt
+from moagraph.nodes.models.attempt import MEGABYTE, Attempt
 from moagraph.nodes.models.chat_completions import (
     Json,
     check_error,
@@ -21,7 +21,10 @@ from moagraph.nodes.models.chat_completions import (
     refusal_of,
 )
 from moagraph.nodes.models.error_redaction import HIDDEN
+from moagraph.nodes.models.failures import BadResponse
 from moagraph.nodes.models.usage import estimated_tokens
+
+MANY = 8  # events that arrive at once, from which on their texts are joined
 
 
 class StreamedAnswer:
@@ -37,7 +40,12 @@ class StreamedAnswer:
         self._head: Json = {}
         self._finish: str | None = None
 
-    def add(self, event: Json) -> Iterator[Json]:
+    def add(self, events: Sequence[Json]) -> Iterator[Json]:
+        """The chunks that the events bring; those of many events at once are joined."""
+        chunks = [chunk for event in events for chunk in self._chunks(event)]
+        yield from chunks if len(events) <= MANY else _joined(chunks)
+
+    def _chunks(self, event: Json) -> Iterator[Json]:
         """The chunk that the event brings, if it brings any text or call."""
         check_error(event)
         self._head |= clean_head(event)
@@ -88,8 +96,29 @@ class StreamedAnswer:
     def _count(self, *texts: str) -> None:
         attempt = self._attempt
         attempt.received += sum(len(text.encode("utf-8", "replace")) for text in texts)
+        if attempt.received > attempt.max_bytes:
+            raise BadResponse(f"its text is larger than {attempt.max_bytes / MEGABYTE:g} MB")
         most = attempt.max_tokens
         attempt.stopped = most is not None and estimated_tokens(attempt.received) > most
+
+
+def _joined(chunks: Sequence[Json]) -> Iterator[Json]:
+    """The same with one chunk for texts in a row: a fast server sends a chunk for each token."""
+    text: list[str] = []
+    for chunk in chunks:
+        [choice] = chunk["choices"]
+        if "logprobs" in choice or choice["delta"]["tool_calls"]:
+            yield from _text_chunk(text)
+            yield chunk
+        else:
+            text.append(choice["delta"]["content"])
+    yield from _text_chunk(text)
+
+
+def _text_chunk(text: list[str]) -> Iterator[Json]:
+    if text:
+        yield {"choices": [{"delta": {"content": "".join(text), "tool_calls": []}}]}
+        text.clear()
 
 
 class HeldText:
