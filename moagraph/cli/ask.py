@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from moagraph.cli.options import JsonOption, RecipeOption, SystemOption, ThreadOption
+from moagraph.cli.options import JsonOption, RecipeOption, SystemOption, ThreadOption, TrustOption
 from moagraph.cli.render.output import out, say
 from moagraph.nodes.errors import UsageError
 
@@ -30,6 +30,7 @@ def ask(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why each gate and router decided so.")
     ] = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
@@ -43,7 +44,7 @@ def ask(
         _print_estimate(text, name, system, as_json)
         return
     thread_id = thread or new_thread()
-    run = new_turn(text, name, thread_id, system, pause_after, cache)
+    run = new_turn(text, name, thread_id, system, pause_after, cache, trust)
     result = run_live(run, as_json, thread_id)
     if explain:
         _explain(result.steps)

@@ -2,13 +2,16 @@
 
 import sys
 
-from moagraph.cli.options import RecipeOption, SystemOption, ThreadOption
+from moagraph.cli.options import RecipeOption, SystemOption, ThreadOption, TrustOption
 from moagraph.cli.render.output import say
 from moagraph.nodes.texts.printable import clean
 
 
 def chat(
-    recipe: RecipeOption = None, thread: ThreadOption = None, system: SystemOption = None
+    recipe: RecipeOption = None,
+    thread: ThreadOption = None,
+    system: SystemOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Keep a conversation; end it with Ctrl-D."""
     from moagraph.api.ask import new_thread
@@ -18,7 +21,8 @@ def chat(
     say(f"moa: thread {thread_id}; Ctrl-D ends")
     while (question := _read_question()) is not None:
         if question.strip():
-            result = run_live(new_turn(question, name, thread_id, system), False, thread_id)
+            run = new_turn(question, name, thread_id, system, trust=trust)
+            result = run_live(run, False, thread_id)
             system = None  # only the first turn of a thread takes one
             if result.status == "failed":  # the conversation stays open
                 say(f"moa: {result.error}")

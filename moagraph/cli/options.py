@@ -21,6 +21,9 @@ EditOption = Annotated[
 DropOption = Annotated[
     list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
 ]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Let a thread run that was imported, from now on.")
+]
 ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
 
 # Of the commands that answer many questions.

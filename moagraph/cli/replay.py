@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moagraph.cli.options import DropOption, EditOption, JsonOption, ThreadArgument
+from moagraph.cli.options import DropOption, EditOption, JsonOption, ThreadArgument, TrustOption
 
 if TYPE_CHECKING:
     from moagraph.cli.render.live import Display
@@ -29,6 +29,7 @@ def replay(
             "--set", metavar="PATH=VALUE", help="Change the recipe: layers.2.aggregate.model=…"
         ),
     ] = [],  # noqa: B006
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run everything behind a layer anew, in a fork."""
@@ -39,7 +40,7 @@ def replay(
     new_texts, new_settings = parse_edits(edit), parse_settings(settings)
 
     async def run(threads: "Threads", display: "Display") -> "Result":
-        await open_prepared(threads, thread)
+        await open_prepared(threads, thread, trust)
         return await areplay(
             thread,
             threads,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moagraph.cli.options import DropOption, EditOption, JsonOption, ThreadArgument
+from moagraph.cli.options import DropOption, EditOption, JsonOption, ThreadArgument, TrustOption
 
 if TYPE_CHECKING:
     from moagraph.cli.render.live import Display
@@ -23,6 +23,7 @@ def resume(
         list[str], typer.Option("--pin", metavar="L.S", help="No step may leave it out.")
     ] = [],  # noqa: B006
     abort: Annotated[bool, typer.Option("--abort", help="Stop the run here.")] = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on after a pause, a crash or Ctrl-C."""
@@ -31,11 +32,13 @@ def resume(
     from moagraph.cli.running.option_values import ReviewOptions, parse_review
     from moagraph.cli.running.preflight import prepare
     from moagraph.cli.running.review import ask_for_review
+    from moagraph.cli.running.trust import allow_run
     from moagraph.threads.history import opened
 
     options = ReviewOptions(edit, drop, add, pin, abort)
 
     async def run(threads: "Threads", display: "Display") -> "Result":
+        await allow_run(threads, thread, trust)
         opened_thread = await opened(threads, thread)
         interrupts = opened_thread.state.interrupts
         review = parse_review(opened_thread, options) if options else None

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from moagraph.cli.options import JsonOption, ThreadArgument
+from moagraph.cli.options import JsonOption, ThreadArgument, TrustOption
 
 if TYPE_CHECKING:
     from moagraph.cli.render.live import Display
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from moagraph.threads.result import Result
 
 
-def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
+def retry(thread: ThreadArgument, trust: TrustOption = False, as_json: JsonOption = False) -> None:
     """Ask again only what failed."""
     from moagraph.api.resume import aretry
     from moagraph.cli.running.live_run import open_prepared, report, run_live
 
     async def run(threads: "Threads", display: "Display") -> "Result":
-        await open_prepared(threads, thread)
+        await open_prepared(threads, thread, trust)
         return await aretry(thread, threads, display)
 
     report(run_live(run, as_json, thread), as_json)

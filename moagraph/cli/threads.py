@@ -112,16 +112,24 @@ def import_(
         str | None, typer.Option("--as", metavar="NAME", help="Another name for it.")
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Also if its recipe calls Python functions.")
+        bool, typer.Option("--trust", help="Let it run: resume, retry, replay, ask.")
     ] = False,
 ) -> None:
     """Read a thread that was exported, here or on another machine."""
+    from moagraph.cli.render.trust import trust_lines
+    from moagraph.graphs.compile.thread_trust import read_trust
     from moagraph.threads.archive import import_thread
     from moagraph.threads.open import open_threads
 
     document = _read_document(file)
     with open_threads() as threads:
-        out(clean(import_thread(threads, document, name, trust)))
+        thread_id = import_thread(threads, document, name, trust)
+        recorded = read_trust(threads, thread_id)
+    for line in trust_lines(thread_id, recorded) if recorded else ():
+        say(f"moa: {line}")
+    if not trust:
+        say("moa: `--trust` on `resume`, `retry`, `replay`, `ask` or `chat` lets it run")
+    out(clean(thread_id))
 
 
 def _list(limit: int, as_json: bool) -> None:

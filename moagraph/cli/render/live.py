@@ -213,8 +213,9 @@ def summary_line(result: Result) -> str:
     """How the run ended and what it took."""
     usage = result.usage
     price = "price unknown" if result.cost_usd is None else f"${result.cost_usd:.4f}"
+    about = "about " if usage.get("estimated") else ""
     return (
         f"moa: {result.status} in {result.seconds:.1f} s, {counted(usage['calls'], 'call')}, "
-        f"{usage['input_tokens']} + {usage['output_tokens']} tokens, {price}, "
+        f"{about}{usage['input_tokens']} + {usage['output_tokens']} tokens, {price}, "
         f"thread {result.thread_id}"
     )

@@ -157,4 +157,5 @@ def _record_status(record: Mapping[str, Any]) -> str:
     tokens, shortened = record.get("output_tokens"), len(record.get("shortened", ()))
     details = f", {counted(tokens, 'token')}" if tokens else ""
     details += f", {counted(shortened, 'answer')} shortened" if shortened else ""
+    details += "".join(f"; {one_line(note)}" for note in record.get("warnings", ()))
     return f"done in {record.get('seconds', 0.0):.1f} s{details}"

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from moagraph.cli.render.record import record_lines
 from moagraph.cli.render.rows import counted
+from moagraph.cli.render.trust import trust_lines
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
@@ -26,6 +28,7 @@ def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
     if whole:
         position = position_text(view)
         yield f"thread {result.thread_id}, {position}, recipe `{result.recipe}`: {result.status}"
+        yield from trust_lines(result.thread_id, view.trust)
         yield f"\nquestion\n{indent(view.question)}"
     for layer in view.layers:
         # The record that holds the answer is printed without its text: it follows at the end.
@@ -66,14 +69,17 @@ def call_text(record: Json) -> str:
     price = "" if record["cost_usd"] is None else f", ${record['cost_usd']:.4f}"
     shortened = len(record.get("shortened", ()))
     cut = f", {counted(shortened, 'answer')} shortened" if shortened else ""
-    seconds = f"{record['seconds']:.1f} s"
-    return f"{seconds}, {tokens_in} + {tokens_out} tokens{attempts}{price}{cut}"
+    seconds, about = f"{record['seconds']:.1f} s", "about " if record.get("estimated") else ""
+    tokens = f"{about}{tokens_in} + {tokens_out} tokens"
+    warnings = "".join(f"; {one_line(note)}" for note in record.get("warnings", ()))
+    return f"{seconds}, {tokens}{attempts}{price}{cut}{warnings}"
 
 
 def cost_text(usage: Mapping[str, int], cost_usd: float | None, seconds: float) -> str:
     """What a turn took: calls, tokens, dollars and seconds."""
     price = "price unknown" if cost_usd is None else f"${cost_usd:.4f}"
-    tokens = f"{usage['input_tokens']} + {usage['output_tokens']} tokens"
+    about = "about " if usage.get("estimated") else ""
+    tokens = f"{about}{usage['input_tokens']} + {usage['output_tokens']} tokens"
     return f"{counted(usage['calls'], 'call')}, {tokens}, {price}, {seconds:.1f} s"
 
 
@@ -159,6 +165,7 @@ def _end_lines(view: Shown) -> Iterator[str]:
     }
     yield endings[result.status]
     yield f"\n{cost_text(result.usage, result.cost_usd, result.seconds)}"
+    yield from map(exceeded_line, result.over_budget)
     if view.forks > 1:
         yield f"this is fork @{view.fork} of {view.forks}: `moa show {thread} --forks` lists them"
 

@@ -11,8 +11,10 @@ from moagraph.cli.render.live import Display, open_display
 from moagraph.cli.render.output import out, say
 from moagraph.cli.running.option_values import parse_pauses
 from moagraph.cli.running.preflight import prepare
+from moagraph.cli.running.trust import allow_run
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.messages.compose import check_question
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.threads.history import Thread, opened
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.result import Result
@@ -36,6 +38,7 @@ def new_turn(
     system: str | None,
     pause_after: Sequence[str] = (),
     cache: bool = False,
+    trust: bool = False,
 ) -> Run:
     """The run of one turn, preflight included.
 
@@ -46,9 +49,11 @@ def new_turn(
         system: A system message for all models.
         pause_after: The values of `--pause-after`.
         cache: Whether answers are taken from the answer cache.
+        trust: Whether the user trusts an imported thread from now on.
     """
 
     async def run(threads: Threads, display: Display) -> Result:
+        await allow_run(threads, thread, trust)
         loaded = load_recipe(recipe)
         await prepare(loaded)
         return await aask(
@@ -60,13 +65,15 @@ def new_turn(
             pause_after=parse_pauses(pause_after, len(loaded.layers)),
             cache=cache,
             watch=display,
+            trust=trust,
         )
 
     return run
 
 
-async def open_prepared(threads: Threads, name: str) -> Thread:
-    """Open a thread and do the preflight of its recipe."""
+async def open_prepared(threads: Threads, name: str, trust: bool) -> Thread:
+    """Open a thread that may run, and do the preflight of its recipe."""
+    await allow_run(threads, name, trust)
     thread = await opened(threads, name)
     await prepare(thread.recipe)
     return thread
@@ -101,6 +108,8 @@ def report(result: Result, as_json: bool) -> None:
     """Print what the display has not printed yet, and exit with 1 if the run failed."""
     if as_json:
         out(json.dumps(result.as_json(), ensure_ascii=False))
+    for entry in result.over_budget:
+        say(f"moa: {exceeded_line(entry)}")
     if result.status == "paused" and not as_json:
         say(f"moa: paused; `moa show {result.thread_id}` shows it, `moa resume {result.thread_id}`")
     if result.status == "failed":

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from moagraph.cli.render.download import DownloadProgress
+from moagraph.cli.running.key_pairing import ask_for_pairings
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
@@ -11,7 +12,8 @@ from moagraph.nodes.state import Json, model_calls, widest_layer
 
 
 async def prepare(recipe: Recipe) -> None:
-    """Refuse a missing key; fetch and load what the recipe's `local:` models need."""
+    """Ask about unpaired keys, refuse a missing one, and load the `local:` models."""
+    ask_for_pairings(recipe)
     await prepare_all([recipe.resolved()])
 
 
