@@ -17,7 +17,7 @@ from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Layer, Recipe
 from moagraph.graphs.studio_form import SHIPPED, load_shipped
-from moagraph.nodes.checks.settings import CHECKS, Check
+from moagraph.nodes.checks.settings import CHECKS, CheckSettings
 from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call, Limits
 from moagraph.nodes.policies.budget import Amounts
@@ -65,16 +65,16 @@ def keys() -> str:
         _table(f"### `{name}`", model, {*call, *Reading.model_fields})
         for name, model in step_classes().items()
     ]
-    every = {*Check.model_fields, "by"}
-    checks = [_table("## The `checks` of `verify` and `gate`", Check, {"by"})]
+    every = {*CheckSettings.model_fields, "by"}
+    checks = [_table("## The `checks` of `verify` and `gate`", CheckSettings, {"by"})]
     checks += [_table(f'### `by = "{by}"`', model, every) for by, model in CHECKS.items()]
     return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps, *checks])
 
 
 def _table(title: str, model: type[BaseModel], hidden: set[str]) -> str:
     """What the model is, and its keys."""
-    rooms = getattr(model, "rooms", ())
-    stands = f" Stands in {', '.join(f'`{room}`' for room in rooms)}." if rooms else ""
+    positions = [f"`{position}`" for position in getattr(model, "positions", ())]
+    stands = f" Stands in {', '.join(positions)}." if positions else ""
     head = f"{title}\n\n{(model.__doc__ or '').strip().splitlines()[0]}{stands}\n"
     rows = [
         f"| `{field.alias or name}` | {_default(field)} | {_about(field)} |"

@@ -40,7 +40,9 @@ def find_privacy_boundary() -> PrivacyBoundary | None:
     return cast(PrivacyBoundary, extension.load()) if extension else None
 
 
-def guard_private_details(work: Callable[[State], Awaitable[Json]]) -> Callable[..., Awaitable[Json]]:
+def guard_private_details(
+    work: Callable[[State], Awaitable[Json]],
+) -> Callable[..., Awaitable[Json]]:
     """Wrap a node's work: in a thread that has a vault, no call may send an original elsewhere.
 
     A thread that has once redacted stays guarded, whatever recipe continues it.
@@ -103,9 +105,16 @@ def parse_checks(settings: Any) -> Any:
     return required_hook("checks", "`checks`").parse_checks(settings) if settings else []
 
 
-async def run_check(check: Any, question: str, answer: str) -> Any:
-    """Run a check on an answer, and return its verdict."""
-    return await required_hook("checks", "`checks`").verdict(check, question, answer)
+async def run_check(check: Any, question: str, answer: str, unsafe: bool | None = None) -> Any:
+    """Run a check on an answer, and return its verdict.
+
+    Args:
+        check: The parsed settings of the check.
+        question: What was asked.
+        answer: What is checked.
+        unsafe: Whether code that a model wrote may run without a sandbox.
+    """
+    return await required_hook("checks", "`checks`").run_check(check, question, answer, unsafe)
 
 
 def check_class(by: str) -> Any:

@@ -78,7 +78,7 @@ def rows_from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[ScoredR
     """
     rows = []
     for turn in turns:
-        recipe = recipe_from_state(turn["recipe"])
+        recipe = recipe_from_state(turn["recipe"], read_prompts=False)
         has_gate = any(step.may_end_turn for layer in recipe.layers for step in layer.aggregate)
         if not has_gate or len(recipe.layers) not in (2, len(names)):
             continue

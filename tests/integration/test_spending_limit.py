@@ -50,9 +50,11 @@ async def test_a_run_under_a_spending_limit_ends(
     data, mix = open_set(questions(tmp_path, 12)), recipe(tmp_path, provider.base_url, seed)
     limited = RunOptions(max_cost_usd=0.012, concurrency=4)
     if command == "batch":
-        run = asyncio.ensure_future(batch(data, mix, tmp_path / "out.jsonl", limited))
+        run: asyncio.Task[object] = asyncio.create_task(
+            batch(data, mix, tmp_path / "out.jsonl", limited)
+        )
     else:
-        run = asyncio.ensure_future(evaluate(tmp_path / "ev", data, [mix], options=limited))
+        run = asyncio.create_task(evaluate(tmp_path / "ev", data, [mix], options=limited))
     ended, _ = await asyncio.wait([run], timeout=HANGS)
     assert ended, "the run hangs"
     with pytest.raises(SpendingLimitReached, match=r"the limit of \$0\.012 is reached"):

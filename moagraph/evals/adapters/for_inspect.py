@@ -127,7 +127,10 @@ def _sample(data: DataSet, item: Item) -> Sample:
 
 
 def _sum_usage(usages: list[dict[str, int]]) -> ModelUsage:
-    read, written = (
-        sum(usage[key] for usage in usages) for key in ("input_tokens", "output_tokens")
+    input_tokens = sum(usage["input_tokens"] for usage in usages)
+    output_tokens = sum(usage["output_tokens"] for usage in usages)
+    return ModelUsage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
     )
-    return ModelUsage(input_tokens=read, output_tokens=written, total_tokens=read + written)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
@@ -63,9 +64,12 @@ class Gate(Reading, Step):
     judges: Annotated[list[GateJudge], BeforeValidator(_judge_list)] = Field(
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
-    prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("gate", description="A prompt's name, a path, or the text.")
     checks: Annotated[list[Any], BeforeValidator(parse_checks)] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
+    )
+    unsafe: bool | None = Field(
+        None, description="verify: run code that a model wrote even where there is no sandbox."
     )
 
     @model_validator(mode="after")
@@ -80,7 +84,7 @@ class Gate(Reading, Step):
                 f"`at_least` {self.threshold:g}: by {self.by!r} it goes {lower}up to {MAX_THRESHOLDS[self.by]:g}"
             )
         for check in self.checks:
-            check.check_usable()
+            check.check_usable(self.unsafe)
         return self
 
     @property
@@ -187,13 +191,16 @@ async def _verify(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateS
     bad = {seat: reason for seat, reason in zip(texts, failures, strict=True) if reason}
     good = [seat for seat in texts if seat not in bad]
     reason = f"{len(good)} of {len(texts)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
-    return GateScore([*good, *texts][0], len(good) / len(texts), reason, {"failed": bad})
+    notes: Json = {"failed": bad}
+    if any(check.runs_unsafe(step.unsafe) for check in step.checks):
+        notes["unsafe"] = True
+    return GateScore([*good, *texts][0], len(good) / len(texts), reason, notes)
 
 
 async def _failure(step: Gate, question: str, text: str) -> str | None:
     """Return why an answer fails; a check that breaks has not passed either."""
     for check in step.checks:
-        result = await run_check(check, question, text)
+        result = await run_check(check, question, text, step.unsafe)
         if result["verdict"] != "passed":
             return f"{check.by}: {result['why']}"
     return None

@@ -3,26 +3,27 @@
 import json
 from typing import Any
 
-from moagraph.nodes.checks.block import blocks
+from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
 
-MOST = 5  # complaints that are told
+MAX_COMPLAINTS = 5
 
 
-def check(said: dict[str, Any], question: str, answer: str) -> str | None:
+def check(settings: dict[str, Any], answer: str) -> str | None:
     """The first things that are wrong with it, each with its place."""
     from jsonschema.validators import validator_for
     from referencing import Registry
 
     try:
-        value = json.loads(blocks(answer, "json", "jsonc")[-1], parse_constant=_no_number)
+        value = json.loads(code_blocks(answer, "json", "jsonc")[-1], parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         return f"the answer is not JSON: {error}"
-    schema = json.loads(said["schema"])
+    schema = json.loads(settings["schema"])
     registry: Any = Registry()  # of its own, so that nothing is fetched
     validator = validator_for(schema)(schema, registry=registry)
-    wrong = sorted(validator.iter_errors(value), key=lambda error: str(error.json_path))
-    return "; ".join(f"{e.json_path}: {e.message[:200]}" for e in wrong[:MOST]) or None
+    errors = sorted(validator.iter_errors(value), key=lambda error: str(error.json_path))
+    complaints = (f"{e.json_path}: {e.message[:200]}" for e in errors[:MAX_COMPLAINTS])
+    return "; ".join(complaints) or None
 
 
-def _no_number(name: str) -> None:
+def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")

@@ -3,23 +3,23 @@
 import re
 from typing import Any
 
-from moagraph.nodes.checks.inside import Unusable
+from moagraph.nodes.checks.sandbox.guest.text_check import UnusableCheck
 
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _PLAIN = re.compile(r"[\w\s+\-*/^().,!]{1,500}")
 _NUMBER = re.compile(r"(?<![^\s$€£])-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?=[\s.;:!?%]|$)")
 
 
-def check(said: dict[str, Any], question: str, answer: str) -> str | None:
-    """Compare what stands in the last box, behind the last `=` or `:`, or the last number."""
-    expected = _read(said["expected"])
+def check(settings: dict[str, Any], answer: str) -> str | None:
+    """Compare the last box, what stands behind the last `=` or `:`, or the last number."""
+    expected = _parse(settings["expected"])
     if expected is None:
-        raise Unusable(f"`expected` {said['expected']!r} is no expression")
+        raise UnusableCheck(f"`expected` {settings['expected']!r} is no expression")
     texts = _candidates(answer)
-    found = next((read for read in map(_read, texts) if read is not None), None)
-    if found is None:
+    expression = next((parsed for parsed in map(_parse, texts) if parsed is not None), None)
+    if expression is None:
         return f"the answer does not end in an expression: {texts[0][:100]!r}"
-    return None if _equal(found, expected) else f"{found} is not what was expected"
+    return None if _equal(expression, expected) else f"{expression} is not what was expected"
 
 
 def _candidates(answer: str) -> list[str]:
@@ -30,13 +30,13 @@ def _candidates(answer: str) -> list[str]:
     return [last, *_NUMBER.findall(line)[-1:]]
 
 
-def _read(text: str) -> Any:
-    """The expression; None for what is none, or what is not to be evaluated."""
+def _parse(text: str) -> Any:
+    """The expression; None for what is none, or must not be evaluated."""
     from sympy.parsing import sympy_parser as parser
 
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.strip(" \t\n$.").replace("^", "**"))
-    words = re.findall(r"[A-Za-z_]\w*", text)
-    if not _PLAIN.fullmatch(text) or any(len(word) > 1 and not _known(word) for word in words):
+    words = (word for word in re.findall(r"[A-Za-z_]\w*", text) if len(word) > 1)
+    if not _PLAIN.fullmatch(text) or not all(map(_is_mathematics, words)):
         return None
     rules = (*parser.standard_transformations, parser.implicit_multiplication)
     try:
@@ -45,18 +45,18 @@ def _read(text: str) -> Any:
         return None
 
 
-def _known(word: str) -> bool:
-    """Only mathematics: nothing else of the library is called by its name."""
+def _is_mathematics(word: str) -> bool:
+    """Whether the name may be called; nothing else of the library may."""
     return word in {
         *("pi", "sqrt", "cbrt", "root", "exp", "log", "ln", "sin", "cos", "tan", "asin", "acos"),
         *("atan", "sinh", "cosh", "tanh", "Abs", "factorial", "binomial", "oo", "Rational"),
     }
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(expression: Any, expected: Any) -> bool:
     from sympy import simplify
 
     try:
-        return bool(one == other or simplify(one - other) == 0)
+        return bool(expression == expected or simplify(expression - expected) == 0)
     except TypeError:
         return False

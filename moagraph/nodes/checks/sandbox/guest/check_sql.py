@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from moagraph.nodes.checks.block import blocks
-from moagraph.nodes.checks.inside import Unusable
+from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
+from moagraph.nodes.checks.sandbox.guest.text_check import UnusableCheck
 
 _READS = {
     sqlite3.SQLITE_SELECT,
@@ -15,23 +15,23 @@ _READS = {
 }
 
 
-def check(said: dict[str, Any], question: str, answer: str) -> str | None:
-    """Run it as one statement; all of its rows are looked at, and none is kept."""
-    file = Path(said["source"])
+def check(settings: dict[str, Any], answer: str) -> str | None:
+    """Run it as one statement; its rows are counted, and none is kept."""
+    file = Path(settings["source"])
     if not file.is_file():
-        raise Unusable(f"there is no database {str(file)!r}")
-    statement = blocks(answer, "sql", "sqlite")[-1].strip()
+        raise UnusableCheck(f"there is no database {str(file)!r}")
+    statement = code_blocks(answer, "sql", "sqlite")[-1].strip()
     database = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2**24)
-    database.set_authorizer(_allowed)
+    database.set_authorizer(_authorize)
     try:
         rows = sum(1 for _ in database.execute(statement))
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         return f"the SQL does not run: {error}"
     finally:
         database.close()
-    return "the SQL finds nothing" if said["rows"] and not rows else None
+    return "the SQL finds nothing" if settings["rows"] and not rows else None
 
 
-def _allowed(action: int, *_: Any) -> int:
+def _authorize(action: int, *_: Any) -> int:
     return sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
