@@ -18,9 +18,10 @@ from moagraph.nodes.errors import UsageError
 from moagraph.nodes.hooks import forget_vaults, vaults_of
 from moagraph.nodes.models import event_loops
 from moagraph.threads.events import Watch
-from moagraph.threads.history import ASKED, compiled
+from moagraph.threads.history import check_trust, compiled
 from moagraph.threads.result import Result
 from moagraph.threads.runner import Graph, hold, run
+from moagraph.threads.trust import ASKED
 
 
 async def aask(
@@ -33,8 +34,12 @@ async def aask(
     pause_after: Sequence[int] = (),
     cache: bool = False,
     watch: Watch | None = None,
+    trust: bool = False,
 ) -> Result:
-    """Ask one question; with no recipe, by the best one that this environment allows."""
+    """Ask one question; with no recipe, by the best one that this environment allows.
+
+    `trust` lets an imported thread run, from now on.
+    """
     named = recipe if recipe is not None else choose().recipe
     chosen = named if isinstance(named, Recipe) else load_recipe(named)
     saver, name = threads or InMemorySaver(), thread or new_thread()
@@ -43,6 +48,7 @@ async def aask(
         asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
         config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
+        await check_trust(saver, name, trust)
         asked = with_review(chosen, pause_after)
         graph = compiled(with_cache(asked) if cache else asked, saver)
         await _settle(graph, config)

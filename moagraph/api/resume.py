@@ -11,7 +11,7 @@ from moagraph.nodes.models import event_loops
 from moagraph.nodes.policies.review import Review
 from moagraph.threads.events import Watch
 from moagraph.threads.forks import Changes, fork, seat_of, undecided, without_failures
-from moagraph.threads.history import Thread, opened
+from moagraph.threads.history import Thread, check_trust, opened
 from moagraph.threads.result import Result
 from moagraph.threads.runner import hold, run
 
@@ -19,10 +19,18 @@ Saver = BaseCheckpointSaver[Any]
 
 
 async def aresume(
-    thread_id: str, threads: Saver, review: Review | None = None, watch: Watch | None = None
+    thread_id: str,
+    threads: Saver,
+    review: Review | None = None,
+    watch: Watch | None = None,
+    trust: bool = False,
 ) -> Result:
-    """Go on after a pause, with what a person decided, or after a crash."""
+    """Go on after a pause, with what a person decided, or after a crash.
+
+    `trust` lets a thread run that was imported, from now on.
+    """
     async with hold(threads, thread_id):
+        await check_trust(threads, thread_id, trust)
         thread = await opened(threads, thread_id)
         if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
@@ -33,9 +41,12 @@ async def aresume(
         return await run(thread.graph, thread.recipe, given, thread.config, watch)
 
 
-async def aretry(thread_id: str, threads: Saver, watch: Watch | None = None) -> Result:
+async def aretry(
+    thread_id: str, threads: Saver, watch: Watch | None = None, trust: bool = False
+) -> Result:
     """Ask again only what failed: the seats of a layer without quorum, or the last step."""
     async with hold(threads, thread_id):
+        await check_trust(threads, thread_id, trust)
         thread = await opened(threads, thread_id)
         if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to retry")
@@ -58,6 +69,7 @@ async def areplay(
     again: Sequence[str] = (),
     put: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    trust: bool = False,
 ) -> Result:
     """Let a layer's answers stand, changed as told, and run everything behind it in a fork."""
     changes = Changes(
@@ -67,18 +79,21 @@ async def areplay(
         put=put or {},
     )
     async with hold(threads, thread_id):
+        await check_trust(threads, thread_id, trust)
         forked, where = await fork(await opened(threads, thread_id), threads, from_layer, changes)
         return await run(forked.graph, forked.recipe, None, where, watch)
 
 
-def resume(thread_id: str, threads: Saver, review: Review | None = None) -> Result:
+def resume(
+    thread_id: str, threads: Saver, review: Review | None = None, trust: bool = False
+) -> Result:
     """See `aresume`."""
-    return event_loops.run(aresume(thread_id, threads, review))
+    return event_loops.run(aresume(thread_id, threads, review, trust=trust))
 
 
-def retry(thread_id: str, threads: Saver) -> Result:
+def retry(thread_id: str, threads: Saver, trust: bool = False) -> Result:
     """See `aretry`."""
-    return event_loops.run(aretry(thread_id, threads))
+    return event_loops.run(aretry(thread_id, threads, trust=trust))
 
 
 def replay(thread_id: str, threads: Saver, **changes: Any) -> Result:

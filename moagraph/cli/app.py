@@ -37,6 +37,9 @@ EditOption = Annotated[
 DropOption = Annotated[
     list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
 ]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Let a thread run that was imported, from now on.")
+]
 ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
 
 
@@ -61,6 +64,7 @@ def ask(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why each gate and router decided so.")
     ] = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one question."""
@@ -71,17 +75,20 @@ def ask(
         return
     from moagraph.cli.ask import ask as command
 
-    command(question, recipe, thread, pause_after, system, cache, explain, as_json)
+    command(question, recipe, thread, pause_after, system, cache, explain, trust, as_json)
 
 
 @app.command()
 def chat(
-    recipe: RecipeOption = None, thread: ThreadOption = None, system: SystemOption = None
+    recipe: RecipeOption = None,
+    thread: ThreadOption = None,
+    system: SystemOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Keep a conversation; end it with Ctrl-D."""
     from moagraph.cli.ask import chat as command
 
-    command(recipe, thread, system)
+    command(recipe, thread, system, trust)
 
 
 @app.command()
@@ -96,20 +103,21 @@ def resume(
         list[str], typer.Option("--pin", metavar="L.S", help="No step may leave it out.")
     ] = [],  # noqa: B006
     abort: Annotated[bool, typer.Option("--abort", help="Stop the run here.")] = False,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on after a pause, a crash or Ctrl-C."""
     from moagraph.cli.ask import resume as command
 
-    command(thread, edit, drop, add, pin, abort, as_json)
+    command(thread, edit, drop, add, pin, abort, trust, as_json)
 
 
 @app.command()
-def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
+def retry(thread: ThreadArgument, trust: TrustOption = False, as_json: JsonOption = False) -> None:
     """Ask again only what failed."""
     from moagraph.cli.ask import retry as command
 
-    command(thread, as_json)
+    command(thread, trust, as_json)
 
 
 @app.command()
@@ -163,12 +171,13 @@ def replay(
             "--set", metavar="PATH=VALUE", help="Change the recipe: layers.2.aggregate.model=…"
         ),
     ] = [],  # noqa: B006
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run everything behind a layer anew, in a fork."""
     from moagraph.cli.ask import replay as command
 
-    command(thread, from_layer, edit, drop, again, put, as_json)
+    command(thread, from_layer, edit, drop, again, put, trust, as_json)
 
 
 app.add_typer(evals, name="eval")
@@ -292,7 +301,7 @@ def threads_import(
         str | None, typer.Option("--as", metavar="NAME", help="Another name for it.")
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Also if its recipe calls Python functions.")
+        bool, typer.Option("--trust", help="Let it run: resume, retry, replay, ask.")
     ] = False,
 ) -> None:
     """Read a thread that was exported, here or on another machine."""

@@ -15,9 +15,11 @@ from moagraph.cli.render.live import Display, watcher
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.text import verdict
 from moagraph.cli.review import ANSWER, decide
+from moagraph.cli.trust import let_run
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.compose import check_question
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.policies.review import Review
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.forks import seat_of
@@ -36,12 +38,13 @@ def ask(
     system: str | None,
     cache: bool,
     explain: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Answer one question, by a named recipe or the best that can run."""
     asked = check_question(_stdin() if question == "-" else question)
     name, id_ = pick(recipe), thread or new_thread()
-    run = _asking(asked, name, id_, system, pause_after, cache)
+    run = _asking(asked, name, id_, system, pause_after, cache, trust)
     came = _watched(run, as_json, id_)
     for step in came.steps if explain else ():
         if "why" in step:
@@ -62,13 +65,14 @@ def estimate(question: str, recipe: str | None, system: str | None, as_json: boo
     say(f"moa: {came['note']}")
 
 
-def chat(recipe: str | None, thread: str | None, system: str | None) -> None:
+def chat(recipe: str | None, thread: str | None, system: str | None, trust: bool) -> None:
     """Ask again and again on one thread; a turn that fails leaves the conversation open."""
     name, id_ = pick(recipe), thread or new_thread()
     say(f"moa: thread {id_}; Ctrl-D ends")
     while (question := _next_line()) is not None:
         if question.strip():
-            came = _watched(_asking(question, name, id_, system), False, id_)
+            run = _asking(question, name, id_, system, trust=trust)
+            came = _watched(run, False, id_)
             system = None
             if came.status == "failed":
                 say(f"moa: {came.error}")
@@ -81,12 +85,14 @@ def resume(
     add: Sequence[str],
     pin: Sequence[str],
     abort: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Go on after a pause or a crash; a pause is decided by the options, or asked about."""
     told = bool(edit or drop or add or pin or abort)
 
     async def run(threads: Threads, watch: Display) -> Result:
+        await let_run(threads, thread, trust)
         at = await opened(threads, thread)
         review = _review(at, edit, drop, add, pin, abort) if told else None
         if at.state.interrupts and not told:
@@ -97,11 +103,13 @@ def resume(
     conclude(_watched(run, as_json, thread), as_json)
 
 
-def retry(thread: str, as_json: bool) -> None:
+def retry(thread: str, trust: bool, as_json: bool) -> None:
     """Ask again only what failed."""
 
     async def run(threads: Threads, watch: Display) -> Result:
-        await prepare((await opened(threads, thread)).recipe)
+        await let_run(threads, thread, trust)
+        at = await opened(threads, thread)
+        await prepare(at.recipe)
         return await aretry(thread, threads, watch)
 
     conclude(_watched(run, as_json, thread), as_json)
@@ -114,6 +122,7 @@ def replay(
     drop: Sequence[str],
     again: Sequence[str],
     put: Sequence[str],
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Run everything behind a layer anew, in a fork."""
@@ -121,7 +130,9 @@ def replay(
     puts = dict(_pair(said, "--set PATH=VALUE") for said in put)
 
     async def run(threads: Threads, watch: Display) -> Result:
-        await prepare((await opened(threads, thread)).recipe)
+        await let_run(threads, thread, trust)
+        at = await opened(threads, thread)
+        await prepare(at.recipe)
         return await areplay(
             thread,
             threads,
@@ -143,10 +154,12 @@ def _asking(
     system: str | None,
     pause_after: Sequence[str] = (),
     cache: bool = False,
+    trust: bool = False,
 ) -> Run:
     """One turn, once what it needs is here."""
 
     async def run(threads: Threads, watch: Display) -> Result:
+        await let_run(threads, thread, trust)
         chosen = load_recipe(recipe)
         await prepare(chosen)
         return await aask(
@@ -158,6 +171,7 @@ def _asking(
             pause_after=_pauses(pause_after, len(chosen.layers)),
             cache=cache,
             watch=watch,
+            trust=trust,
         )
 
     return run
@@ -176,6 +190,8 @@ def conclude(came: Result, as_json: bool) -> None:
     """Print what is still to be said, and exit as the run ended."""
     if as_json:
         out(json.dumps(came.as_json(), ensure_ascii=False))
+    for entry in came.over_budget:
+        say(f"moa: {exceeded_line(entry)}")
     if came.status == "paused" and not as_json:
         say(f"moa: paused; `moa show {came.thread_id}` shows it, `moa resume {came.thread_id}`")
     if came.status == "failed":

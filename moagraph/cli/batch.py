@@ -13,7 +13,7 @@ from moagraph.cli.render.progress import Progress
 from moagraph.cli.render.rows import counted
 from moagraph.evals.dataset import DataSet
 from moagraph.evals.run.batch import batch as answered
-from moagraph.evals.run.evaluation import How
+from moagraph.evals.run.evaluation import RunOptions
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
 
@@ -35,12 +35,12 @@ def batch(
     if not read and file.exists() and file.samefile(data.source):
         raise UsageError(f"{out!r} holds the questions: name another file for the answers")
     name, progress = pick(recipe), Progress()
-    how = How(
-        at_once=concurrency,
+    how = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         keep_threads=keep_threads,
-        told=progress,
-        ready=partial(stock, at_once=concurrency),
+        progress=progress,
+        preflight=partial(stock, at_once=concurrency),
     )
     done = watched(lambda: answered(data, name, file, how), progress)
     wanted = sum(len(item.turns) for item in data.items)

@@ -31,35 +31,35 @@ def export(folder: Path, form: str, output: Path) -> None:
 
 
 def _alpaca(results: "Results", output: Path) -> list[Path]:
-    from moagraph.evals.formats.alpaca import annotations_of, outputs_of, write_rows
+    from moagraph.evals.formats.alpaca import export_annotations, export_outputs, write_json_rows
 
     written = []
     for system in results.systems:
         file = output / plain(system) / "model_outputs.json"
-        write_rows(file, outputs_of(results, system))
+        write_json_rows(file, export_outputs(results, system))
         written.append(file)
     compared = {
         (str(row["system"]), str(row["judge"])) for row in results.verdicts if row.get("baseline")
     }
     for system, judge in sorted(compared):
         file = output / plain(system) / plain(judge) / "annotations.json"
-        write_rows(file, annotations_of(results, system, judge))
+        write_json_rows(file, export_annotations(results, system, judge))
         written.append(file)
     return written
 
 
 def _mt_bench(results: "Results", output: Path) -> list[Path]:
-    from moagraph.evals.formats.mt_bench import answers_of, grades_of, write_lines
+    from moagraph.evals.formats.mt_bench import export_answers, export_grades, write_lines
 
     written = []
     for system in results.systems:
         file = output / "model_answer" / f"{plain(system)}.jsonl"
-        write_lines(file, answers_of(results, system))
+        write_lines(file, export_answers(results, system))
         written.append(file)
     judges = {str(row["judge"]) for row in results.verdicts if row["method"] == "grade"}
     for judge in sorted(judges):
         file = output / "model_judgment" / f"{plain(judge)}_single.jsonl"
-        write_lines(file, grades_of(results, judge))
+        write_lines(file, export_grades(results, judge))
         written.append(file)
     return written
 

@@ -18,18 +18,18 @@ def report(
     if len(folders) > 2:
         raise UsageError(f"{len(folders)} folders: a report is of one run, or of two")
     needed("numpy")
-    from moagraph.evals.report.build import report as built
-    from moagraph.evals.report.markdown import markdown
-    from moagraph.evals.report.page import page
+    from moagraph.evals.report.build import build_report
+    from moagraph.evals.report.html_page import render_page
+    from moagraph.evals.report.markdown import render_markdown
     from moagraph.evals.results import read_results
 
     runs = [read_results(folder) for folder in folders]
     for note in (note for run in runs for note in run.notes):
         say(f"moa: {one_line(note)}")
-    found = built(runs, constants_of(constants))
+    found = build_report(runs, constants_of(constants))
     plain = json.dumps(asdict(found), ensure_ascii=False)
     place = output or folders[0]
-    _write(place, {"html": page(found), "md": markdown(found), "json": f"{plain}\n"})
+    _write(place, {"html": render_page(found), "md": render_markdown(found), "json": f"{plain}\n"})
     if as_json:
         out(plain)
     else:

@@ -14,10 +14,10 @@ from moagraph.cli.batch_preflight import stock
 from moagraph.cli.render.output import out, say
 from moagraph.cli.render.progress import Progress
 from moagraph.cli.render.rows import counted
-from moagraph.evals.flops import parameters_of
-from moagraph.evals.folder import RUN, told
-from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
-from moagraph.evals.run.spending_limit import Spent
+from moagraph.evals.flops import parse_active_parameters
+from moagraph.evals.folder import RUN, read_run
+from moagraph.evals.run.evaluation import Outcome, RunOptions, evaluate, judge_again
+from moagraph.evals.run.spending_limit import SpendingLimitReached
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.recorded import VARIABLE
@@ -51,16 +51,16 @@ def run(
     if smoke is not None:
         say(f"moa: a smoke run, {smoke} of {len(found.items)} rows: its numbers mean nothing")
     progress = Progress()
-    how = How(
-        at_once=concurrency,
+    how = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         keep_threads=keep_threads,
         temperature=temperature,
         max_tokens=max_tokens,
         judge_max_tokens=judge_max_tokens,
-        parameters=parameters_of(active_parameters),
-        told=progress,
-        ready=partial(stock, at_once=concurrency),
+        parameters=parse_active_parameters(active_parameters),
+        progress=progress,
+        preflight=partial(stock, at_once=concurrency),
     )
     path = Path(folder).expanduser()
     came = watched(lambda: evaluate(path, asked, systems, judges, baseline, smoke, how), progress)
@@ -78,7 +78,7 @@ def judge(
 ) -> None:
     """Judge the answers that a folder holds."""
     path = Path(folder).expanduser()
-    said = told(path)
+    said = read_run(path)
     if not said:
         raise UsageError(f"{folder!r} holds no evaluation: `moa eval run` makes one")
     if not isinstance(said.get("data"), str):
@@ -88,12 +88,12 @@ def judge(
         )
     data = open_set(said["data"], said.get("limit"))
     progress = Progress()
-    how = How(
-        at_once=concurrency,
+    how = RunOptions(
+        concurrency=concurrency,
         max_cost_usd=max_cost_usd,
         judge_max_tokens=judge_max_tokens,
-        told=progress,
-        ready=partial(stock, at_once=concurrency),
+        progress=progress,
+        preflight=partial(stock, at_once=concurrency),
     )
     compared = baseline or said.get("baseline")
     came = watched(lambda: judge_again(path, data, judges, compared, how), progress)
@@ -113,9 +113,9 @@ def watched(run: Callable[[], Awaitable[T]], progress: Progress) -> T:
         progress.end()
         say(f"moa: stopped; {again}")
         raise
-    except Spent as error:
+    except SpendingLimitReached as error:
         progress.end()
-        raise Spent(f"{error}; {again} with a higher --max-cost-usd") from error
+        raise SpendingLimitReached(f"{error}; {again} with a higher --max-cost-usd") from error
     finally:
         progress.end()
 

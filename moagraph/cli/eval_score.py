@@ -13,7 +13,7 @@ from moagraph.nodes.texts.printable import one_line
 if TYPE_CHECKING:
     from moagraph.evals.length_control.constants import Constants
     from moagraph.evals.length_control.pairs import Pairs
-    from moagraph.evals.length_control.score import Difference, Rate, Score
+    from moagraph.evals.length_control.score import Rate, Score, ScoreDifference
 
 
 def needed(*modules: str) -> None:
@@ -33,8 +33,8 @@ def score(
 ) -> None:
     """Print the score; what had to be said of the rows goes to standard error."""
     needed("numpy")
-    from moagraph.evals.length_control.score import difference
-    from moagraph.evals.length_control.score import score as scored
+    from moagraph.evals.length_control.score import compare_pairs
+    from moagraph.evals.length_control.score import score_pairs as scored
 
     known = constants_of(constants)
     expected = known.baseline if known else None
@@ -43,12 +43,12 @@ def score(
     other = _pairs(against, expected, None, baseline) if against else None
     for note in (*found.notes, *(_notes(pairs, other, f"{against}") if other else ())):
         say(f"moa: {one_line(note)}")
-    gap = difference(pairs, other, known) if other else None
+    gap = compare_pairs(pairs, other, known) if other else None
     if as_json:
         if found.lc is None:
             say(f"moa: no LC win rate: {one_line(_why(found))}")
-        more = {"difference": _plain(gap)} if gap else {}
-        out(json.dumps(found.plain() | more))
+        more = {"difference": gap.as_json()} if gap else {}
+        out(json.dumps(found.as_json() | more))
         return
     out("\n".join([*_told(found), *(_told_gap(gap) if gap else ())]))
 
@@ -66,11 +66,11 @@ def _notes(pairs: "Pairs", other: "Pairs", file: str) -> Iterator[str]:
 
 def _pairs(file: Path, expected: str | None, model: str | None, baseline: str | None) -> "Pairs":
     from moagraph.evals.json_files import read_rows
-    from moagraph.evals.length_control.pairs import pairs_of
+    from moagraph.evals.length_control.pairs import parse_pairs
     from moagraph.nodes.errors import UsageError
 
     try:
-        return pairs_of(read_rows(file, "annotations"), expected, model, baseline)
+        return parse_pairs(read_rows(file, "annotations"), expected, model, baseline)
     except UsageError as error:
         told = str(error)
         raise UsageError(told if str(file) in told else f"{file}: {told}") from error
@@ -106,21 +106,11 @@ def _why(found: "Score") -> str:
     return f"{found.why_not_lc}; length-adjusted it is {rate(found.adjusted)}"
 
 
-def _told_gap(gap: "Difference") -> Iterator[str]:
+def _told_gap(gap: "ScoreDifference") -> Iterator[str]:
     yield f"more than the other, on the {gap.n} instructions that both have"
     yield f"win rate     {rate(gap.win, '+')}"
     if gap.lc:
         yield f"LC win rate  {rate(gap.lc, '+')}"
-
-
-def _plain(gap: "Difference") -> dict[str, object]:
-    return {
-        "n": gap.n,
-        "win_rate": gap.win.value,
-        "win_rate_ci": gap.win.interval,
-        "lc_win_rate": gap.lc and gap.lc.value,
-        "lc_win_rate_ci": gap.lc and gap.lc.interval,
-    }
 
 
 def rate(said: "Rate", sign: str = "") -> str:

@@ -16,7 +16,7 @@ from moagraph.nodes.texts.printable import one_line
 if TYPE_CHECKING:
     from moagraph.evals.bootstrap import Interval
     from moagraph.evals.results import Results
-    from moagraph.evals.studies.run_rows import Judged
+    from moagraph.evals.studies.run_questions import JudgedQuestions
 
 CHOICES = ("spearman", "choosers")
 RUN = ("proposers", "roles", "depths")
@@ -92,37 +92,35 @@ def _known(value: Any) -> Any:
 Table = tuple[list[dict[str, Any]], list[str]]
 
 
-def _questions(name: str, asked: Asked) -> "list[Judged]":
+def _questions(name: str, asked: Asked) -> "list[JudgedQuestions]":
     """What is studied, by judge."""
-    from moagraph.evals.studies.recorded import read_questions
-    from moagraph.evals.studies.run_rows import Judged, judged
+    from moagraph.evals.studies.recorded_questions import read_questions
+    from moagraph.evals.studies.run_questions import JudgedQuestions, judged_questions
 
     if asked.data is not None:
-        return [Judged("", "win rate, %", read_questions(asked.data))]
+        return [JudgedQuestions("", "win rate, %", read_questions(asked.data))]
     if asked.run is None:
         more = ", or --models A,B,C to plan a run" if name == "choosers" else ""
         raise UsageError(
             f"`moa eval study {name}` needs recorded answers, --data FOLDER, or a run's, "
             f"--run FOLDER{more}"
         )
-    return judged(_read(asked.run))
+    return judged_questions(_read(asked.run))
 
 
-def _choosers(told: "Judged") -> Table:
-    from moagraph.evals.studies.choosers import odds
-    from moagraph.evals.studies.choosers import study as choosers
+def _choosers(told: "JudgedQuestions") -> Table:
+    from moagraph.evals.studies.choosers import compare_choosers, random_choice_deviation
 
-    found = choosers(told.questions)
+    found = compare_choosers(told.questions)
     lines = [(one.name, f"{one.win_rate:.1f}", _between(one.interval, 1)) for one in found]
     head = ("way to choose", told.measure, "95 % interval")
-    n, off = found[0].n, odds(told.questions)
+    n, off = found[0].n, random_choice_deviation(told.questions)
     notes = "", f"{n} questions; random is what a draw is worth on average, give or take {off:.1f}"
     return _by(told, [asdict(one) for one in found]), [*_head(told), *table(head, lines), *notes]
 
 
-def _spearman(told: "Judged", targets: Sequence[str]) -> Table:
-    from moagraph.evals.studies.spearman import MEASURES
-    from moagraph.evals.studies.spearman import study as spearman
+def _spearman(told: "JudgedQuestions", targets: Sequence[str]) -> Table:
+    from moagraph.evals.studies.spearman import MEASURES, correlate_with_preference
 
     asked = told.questions
     answered = {name for one in asked for name in one.answers}
@@ -132,7 +130,9 @@ def _spearman(told: "Judged", targets: Sequence[str]) -> Table:
         if name not in answered:
             raise UsageError(f"no recorded answer is of {name!r}; there are {', '.join(unjudged)}")
     total, done = len(MEASURES) * len(wanted), iter(range(1, 1000))
-    found = spearman(asked, wanted, done=lambda: say(f"moa: compared {next(done)} of {total}"))
+    found = correlate_with_preference(
+        asked, wanted, on_done=lambda: say(f"moa: compared {next(done)} of {total}")
+    )
     lines = [
         (
             one.measure,
@@ -152,24 +152,31 @@ def _spearman(told: "Judged", targets: Sequence[str]) -> Table:
     return rows, [*_head(told), *table(head, lines), "", note]
 
 
-def _by(told: "Judged", rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by(told: "JudgedQuestions", rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with their judge, of which a run may have several."""
     return [{"judge": told.judge, **row} for row in rows] if told.judge else rows
 
 
-def _head(told: "Judged") -> list[str]:
+def _head(told: "JudgedQuestions") -> list[str]:
     return [f"judge {told.judge}, {told.measure}"] if told.judge else []
 
 
 def _diversity(run: Path | None) -> Table:
-    from moagraph.evals.published import facts
-    from moagraph.evals.studies.diversity import mixtures, published, regression
+    from moagraph.evals.published import published_tables
+    from moagraph.evals.studies.diversity import (
+        fit_regression,
+        published_regressions,
+        score_mixtures,
+    )
 
-    found = published(facts()["selfmoa_table4_regression"]["rows"])
+    found = published_regressions(published_tables()["selfmoa_table4_regression"]["rows"])
     if run is not None:
         results = _read(run)
         judges = list(dict.fromkeys(str(row["judge"]) for row in results.verdicts))
-        found += [regression(f"{run.name}, {judge}", mixtures(results, judge)) for judge in judges]
+        found += [
+            fit_regression(f"{run.name}, {judge}", score_mixtures(results, judge))
+            for judge in judges
+        ]
     lines = [
         (
             one.name,
@@ -185,9 +192,9 @@ def _diversity(run: Path | None) -> Table:
 
 
 def _tabulated(run: Path) -> Table:
-    from moagraph.evals.studies.tabulate import tabulate
+    from moagraph.evals.studies.system_table import build_system_table
 
-    found = tabulate(_read(run))
+    found = build_system_table(_read(run))
     lines = [
         (
             one.system, one.judge, one.measure, str(one.n), f"{one.value:.2f}",
@@ -215,17 +222,22 @@ def _read(run: Path) -> "Results":
 
 def _planned(name: str, asked: Asked) -> Table:
     """The recipes, written where that is wanted, and the command that runs them."""
-    from moagraph.evals.studies.plans import STUDIES, alone, recipes, toml
+    from moagraph.evals.studies.study_recipes import (
+        STUDIES,
+        build_study_recipes,
+        render_recipe_toml,
+        single_models,
+    )
     from moagraph.graphs.recipe.call_count import max_calls
 
     said = [model.strip() for model in asked.models.split(",") if model.strip()]
     output = asked.output
     by = asked.aggregator or (said[0] if said else "")
-    found, single = recipes(name, said, by), alone(name, said, by)
+    found, single = build_study_recipes(name, said, by), single_models(name, said, by)
     told = list(STUDIES[name](said, by))
     names = [one.name for one in found]
     if output is not None:
-        _write(output, {f"{one['name']}.toml": toml(one) for one in told})
+        _write(output, {f"{one['name']}.toml": render_recipe_toml(one) for one in told})
         names = [str(output / f"{one}.toml") for one in names]
         systems = " ".join(f"--system {shlex.quote(name)}" for name in [*names, *single])
         say(f"moa: wrote {len(told)} recipes; `moa eval run` takes them: {systems}")

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Self
 
+from moagraph.cli.key_pairing import ask_for_pairings
 from moagraph.cli.render.output import say
 from moagraph.cli.render.terminal_lines import room
 from moagraph.graphs.recipe.schema import Recipe
@@ -15,6 +16,7 @@ from moagraph.nodes.state import model_calls, widest_layer
 
 async def prepare(recipe: Recipe) -> None:
     """Refuse a lacking key; fetch and load what the recipe's `local:` models need."""
+    ask_for_pairings(recipe)
     for call in asked(recipe):
         check(call)
     for provider, name in map(split, recipe.models):

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from moagraph.cli.render.output import out, say
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.step_support.learned_route import keep
-from moagraph.routing.fitting import Row, from_file, from_turns, learn, names_of
+from moagraph.routing.fitting import (
+    ScoredRoute,
+    fit_router,
+    learned_routes,
+    read_rows,
+    rows_from_turns,
+)
 from moagraph.threads.answered_turns import kept_turns
 from moagraph.threads.open import open_threads
 
@@ -15,10 +21,10 @@ from moagraph.threads.open import open_threads
 def fit(name: str, files: Sequence[str], as_json: bool) -> None:
     """Fit the recipe's route, keep it, and say what it is worth."""
     recipe = load_recipe(name)
-    names, slack = names_of(recipe)
+    names, slack = learned_routes(recipe)
     own = _from_threads(names)
-    rows = own + [row for file in files for row in from_file(file, names)]
-    router, worth = learn(rows, names, slack)
+    rows = own + [row for file in files for row in read_rows(file, names)]
+    router, worth = fit_router(rows, names, slack)
     file = keep(recipe.name, router)
     if as_json:
         told = {"recipe": recipe.name, "routes": names, "rows": len(rows), **worth.as_json()}
@@ -35,10 +41,10 @@ def fit(name: str, files: Sequence[str], as_json: bool) -> None:
     say(f"moa: kept in {file}")
 
 
-def _from_threads(names: Sequence[str]) -> list[Row]:
+def _from_threads(names: Sequence[str]) -> list[ScoredRoute]:
     with open_threads() as threads:
 
-        async def read() -> list[Row]:
-            return from_turns([turn async for turn in kept_turns(threads)], names)
+        async def read() -> list[ScoredRoute]:
+            return rows_from_turns([turn async for turn in kept_turns(threads)], names)
 
         return asyncio.run(read())

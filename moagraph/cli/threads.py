@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.cli.render.output import out, say
+from moagraph.cli.trust import trust_lines
+from moagraph.graphs.compile.thread_trust import read_trust
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.storage.encryption import sealing_key
 from moagraph.nodes.texts.printable import clean
@@ -81,10 +83,16 @@ def export(thread: str, file: str | None) -> None:
 
 
 def take_in(file: str, name: str | None, trust: bool = False) -> None:
-    """Read an exported thread; its name goes to standard output."""
+    """Read an exported thread; its name goes to standard output, what it reaches to error."""
     said = _document(file)
     with open_threads() as threads:
-        out(clean(import_thread(threads, said, name, trust)))
+        thread_id = import_thread(threads, said, name, trust)
+        recorded = read_trust(threads, thread_id)
+    for line in trust_lines(thread_id, recorded) if recorded else ():
+        say(f"moa: {line}")
+    if not trust:
+        say("moa: `--trust` on `resume`, `retry`, `replay`, `ask` or `chat` lets it run")
+    out(clean(thread_id))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

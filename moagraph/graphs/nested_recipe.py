@@ -5,6 +5,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from moagraph.graphs.recipe.calls import own_calls
 from moagraph.graphs.recipe.load import load_recipe, recipe_file
 from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.models.address import split
@@ -36,10 +37,7 @@ def check_nested(call: Call) -> None:
         raise UsageError(f"`{call.model}` pauses for a person, which a seat cannot")
     token = _outer_files.set((*_outer_files.get(), file))
     try:
-        for settings in model_calls(recipe.resolved()):
-            fields = {key: value for key, value in settings.items() if key in Call.model_fields}
-            inner = Call.model_validate(fields)
-            for model in (inner, *inner.substitutes):
-                check(model)
+        for inner in own_calls(recipe):
+            check(inner)
     finally:
         _outer_files.reset(token)

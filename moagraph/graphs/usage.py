@@ -14,12 +14,16 @@ def call_records(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def total_usage(records: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Return the tokens and calls of these records; each attempt of a call counts."""
-    return {
+    """Return the tokens and calls of these records; each attempt of a call counts.
+
+    `estimated` is only there, and true, if a provider did not report its tokens.
+    """
+    usage = {
         "input_tokens": sum(record["input_tokens"] or 0 for record in records),
         "output_tokens": sum(record["output_tokens"] or 0 for record in records),
         "calls": sum(record["attempts"] for record in records),
     }
+    return usage | ({"estimated": True} if any(r.get("estimated") for r in records) else {})
 
 
 def total_cost(records: Sequence[Mapping[str, Any]]) -> float | None:

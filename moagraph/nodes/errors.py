@@ -4,6 +4,7 @@ MoaError
 ├── UsageError            cannot be done as asked; nothing was called            exit 2
 │   ├── RecipeError       a recipe is refused, with its file and line
 │   ├── MissingKey        a provider's key is not in the environment
+│   ├── NotTrusted        nobody on this machine has approved the thread, or a key's address
 │   ├── MissingExtra      an optional package is not installed
 │   ├── ExtensionError    an installed package adds something that cannot be used
 │   ├── OverBudget        not even one call fits the budget
@@ -39,6 +40,10 @@ class RecipeError(UsageError):
 
 class MissingKey(UsageError):
     """A provider's key is not in the environment."""
+
+
+class NotTrusted(UsageError):
+    """Nobody on this machine has approved the thread, or the address of a key."""
 
 
 class MissingExtra(UsageError):

@@ -39,6 +39,8 @@ class Proposal(TypedDict):
     logprob: NotRequired[float]  # mean of its tokens, if requested
     order: NotRequired[list[str]]  # the seats of its references 1, 2 …
     shortened: NotRequired[dict[str, int]]  # characters removed from each seat's answer
+    estimated: NotRequired[bool]  # the provider did not report its tokens
+    warnings: NotRequired[list[str]]  # why a usable answer may not be complete
 
 
 def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:

@@ -24,7 +24,9 @@ from moagraph.server.responses.request import read_response
 from moagraph.server.responses.response import Told
 from moagraph.server.run_stream import End, Event, Turn, drive
 from moagraph.server.stream import Gone, Streamed, unless_gone
-from moagraph.threads.history import ASKED, config_of
+from moagraph.threads.history import config_of, trust_of
+from moagraph.threads.open import Threads
+from moagraph.threads.trust import ASKED
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,18 @@ class Api:
             yield Turn(model.graph, model.recipe, {"messages": messages}, context, {}, stream)
             return
         async with held(await self.catalogue.threads(), thread):
+            await _check_trust(await self.catalogue.threads(), thread)
             graph = await self.catalogue.keeping(model)
             named = {"recipe": asked.model.removeprefix(PREFIX), "pause_after": []}
             config = {**config_of(thread), "metadata": {ASKED: named}}
             given = {"messages": await continued(graph, config, messages)}
             yield Turn(graph, model.recipe, given, context, config, stream)
+
+
+async def _check_trust(threads: Threads, thread: str) -> None:
+    """A thread that was imported goes on once whoever runs the server trusts it."""
+    if not (await trust_of(threads, thread)).trusted:
+        raise ApiError(403, "the thread was imported: the server's owner has not trusted it yet")
 
 
 async def _end(turn: AsyncGenerator[Event]) -> End:

@@ -12,13 +12,23 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
-from langgraph.types import Overwrite
 
-from moagraph.nodes.errors import UnknownName, UsageError
+from moagraph.graphs.compile.thread_trust import NAMESPACE, ThreadTrust, is_record, write_trust
+from moagraph.nodes.errors import MoaError, UnknownName, UsageError
 from moagraph.nodes.models import event_loops
-from moagraph.threads.export_schema import Entry, Tasks, checked, document, entries, written
+from moagraph.nodes.resources import Resource
+from moagraph.threads.export_schema import (
+    Entry,
+    Tasks,
+    checked,
+    damaged,
+    document,
+    entries,
+    written,
+)
 from moagraph.threads.history import config_of
 from moagraph.threads.runner import hold
+from moagraph.threads.trust import resources_in
 
 Saver = BaseCheckpointSaver[Any]
 
@@ -36,33 +46,28 @@ def import_thread(
 ) -> str:
     """Make a thread of an exported one, under its own name or another; whole or not at all.
 
-    One whose recipe calls functions of this machine is taken in only if it is trusted.
+    It can be read at once, and runs only once it is trusted: here, or later by who runs it.
     """
     read = checked(said)
     name = read.thread_id if thread_id is None else thread_id
+    if not name.isprintable():
+        raise UsageError(f"{name!r} is no name for a thread: give it another with `--as NAME`")
     kept = list(entries(read))
-    called = next((f for _, *values in kept for f in _functions(values)), None)
-    if called and not trust:
-        raise UsageError(
-            f"the thread's recipe calls the Python function {called!r} when it goes on: "
-            "take it in with `--trust` if you know whose it is"
-        )
+    resources = _resources(kept)
     with held(threads, name):
-        _put(threads, name, kept)
+        _put(threads, name, kept, ThreadTrust(True, trust, resources))
     return name
 
 
-def _functions(value: Any) -> Iterator[str]:
-    """The functions that checks anywhere in the value call."""
-    if isinstance(value, Overwrite):
-        value = value.value
-    if isinstance(value, Mapping):
-        if value.get("by") == "python" and "function" in value:
-            yield str(value["function"])
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for one in value:
-            yield from _functions(one)
+def _resources(kept: list[tuple[Entry, Checkpoint, Tasks]]) -> tuple[Resource, ...]:
+    """What the thread's recipes reach; a thread whose recipes cannot be listed is refused."""
+    if any(entry.ns == NAMESPACE for entry, _, _ in kept):
+        raise damaged("it says of itself whether it is trusted")
+    try:
+        named = [(entry.metadata, checkpoint, tasks) for entry, checkpoint, tasks in kept]
+        return tuple(resources_in(named))
+    except (MoaError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise damaged(str(error)) from error
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def held(threads: Saver, thread_id: str) -> Iterator[None]:
 def found(threads: Saver, thread_id: str) -> dict[str, CheckpointTuple]:
     """The thread's checkpoints by their ids, newest first."""
     listed = threads.list(config_of(thread_id))
-    tuples = {one.checkpoint["id"]: one for one in listed}
+    tuples = {one.checkpoint["id"]: one for one in listed if not is_record(one.config)}
     if not tuples:
         raise unknown(thread_id)
     return tuples
@@ -119,13 +124,19 @@ def _entry(one: CheckpointTuple, above: CheckpointTuple | None) -> dict[str, Any
     }
 
 
-def _put(threads: Saver, thread_id: str, kept: list[tuple[Entry, Checkpoint, Tasks]]) -> None:
+def _put(
+    threads: Saver,
+    thread_id: str,
+    kept: list[tuple[Entry, Checkpoint, Tasks]],
+    trust: ThreadTrust,
+) -> None:
     if threads.get_tuple(config_of(thread_id)):
         raise UsageError(
             f"there is a thread {thread_id!r} already: take another name with `--as NAME`"
         )
     versions: dict[str | None, ChannelVersions] = {}
     try:
+        write_trust(threads, thread_id, trust)  # first: what is cut off here runs no sooner
         for entry, checkpoint, tasks in kept:
             now, before = checkpoint["channel_versions"], versions.get(entry.parent, {})
             new = {channel: now[channel] for channel in now if now[channel] != before.get(channel)}

@@ -78,9 +78,9 @@ def checked(said: Mapping[str, Any]) -> Document:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _damaged(f"{where}: {first['msg']}") from error
+        raise damaged(f"{where}: {first['msg']}") from error
     if read.sha256 != _sum(said["checkpoints"]):
-        raise _damaged("its sum is another")
+        raise damaged("its sum is another")
     return read
 
 
@@ -91,7 +91,7 @@ def entries(read: Document) -> Iterator[tuple[Entry, Checkpoint, Tasks]]:
             checkpoint, tasks = entry.checkpoint(), entry.tasks()
             _check(checkpoint)
         except (ValueError, TypeError, KeyError) as error:
-            raise _damaged(f"checkpoint {entry.id}: {error}") from error
+            raise damaged(f"checkpoint {entry.id}: {error}") from error
         yield entry, checkpoint, tasks
 
 
@@ -116,5 +116,6 @@ def _sum(entries: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
-def _damaged(why: str) -> UsageError:
+def damaged(why: str) -> UsageError:
+    """Why an exported thread is not taken in."""
     return UsageError(f"the exported thread is damaged: {why}; export it again")

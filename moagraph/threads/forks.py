@@ -69,7 +69,8 @@ async def fork(
     update: Json = {"recipe": of_the_turn, "layers": records}
     writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
     where = await graph.aupdate_state(at.config, update, as_node=writer)
-    return Thread(graph, recipe, thread.config, await graph.aget_state(where)), where
+    state = await graph.aget_state(where)
+    return Thread(graph, recipe, thread.config, state, thread.trust), where
 
 
 async def without_failures(thread: Thread, layer: int) -> RunnableConfig:

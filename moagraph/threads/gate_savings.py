@@ -62,7 +62,7 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
 
 def _end(turn: Json) -> int:
     """The last layer that the turn needed."""
-    recipe = recipe_from_state(turn["recipe"])
+    recipe = recipe_from_state(turn["recipe"], read_prompts=False)
     ended = early_end(recipe, turn["steps"])
     return ended[0] if ended else len(recipe.layers)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes import node_names
 from moagraph.nodes.hooks import restore_originals
+from moagraph.nodes.policies.budget_report import exceeded
+from moagraph.nodes.state import State
 
 # A run ends in the first three; a thread that is looked at may also stand in one of the others.
 Status = Literal["done", "paused", "failed", "stopped", "running"]
@@ -22,11 +24,12 @@ class Result:
     answer: str = ""
     layers: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)  # `estimated` is there where it is true
     cost_usd: float | None = None
     seconds: float = 0.0
     error: str | None = None
     next: list[str] = field(default_factory=list)
+    over_budget: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The fields that say something for this status."""
@@ -35,6 +38,8 @@ class Result:
             del said["error"]
         if self.status in ("done", "failed"):
             del said["next"]
+        if not self.over_budget:
+            del said["over_budget"]
         return said
 
 
@@ -62,6 +67,7 @@ def result(
         seconds=round(seconds, 3),
         error=error,
         next=list(next),
+        over_budget=exceeded(cast(State, state)),
     )
 
 

@@ -1,10 +1,11 @@
 """A turn that is kept, read as a person or a program wants to look at it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from moagraph.graphs.compile.layout import early_end, lay_out_layers
+from moagraph.graphs.compile.thread_trust import ThreadTrust
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName
 from moagraph.nodes.node_spec import NodeSpec
@@ -52,6 +53,7 @@ class Shown:
     at: str
     last: str
     sent: Mapping[str, list[Json]]
+    trust: ThreadTrust
     unneeded: Sequence[int] = ()  # layers that a gate has spared
 
     @property
@@ -92,7 +94,15 @@ class Shown:
             ]
             said["steps"] = self._with_sent(said["steps"])
         where = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
-        return {**said, "question": self.question, **where}
+        return {**said, "question": self.question, **where, **self._origin()}
+
+    def _origin(self) -> Json:
+        """Of a thread from elsewhere: whether it may run, and what its recipe reaches."""
+        trust = self.trust
+        if not trust.imported:
+            return {}
+        reaches = [asdict(one) for one in trust.resources]
+        return {"imported": True, "trusted": trust.trusted, "reaches": reaches}
 
     def _with_sent(self, records: list[Json]) -> list[Json]:
         return [self._told(record) for record in records]
@@ -143,6 +153,7 @@ async def _read(
         last=_last(thread.recipe, values["steps"]),
         unneeded=_unneeded(thread.recipe, values["steps"]),
         sent=dict(sent_of(values, thread.recipe)),
+        trust=thread.trust,
     )
     return read if layer is None else read.only(layer)
 

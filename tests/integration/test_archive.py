@@ -120,7 +120,7 @@ def test_a_pruned_thread_moves_too(lived: Threads, other: Threads) -> None:
 def test_an_imported_thread_goes_on_from_where_it_was(
     provider: Provider, lived: Threads, other: Threads
 ) -> None:
-    import_thread(other, carried(export_thread(lived, "t")))
+    import_thread(other, carried(export_thread(lived, "t")), trust=True)
     assert calls_of(provider, lambda: retry("t", other)) == ["agg"]
     assert calls_of(provider, lambda: replay("t", other, edit={"2.01": "mine"})) == ["agg"]
     assert calls_of(provider, lambda: retry("t", lived)) == ["agg"]
@@ -131,7 +131,7 @@ def test_a_paused_thread_is_paused_after_its_move(
     provider: Provider, threads: Threads, other: Threads
 ) -> None:
     ask("one", two_layers(), thread="t", threads=threads, pause_after=[1])
-    import_thread(other, carried(export_thread(threads, "t")))
+    import_thread(other, carried(export_thread(threads, "t")), trust=True)
     asked = calls_of(provider, lambda: resume("t", other, Review(drop=["01"])))
     assert asked == ["agg", "d", "e", "f"]
 

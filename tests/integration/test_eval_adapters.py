@@ -136,7 +136,7 @@ async def test_what_langsmith_cannot_do_is_refused(tmp_path: Path) -> None:
     found = open_set(data(tmp_path))
     with pytest.raises(UsageError, match="with `upload`, name a data set that is in LangSmith"):
         await evaluate("local", found, upload=True)
-    with pytest.raises(UsageError, match="our judges know our data sets only"):
+    with pytest.raises(UsageError, match="our judges need one of our data sets"):
         await evaluate("local", "theirs", ["exact"], upload=True)
     with pytest.raises(UsageError, match="compares two answers"):
         await evaluate("local", found, ["pairwise:scripted:x"])

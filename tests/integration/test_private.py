@@ -13,9 +13,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
-from moagraph.evals.adapters.conversation import talker
+from moagraph.evals.adapters.conversation import open_system
 from moagraph.evals.run.batch import batch
-from moagraph.evals.run.evaluation import How
+from moagraph.evals.run.evaluation import RunOptions
 from moagraph.evals.sets.open import open_set
 from moagraph.graphs.chat_model import ChatMoA
 from moagraph.graphs.compile.build import build
@@ -619,7 +619,7 @@ async def test_a_batch_leaves_behind_what_is_hidden_only_with_a_thread_that_is_k
     given.write_text(json.dumps({"prompt": QUESTION}))
     for keep in (False, True):
         out = tmp_path / f"{keep}.jsonl"
-        assert await batch(open_set(str(given)), recipe, out, How(keep_threads=keep)) == 1
+        assert await batch(open_set(str(given)), recipe, out, RunOptions(keep_threads=keep)) == 1
         assert bool(vaults()) is keep
 
 
@@ -627,9 +627,9 @@ async def test_a_talk_leaves_nothing_hidden_behind_however_it_ends(
     provider: Provider, recipe: str
 ) -> None:
     provider.reply("agg", echo)
-    await talker(recipe).answer([("user", QUESTION)])
+    await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []
     provider.script("agg", Status(400))
     with pytest.raises(RunError):
-        await talker(recipe).answer([("user", QUESTION)])
+        await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []

@@ -270,7 +270,7 @@ def test_a_route_that_was_not_fitted_is_refused_before_any_call(
 
 
 UNFIT = {
-    "no rows": ([], "there are rows for 0 questions; to learn a route takes 20"),
+    "no rows": ([], "there are rows for 0 questions; fitting a route needs 20"),
     "too few": (
         ['{"question": "a", "route": "single", "score": 1}'],
         "rows for 1 questions",
@@ -293,7 +293,7 @@ def test_what_cannot_be_fitted_is_refused(provider: Provider, tmp_path: Path, ca
 
 def test_only_a_recipe_that_learns_is_fitted(provider: Provider, tmp_path: Path) -> None:
     ran = moa("route", "fit", routed(tmp_path, provider, RULES))
-    assert (ran.code, "learns no route" in ran.lines[0]) == (2, True)
+    assert (ran.code, "has no learned route" in ran.lines[0]) == (2, True)
     ran = moa("route", "fit", routed(tmp_path, provider, LEARNED), "--from", "nowhere.jsonl")
     assert (ran.code, ran.lines[0].startswith("moa: cannot read 'nowhere.jsonl': ")) == (2, True)
 

@@ -293,11 +293,14 @@ def test_a_thread_from_elsewhere_calls_a_function_only_if_it_is_trusted(
     with open_threads() as threads:
         ask("?", verified(tmp_path, provider, said, "4"), thread="t", threads=threads)
     moa("threads", "export", "t", "-o", str(tmp_path / "t.json"))
-    refused = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
-    assert refused.code == 2
-    assert "calls the Python function 'mine:complains' when it goes on" in refused.lines[-1]
-    done = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u", "--trust")
-    assert (done.code, done.out) == (0, "u\n")
+    taken = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
+    assert (taken.code, taken.out) == (0, "u\n")
+    assert "code mine:complains" in taken.err
+    refused = moa("replay", "u", "--from-layer", "1")
+    assert (refused.code, len(refused.lines)) == (2, 1)
+    assert "was imported and is not trusted" in refused.err
+    done = moa("replay", "u", "--from-layer", "1", "--trust")
+    assert done.code == 0, done.err
 
 
 def database(folder: Path) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.run.store import Ledger
-from moagraph.evals.run.workspace import room
+from moagraph.evals.run.store import ResultStore
+from moagraph.evals.run.workspace import open_workspace
 from moagraph.nodes.errors import StorageError, UsageError
 
 
@@ -26,14 +26,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "answers.jsonl"
 
 
-def read(file: Path) -> Ledger:
-    ledger = Ledger(file)
+def read(file: Path) -> ResultStore:
+    ledger = ResultStore(file)
     ledger.close()
     return ledger
 
 
 def test_what_is_added_stands_when_it_is_read_again(file: Path) -> None:
-    ledger = Ledger(file)
+    ledger = ResultStore(file)
     ledger.add([row("a", answer="ä\n\u2028"), row("b")])
     ledger.close()
     again = read(file)
@@ -42,7 +42,7 @@ def test_what_is_added_stands_when_it_is_read_again(file: Path) -> None:
 
 
 def test_half_a_character_is_kept_as_it_is(file: Path) -> None:
-    ledger = Ledger(file)
+    ledger = ResultStore(file)
     ledger.add([row("a", question="so \ud83d?")])
     ledger.close()
     assert read(file).rows["a"]["question"] == "so \ud83d?"
@@ -52,7 +52,7 @@ def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
     whole = lines(row("a"), row("b"))
     for cut in range(len(lines(row("a"))) + 1, len(whole) - 1):
         file.write_text(whole[:cut])
-        ledger = Ledger(file)
+        ledger = ResultStore(file)
         ledger.add([row("c")])
         ledger.close()
         assert list(ledger.rows) == ["a", "c"]
@@ -73,7 +73,7 @@ def test_the_only_line_is_set_aside_wherever_it_was_cut(file: Path) -> None:
 def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(UsageError, match=r"answers.jsonl' holds no results: write elsewhere"):
-        Ledger(file)
+        ResultStore(file)
     assert file.read_text() == text
     assert [*file.parent.iterdir()] == [file]
 
@@ -81,7 +81,7 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text:
 @pytest.mark.parametrize("text", ["", "\n\n"])
 def test_an_empty_file_is_written_to(file: Path, text: str) -> None:
     file.write_text(text)
-    with closing(Ledger(file)) as ledger:
+    with closing(ResultStore(file)) as ledger:
         ledger.add([row("a")])
     assert file.read_text() == text + lines(row("a"))
 
@@ -100,7 +100,7 @@ def test_of_a_long_file_no_more_than_a_line_is_held(file: Path) -> None:
 
 def test_a_whole_last_line_without_its_end_is_kept(file: Path) -> None:
     file.write_text(lines(row("a"), row("b"))[:-1])
-    ledger = Ledger(file)
+    ledger = ResultStore(file)
     ledger.add([row("c")])
     ledger.close()
     assert file.read_text() == lines(row("a"), row("b"), row("c"))
@@ -111,7 +111,7 @@ def test_a_line_that_nobody_can_read_is_left_out_and_told(file: Path) -> None:
     file.write_text(lines(row("a")) + '{"key": "b", "score": NaN}\n[1]\n' + lines(row("c")))
     ledger = read(file)
     assert list(ledger.rows) == ["a", "c"]
-    assert [note.split(",")[0] for note in ledger.notes] == [
+    assert [note.split(": left")[0] for note in ledger.notes] == [
         "answers.jsonl:2: not a result",
         "answers.jsonl:3: not a result",
     ]
@@ -135,7 +135,7 @@ def test_of_a_retried_row_only_what_is_new_is_spent(file: Path) -> None:
         layers = [{"layer": 1, "proposals": seats}]
         return row("a", kind="recipe", status=status, layers=layers, cost_usd=sum(prices))
 
-    with closing(Ledger(file)) as ledger:
+    with closing(ResultStore(file)) as ledger:
         assert ledger.add([tried("failed", 0.5, 0.25)]) == 0.75
         assert ledger.add([tried("failed", 0.5, 0.125)]) == 0.125
         assert ledger.add([tried("done", 0.5, 1.0)]) == 1.0
@@ -144,7 +144,7 @@ def test_of_a_retried_row_only_what_is_new_is_spent(file: Path) -> None:
 
 
 def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
-    ledger = Ledger(file)
+    ledger = ResultStore(file)
     with pytest.raises(ValueError, match="Out of range float"):
         ledger.add([row("a", score=float("nan"))])
     ledger.close()
@@ -152,17 +152,17 @@ def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="the same command goes on"):
-        Ledger(tmp_path)
+    with pytest.raises(StorageError, match="the same command continues"):
+        ResultStore(tmp_path)
 
 
 def test_a_write_that_fails_in_mid_line_does_not_spoil_the_next(file: Path) -> None:
-    with closing(Ledger(file)) as ledger:
+    with closing(ResultStore(file)) as ledger:
         ledger.add([row("a")])
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))
         try:
-            with pytest.raises(StorageError, match="the same command goes on"):
+            with pytest.raises(StorageError, match="the same command continues"):
                 ledger.add([row("b")])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -173,7 +173,7 @@ def test_a_write_that_fails_in_mid_line_does_not_spoil_the_next(file: Path) -> N
 def test_a_file_is_not_closed_while_a_row_is_written(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(file)
+    ledger = ResultStore(file)
     closed = Thread(target=ledger.close)
 
     def sync(number: int) -> None:
@@ -190,9 +190,9 @@ def test_a_file_is_not_closed_while_a_row_is_written(
 def test_two_on_one_room_are_refused(tmp_path: Path) -> None:
     place = tmp_path / "partial"
     with (
-        room(place, tmp_path),
+        open_workspace(place, tmp_path),
         pytest.raises(UsageError, match="in use by another process"),
-        room(place, tmp_path),
+        open_workspace(place, tmp_path),
     ):
         pass
     assert not place.exists()

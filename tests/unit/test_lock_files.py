@@ -35,15 +35,13 @@ def entries(name: str) -> list[str]:
 
 def pins(name: str, python: str) -> dict[str, str]:
     """Each package that the file installs there, and its version."""
-    environment = default_environment() | {
-        "python_version": python,
-        "python_full_version": f"{python}.9",
-    }
+    here = {key: str(value) for key, value in default_environment().items()}
+    environment = here | {"python_version": python, "python_full_version": f"{python}.9"}
     found = [Requirement(it.partition(" \\")[0]) for it in entries(name)]
     return {
         canonicalize_name(it.name): str(it.specifier).removeprefix("==")
         for it in found
-        if it.marker is None or it.marker.evaluate(dict(environment))
+        if it.marker is None or it.marker.evaluate(environment)
     }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from moagraph.cli.render.html import page
+from moagraph.graphs.compile.thread_trust import ThreadTrust
 from moagraph.threads.diff import changes
 from moagraph.threads.result import Result
 from moagraph.threads.turn_view import Shown
@@ -86,6 +87,7 @@ def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
         at="2026-01-02T03:04:05+00:00",
         last="L1_synthesize",
         sent={seat["node"]: sent for seat in seats},
+        trust=ThreadTrust(),
     )
 
 

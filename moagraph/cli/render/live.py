@@ -205,8 +205,9 @@ def summary(came: Result) -> str:
     """One line: what it came to and what it took."""
     usage = came.usage
     price = "price unknown" if came.cost_usd is None else f"${came.cost_usd:.4f}"
+    about = "about " if usage.get("estimated") else ""
     return (
         f"moa: {came.status} in {came.seconds:.1f} s, {counted(usage['calls'], 'call')}, "
-        f"{usage['input_tokens']} + {usage['output_tokens']} tokens, {price}, "
+        f"{about}{usage['input_tokens']} + {usage['output_tokens']} tokens, {price}, "
         f"thread {came.thread_id}"
     )

@@ -27,15 +27,15 @@ class Progress:
         self.began_at = self.shown_at = time.monotonic()
         self.open = False
 
-    def began(self, what: str, total: int, standing: int) -> None:
+    def began(self, what: str, total: int, existing: int) -> None:
         """Another kind of thing is wanted from here on."""
         self.end()
-        self.what, self.total, self.standing = what, total, standing
+        self.what, self.total, self.standing = what, total, existing
         self.came = self.lost = 0
         self.began_at = self.shown_at = time.monotonic()
         if total:
-            are = "is" if standing == 1 else "are"
-            there = f", {standing} {are} there already" if standing else ""
+            are = "is" if existing == 1 else "are"
+            there = f", {existing} {are} there already" if existing else ""
             say(f"moa: {counted(total, what.removesuffix('s'))} wanted{there}")
 
     def done(self, row: Json) -> None:

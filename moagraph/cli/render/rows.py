@@ -143,4 +143,5 @@ def _outcome(record: Mapping[str, Any]) -> str:
     tokens, cut = record.get("output_tokens"), len(record.get("shortened", ()))
     said = f", {counted(tokens, 'token')}" if tokens else ""
     said += f", {counted(cut, 'answer')} shortened" if cut else ""
+    said += "".join(f"; {one_line(note)}" for note in record.get("warnings", ()))
     return f"done in {record.get('seconds', 0.0):.1f} s{said}"

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from moagraph.cli.render.record import facts
 from moagraph.cli.render.rows import counted
+from moagraph.cli.trust import trust_lines
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
@@ -20,6 +22,7 @@ def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
     came = found.came
     if whole:
         yield f"thread {came.thread_id}, {_where(found)}, recipe `{came.recipe}`: {came.status}"
+        yield from trust_lines(came.thread_id, found.trust)
         yield f"\nquestion\n{_indented(found.question)}"
     for layer in found.layers:
         yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)
@@ -83,6 +86,7 @@ def _end(found: Shown) -> Iterator[str]:
     }
     yield endings[came.status]
     yield f"\n{bill(came.usage, came.cost_usd, came.seconds)}"
+    yield from map(exceeded_line, came.over_budget)
     if found.forks > 1:
         yield f"this is fork @{found.fork} of {found.forks}: `moa show {id_} --forks` lists them"
 
@@ -133,13 +137,17 @@ def took(record: Json) -> str:
     price = "" if record["cost_usd"] is None else f", ${record['cost_usd']:.4f}"
     short = len(record.get("shortened", ()))
     cut = f", {counted(short, 'answer')} shortened" if short else ""
-    return f"{record['seconds']:.1f} s, {heard} + {said} tokens{tries}{price}{cut}"
+    about = "about " if record.get("estimated") else ""
+    notes = "".join(f"; {one_line(note)}" for note in record.get("warnings", ()))
+    tokens_told = f"{about}{heard} + {said} tokens"
+    return f"{record['seconds']:.1f} s, {tokens_told}{tries}{price}{cut}{notes}"
 
 
 def bill(usage: dict[str, int], cost_usd: float | None, seconds: float) -> str:
     """What a turn took, in words."""
     price = "price unknown" if cost_usd is None else f"${cost_usd:.4f}"
-    tokens = f"{usage['input_tokens']} + {usage['output_tokens']} tokens"
+    about = "about " if usage.get("estimated") else ""
+    tokens = f"{about}{usage['input_tokens']} + {usage['output_tokens']} tokens"
     return f"{counted(usage['calls'], 'call')}, {tokens}, {price}, {seconds:.1f} s"
 
 

@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import TracePolicy, omit_payload
 
+from moagraph.graphs.compile.thread_trust import LOCAL, ORIGIN, TrustingGraph
 from moagraph.graphs.compile.layout import (
     LayerLayout,
     StepNode,
@@ -21,6 +22,8 @@ from moagraph.graphs.compile.layout import (
 from moagraph.graphs.compile.trace_metadata import with_trace_metadata
 from moagraph.graphs.compile.trace_redaction import RedactedGraph, traces_without_content
 from moagraph.graphs.nested_recipe import check_nested, nested_model
+from moagraph.graphs.compile.answer_check import check_answer
+from moagraph.graphs.compile.failed_calls import BEGIN, CountingGraph, count_for
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import StepFailed
@@ -59,11 +62,15 @@ class Node(Runnable[State, Update]):
         """Run on the caller's loop."""
         if self.tags:
             var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
+        failed_calls = count_for(self.node_name, config)
         try:
-            return await self.work(input)
+            update = check_answer(self.node_name, await self.work(input))
         except StepFailed as error:
             error.node = self.node_name
             raise
+        if failed_calls and self.node_name == BEGIN:
+            failed_calls.counted = True
+        return update
 
 
 class EarlyExit(Runnable[State, list[str]]):
@@ -116,10 +123,12 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
             compiled = PrivateGraph.of(compiled)
         elif traces_without_content():
             compiled = RedactedGraph.of(compiled)
-        return compiled.with_config(
-            max_concurrency=threads,
-            metadata={"recipe": self.recipe.name, "recipe_version": self.recipe.version},
-        )
+        elif self.recipe.budget:
+            compiled = CountingGraph.of(compiled)
+        else:
+            compiled = TrustingGraph.of(compiled)
+        recipe = {"recipe": self.recipe.name, "recipe_version": self.recipe.version}
+        return compiled.with_config(max_concurrency=threads, metadata={**recipe, ORIGIN: LOCAL})
 
     def _add_stages(self) -> None:
         """Add stage after stage: nodes side by side, each after all nodes of the stage before."""

@@ -19,6 +19,7 @@ class PrivateGraph(RedactedGraph):
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:
         """Stream as LangGraph does; without a checkpointer the vault is deleted at the end."""
+        self.check_trust(config)
         values, vault = _boundary().take_in(input)
         try:
             for part in super().stream(values, config, **options):
@@ -31,6 +32,7 @@ class PrivateGraph(RedactedGraph):
         self, input: Any, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """Stream as LangGraph does; without a checkpointer the vault is deleted at the end."""
+        await self.acheck_trust(config)
         values, vault = await asyncio.to_thread(_boundary().take_in, input)
         try:
             parts: Any = super().astream(values, config, **options)

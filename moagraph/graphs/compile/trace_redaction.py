@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import RunnableConfig, ensure_config
@@ -13,7 +13,8 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.schemas import Run
-from langgraph.graph.state import CompiledStateGraph
+
+from moagraph.graphs.compile.failed_calls import CountingGraph
 
 WITHHELD = "withheld: MOA_TRACE_CONTENT is off, or the recipe is private"
 SAFE_KEYS = {"metadata", "runtime"}
@@ -37,14 +38,8 @@ class RedactingTracer(LangChainTracer):
         LangChainTracer._update_run_single(run)
 
 
-class RedactedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+class RedactedGraph(CountingGraph):
     """A compiled graph that replaces each LangSmith tracer by a redacting one."""
-
-    @classmethod
-    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
-        """Make one of a compiled graph."""
-        fields = {key: value for key, value in vars(graph).items() if key != "__orig_class__"}
-        return cls(**fields)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
         """Stream as LangGraph does."""

@@ -17,6 +17,7 @@ from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.nodes.storage.paths import resolve_pattern
 
 SHIPPED = Path(__file__).parent.parent / "recipes"
+MAX_INSPECTED = 1_000_000  # bytes of a recipe that is only inspected
 _PACKAGED = Extensions(RECIPES)  # each entry point names a package with .toml files
 
 
@@ -42,10 +43,29 @@ def recipe_names() -> list[str]:
     return sorted({file.stem for folder in _folders() for file in folder.glob("*.toml")})
 
 
-def recipe_from_state(stored: dict[str, Any]) -> Recipe:
-    """Return the recipe that a run stored in its state, with the prompts that it used."""
+def inspect_recipe(name: str) -> Recipe:
+    """Load a recipe only to list what it names; the prompts that it names are not read."""
+    file = recipe_file(name)
+    if not file.is_file() or file.stat().st_size > MAX_INSPECTED:
+        raise UnknownName(f"{str(file)!r} is not a file of at most {MAX_INSPECTED:,} bytes")
+    return _read(file, read_prompts=False)
+
+
+def recipe_from_state(stored: dict[str, Any], read_prompts: bool = True) -> Recipe:
+    """Return the recipe that a run stored in its state, with the prompts that it used.
+
+    Args:
+        stored: The `recipe` of the graph's state.
+        read_prompts: Whether files may be opened for prompts whose text was not stored.
+    """
     fields = {key: value for key, value in stored.items() if key in Recipe.model_fields}
-    return Recipe.model_validate(fields, context={"prompts": stored.get("prompts", {})})
+    context = {"prompts": stored.get("prompts", {}), "read_prompts": read_prompts}
+    try:
+        return Recipe.model_validate(fields, context=context)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"the thread's recipe cannot be used: {path}: {first['msg']}") from error
 
 
 def recipe_file(name: str) -> Path:
@@ -73,7 +93,7 @@ def _package_folders() -> Iterator[Path]:
         yield from (Path(folder) for folder in getattr(package, "__path__", ()))
 
 
-def _read(file: Path) -> Recipe:
+def _read(file: Path, read_prompts: bool = True) -> Recipe:
     text = _text(file)
     try:
         document = tomllib.loads(text)
@@ -83,7 +103,7 @@ def _read(file: Path) -> Recipe:
     document.setdefault("name", file.stem)
     _resolve_paths(document, file.parent)
     try:
-        return Recipe.model_validate(document)
+        return Recipe.model_validate(document, context={"read_prompts": read_prompts})
     except ValidationError as error:
         raise RecipeError(_message(file, text, document, error)) from error
 

@@ -20,6 +20,7 @@ from pydantic import (
 
 from pydantic_core import PydanticCustomError
 
+from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
 from moagraph.graphs.recipe.defaults import SYNTHESIZE, resolve_layer, resolve_steps
 from moagraph.graphs.recipe.validation import check_around, check_layers, check_redaction
 from moagraph.nodes.policies.budget import Budget
@@ -59,6 +60,10 @@ def _parse_step(settings: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
+def _cache_resource(cache: bool) -> list[str]:
+    return ["answers in the cache"] if cache else []
+
+
 def _grace(value: Any) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is None or value == "auto" or (is_number and 0 <= value < inf):
@@ -78,7 +83,7 @@ Grace = Annotated[
 class Defaults(Sampling, Reading):
     """What each seat and step starts from."""
 
-    prompt: str = Field(SYNTHESIZE, description="How a model is told of the layer before.")
+    prompt: Prompt = Field(SYNTHESIZE, description="How a model is told of the layer before.")
 
 
 class Layer(Reading):
@@ -97,7 +102,9 @@ class Layer(Reading):
         None, gt=0, description="Seconds after which the last seat's substitute is asked too."
     )
     review: bool = Field(False, description="Pause for a person before the layer is handed on.")
-    prompt: str | None = Field(None, description="How its proposers are told of the layer before.")
+    prompt: Annotated[str | None, PromptFile] = Field(
+        None, description="How its proposers are told of the layer before."
+    )
     debate: bool = Field(
         False,
         description="Its proposers are those of the layer before, and criticise each other: each "
@@ -126,7 +133,7 @@ class Recipe(BaseModel):
         default_factory=dict, description="By provider: how much is asked of it at once."
     )
     budget: Budget | None = Field(None, description="The most that a turn and a thread may cost.")
-    cache: bool | None = Field(
+    cache: Annotated[bool | None, Names(FILES, _cache_resource)] = Field(
         None, description="Whether what was asked before is answered from the cache."
     )
     one_at_a_time: bool = Field(False, description="One call at a time, for a single GPU.")
@@ -140,7 +147,9 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":
-        stored_prompts = (info.context or {}).get("prompts", {})
+        context = info.context or {}
+        is_readable = context.get("read_prompts", True)
+        stored_prompts = context.get("prompts", {}) if is_readable else None
         layers = [resolve_layer(layer, self) for layer in self.layers]
         object.__setattr__(self, "layers", layers)
         check_layers(self, stored_prompts)

@@ -21,8 +21,13 @@ class InvalidRecipe(ValueError):
         self.path = path
 
 
-def check_layers(recipe: "Recipe", stored_prompts: Mapping[str, str]) -> None:
-    """Check each layer, and each against the one before; a run has stored the text of prompts."""
+def check_layers(recipe: "Recipe", stored_prompts: Mapping[str, str] | None) -> None:
+    """Check each layer, and each against the one before.
+
+    Args:
+        recipe: The recipe.
+        stored_prompts: The texts of prompts that a run has stored; None reads no prompt at all.
+    """
     for number, layer in enumerate(recipe.layers, 1):
         _check_layer(number, layer, is_last=number == len(recipe.layers))
         for key in ("proposers", AGGREGATE):
@@ -31,7 +36,7 @@ def check_layers(recipe: "Recipe", stored_prompts: Mapping[str, str]) -> None:
     _check_debates(recipe.layers)
 
 
-def check_around(recipe: "Recipe", position: str, stored_prompts: Mapping[str, str]) -> None:
+def check_around(recipe: "Recipe", position: str, stored_prompts: Mapping[str, str] | None) -> None:
     """Check the steps before the layers, or those after them."""
     steps = getattr(recipe, position)
     _check_positions(steps, position, position)
@@ -144,9 +149,11 @@ def _check_order(layer: "Layer", is_last: bool, *path: str | int) -> None:
 
 
 def _check_prompts(
-    parts: Sequence[Any], stored_prompts: Mapping[str, str], *path: str | int
+    parts: Sequence[Any], stored_prompts: Mapping[str, str] | None, *path: str | int
 ) -> None:
     """Check that every prompt can be read and filled, unless a run has stored its text."""
+    if stored_prompts is None:
+        return
     for part in parts:
         prompt = getattr(part, "prompt", None)
         if prompt and prompt not in stored_prompts:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from moagraph.nodes.checks.sandbox.choice import faults, sandbox
 from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.resources import CODE, DATABASE, Names
 
 
 class CheckSettings(BaseModel):
@@ -120,7 +121,7 @@ class ByPython(CheckSettings):
     """A function of yours: it returns True, or what is wrong, or raises that."""
 
     by: Literal["python"] = "python"
-    function: Annotated[str, AfterValidator(_function)] = Field(
+    function: Annotated[str, AfterValidator(_function), Names(CODE)] = Field(
         description="As package.module:function, called with the answer and, if it takes two "
         "values, the question."
     )
@@ -139,7 +140,7 @@ class ByTests(CheckSettings):
 
     blames = True
     by: Literal["tests"] = "tests"
-    tests: Annotated[str, AfterValidator(_code)] = Field(
+    tests: Annotated[str, AfterValidator(_code), Names(CODE)] = Field(
         description="Python that runs beside the answer's code, and its functions `test_…`."
     )
     unsafe: bool | None = Field(
@@ -173,7 +174,7 @@ class BySql(CheckSettings):
 
     blames = True
     by: Literal["sql"] = "sql"
-    source: str = Field(description="An SQLite file.")
+    source: Annotated[str, Names(DATABASE)] = Field(description="An SQLite file.")
     rows: bool = Field(False, description="It must return rows.")
 
     @property

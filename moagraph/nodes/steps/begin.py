@@ -15,8 +15,8 @@ from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.policies.budget import carried
 from moagraph.nodes.policies.budget import check as check_budget
+from moagraph.nodes.policies.spending import carried
 from moagraph.nodes.state import Json, State, model_calls, recipe_parts, widest_layer
 from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.step_support.registry import has_property, step_class

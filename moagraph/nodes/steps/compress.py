@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
+from moagraph.nodes.resources import MODEL, Names, Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.address import split
@@ -43,8 +44,8 @@ class Compress(Call, Step):
     by: Literal["extract", "summary"] = "extract"
     ratio: float | None = Field(None, gt=0, lt=1, description="The share that is kept (0.5).")
     max_words: int | None = Field(None, ge=1, description="The words of each text that are kept.")
-    model: Annotated[str, AfterValidator(_named)] | None = None  # type: ignore[assignment]
-    prompt: str = Field("compress", description="A prompt's name, a path, or the text.")
+    model: Annotated[Annotated[str, AfterValidator(_named)] | None, Names(MODEL)] = None  # type: ignore[assignment]
+    prompt: Prompt = Field("compress", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Compress":

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
@@ -36,7 +37,7 @@ class Detect(Call, Reading, Step):
     reads_all_proposals: ClassVar[bool] = True
 
     step: Literal["detect"] = "detect"
-    prompt: str = Field("detect", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("detect", description="A prompt's name, a path, or the text.")
     by: Literal["samples", "passages"] = Field(
         "samples", description="The layer's other answers, or what a step ahead has retrieved."
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
@@ -63,7 +64,7 @@ class Gate(Reading, Step):
     judges: Annotated[list[GateJudge], BeforeValidator(_judge_list)] = Field(
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
-    prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("gate", description="A prompt's name, a path, or the text.")
     checks: Annotated[list[Any], BeforeValidator(parse_checks)] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.messages.fence import Reading
@@ -56,7 +57,7 @@ class Panel(Reading, SelectionStep):
     caution: float = Field(
         0.5, ge=0, allow_inf_nan=False, description='What a variance of 1 costs, for "careful".'
     )
-    prompt: str = Field(
+    prompt: Prompt = Field(
         default_factory=lambda data: "score" if data.get("reads") == "each" else "judge",
         description="A prompt's name, a path, or the text; where each is read alone, `score`.",
     )

@@ -1,11 +1,17 @@
 """A seat: one model answers the question, having read the layer before."""
 
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+from langgraph.errors import GraphBubbleUp
 from pydantic import Field
 
+from moagraph.nodes.resources import PromptFile
 from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.errors import MoaError
+from moagraph.nodes.models.failures import internal_failure
+
 from moagraph.nodes.policies.budget import room, within
 from moagraph.nodes.models.client import ask, ask_instead, ask_one
 from moagraph.nodes.models.call import Call
@@ -24,7 +30,9 @@ class Seat(Call, Reading):
     """A model in a layer; `count` seats it more than once."""
 
     count: int = Field(1, ge=1, le=100, description="How many seats this model takes.")
-    prompt: str | None = Field(None, description="How it is told of the layer before.")
+    prompt: Annotated[str | None, PromptFile] = Field(
+        None, description="How it is told of the layer before."
+    )
     debate: bool | None = Field(
         None, description="Its own last answer is told apart from the others'."
     )
@@ -41,24 +49,46 @@ class Seat(Call, Reading):
 
 
 async def propose(view: NodeView) -> dict[str, Any]:
-    """Ask the seat's model, unless it has answered or been told not to."""
+    """Ask the seat's model, unless it has answered or is not to be asked.
+
+    An exception would cancel the other seats of the layer, whose answers are paid: whatever goes
+    wrong here is this seat's failure. Only a cancellation and LangGraph's own signals pass.
+    """
     if view.spec.seat in view.proposals():
         return {}
     seat = Seat.model_validate(view.settings)
-    others = unrouted_seats(view.state, view.spec.layer)
-    if router := others.get(view.spec.seat):
-        chose = view.records[router]
-        told = f"not chosen by `{router}`, which took `{chose['chosen']}`: {chose['why']}"
-        reply = Reply(seat.model, "skipped", error=told, attempts=0)
-        return {"layers": {str(view.spec.layer): {view.spec.seat: reply.record()}}}
-    asked, why = await room(view.state, view.spec.layer)
-    if int(view.spec.seat) - sum(other < view.spec.seat for other in others) > asked:
-        reply = Reply(seat.model, "skipped", error=f"left out: it would break {why}", attempts=0)
-        return {"layers": {str(view.spec.layer): {view.spec.seat: reply.record()}}}
-    heard = MessageBuilder(view)
-    allowed = within(view.state, seat, beside=asked, behind=1)
-    reply = await _raced(view, allowed, heard, asked)
+    try:
+        reply = _with_text(await _reply(view, seat))
+    except GraphBubbleUp:
+        raise
+    except MoaError as error:
+        reply = Reply(seat.model, "refused", error=str(error), attempts=0)
+    except Exception as error:
+        reply = Reply(seat.model, "bad_answer", error=internal_failure(error), attempts=0)
     return {"layers": {str(view.spec.layer): {view.spec.seat: reply.record()}}}
+
+
+async def _reply(view: NodeView, seat: Seat) -> Reply:
+    """Return what the seat answers, or why it is not asked."""
+    unrouted = unrouted_seats(view.state, view.spec.layer)
+    if router := unrouted.get(view.spec.seat):
+        choice = view.records[router]
+        reason = f"not chosen by `{router}`, which took `{choice['chosen']}`: {choice['why']}"
+        return Reply(seat.model, "skipped", error=reason, attempts=0)
+    allowed_seats, limit = await room(view.state, view.spec.layer)
+    earlier_unrouted = sum(name < view.spec.seat for name in unrouted)
+    if int(view.spec.seat) - earlier_unrouted > allowed_seats:
+        reason = f"left out: it would break {limit}"
+        return Reply(seat.model, "skipped", error=reason, attempts=0)
+    call = within(view.state, seat, beside=allowed_seats, behind=1)
+    return await _raced(view, call, MessageBuilder(view), allowed_seats)
+
+
+def _with_text(reply: Reply) -> Reply:
+    """Return the reply; a tool call without a text is no answer that others can read."""
+    if not reply.ok or reply.text.strip():
+        return reply
+    return replace(reply, kind="empty", error="the answer has no text that others could read")
 
 
 async def _raced(view: NodeView, seat: Call, heard: BuildMessages, asked: int) -> Reply:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.messages.fence import Reading, shuffle_seats
@@ -37,7 +38,7 @@ class Rank(Call, Reading, SelectionStep):
     max_calls: int | None = Field(
         None, ge=2, description="The most comparisons that are asked; each pair takes two."
     )
-    prompt: str = Field(
+    prompt: Prompt = Field(
         default_factory=lambda data: "rank" if data.get("by", "list") == "list" else "compare",
         description="A prompt's name, a path, or the text; where pairs are compared, `compare`.",
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
+from moagraph.nodes.resources import MODEL, Names
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
@@ -21,6 +22,7 @@ from moagraph.nodes.hooks import STASH
 from moagraph.nodes.privacy.boundary import covered, original
 from moagraph.nodes.privacy.detection import Found, by_form, by_pattern
 from moagraph.nodes.privacy.detection import checked as checked_pattern
+from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
 from moagraph.nodes.privacy.masking import Hiding
 from moagraph.nodes.privacy.placeholders import EXACT, kind_of, named, owner_of
 from moagraph.nodes.privacy.spelling_variants import TYPED, Span
@@ -64,7 +66,7 @@ class Redact(Step):
     presidio: bool | None = Field(
         None, description="Whether presidio looks too; left open, where it is installed."
     )
-    model: str | None = Field(
+    model: Annotated[str | None, Names(MODEL)] = Field(
         None, description="A local model that lists further names, and rewrites."
     )
     temperature: float | None = Field(0.0, ge=0, le=2, description="0 is steady, 1 is lively.")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.policies.budget import within
@@ -24,7 +25,7 @@ class Report(Call, Reading, Step):
     needs_single_answer: ClassVar[bool] = True
 
     step: Literal["report"] = "report"
-    prompt: str = Field("report", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("report", description="A prompt's name, a path, or the text.")
     append: bool = Field(False, description="Put it under the answer, too.")
     heading: str = Field("Council report", description="What stands above it there.")
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from moagraph.nodes.resources import DATABASE, FILES, GRAPH, Names, Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import UsageError
@@ -30,6 +31,9 @@ PASSAGE_TOKENS = 60  # around a passage: its number, its source, its two lines
 PROMPT_TOKENS = 150  # of what a reader of passages is told
 
 
+SOURCE_KINDS = {"text": FILES, "sql": DATABASE, "graph": GRAPH}
+
+
 class Retrieve(Step):
     """Where it looks, and how much it takes from there."""
 
@@ -37,7 +41,9 @@ class Retrieve(Step):
     prompt_variables: ClassVar[tuple[str, ...]] = ("passages", "boundary")
 
     step: Literal["retrieve"] = "retrieve"
-    source: Sources = Field(description="Files, as `notes/*.md`, from where the recipe lies.")
+    source: Annotated[Sources, Names(lambda step: SOURCE_KINDS[step.by])] = Field(
+        description="Files, as `notes/*.md`, from where the recipe lies."
+    )
     by: Literal["text", "sql", "graph"] = "text"
     top: int = Field(6, ge=1, le=100, description="The most passages that are told.")
     split: bool = Field(False, description="Each seat gets a share of the passages of its own.")
@@ -48,7 +54,7 @@ class Retrieve(Step):
     )
     examples: int = Field(0, ge=0, le=20, description="Rows of each table beside its schema.")
     hops: int = Field(1, ge=1, le=3, description="For by = graph: how far from what was named.")
-    prompt: str = Field("passages", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("passages", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Retrieve":

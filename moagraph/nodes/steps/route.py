@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from moagraph.nodes.resources import FILES, MODEL, Names, Prompt
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.address import split
@@ -34,6 +35,10 @@ def _regular(pattern: str) -> str:
 def _named(model: str) -> str:
     split(model)
     return model
+
+
+def _learned_file(by: str) -> list[str]:
+    return ["what `moa route fit` learned for a recipe of this name"] if by == "learned" else []
 
 
 class Rule(BaseModel):
@@ -89,8 +94,11 @@ class Route(Call, Step):
     prompt_variables: ClassVar[tuple[str, ...]] = ("question", "choices")
 
     step: Literal["route"] = "route"
-    by: Literal["rules", "nearest", "model", "learned"] = Field(
-        "rules", description="The first rule that holds, the nearest example, a model, experience."
+    by: Annotated[Literal["rules", "nearest", "model", "learned"], Names(FILES, _learned_file)] = (
+        Field(
+            "rules",
+            description="The first rule that holds, the nearest example, a model, experience.",
+        )
     )
     otherwise: str = Field(description="The seat where nothing else decides.")
     rules: list[Rule] = Field(
@@ -110,10 +118,10 @@ class Route(Call, Step):
     choices: dict[str, str] = Field(
         default_factory=dict, description="model: what each seat is for, in words."
     )
-    model: Annotated[str, AfterValidator(_named)] | None = Field(  # type: ignore[assignment]
+    model: Annotated[Annotated[str, AfterValidator(_named)] | None, Names(MODEL)] = Field(  # type: ignore[assignment]
         None, description="model: who chooses, as `provider:model`."
     )
-    prompt: str = Field("route", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("route", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _complete(self) -> "Route":

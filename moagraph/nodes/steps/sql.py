@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from moagraph.nodes.resources import DATABASE, Names
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.knowledge.database import opened
-from moagraph.nodes.knowledge.result_vote import Result, elect
 from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, ordered, run
+from moagraph.nodes.knowledge.result_vote import Result, elect
 from moagraph.nodes.knowledge.sources import Sources, found
 from moagraph.nodes.knowledge.sql_text import query_in, table
 from moagraph.nodes.state import Json
@@ -25,7 +26,9 @@ class Sql(Step):
     may_end_turn: ClassVar[bool] = True
 
     step: Literal["sql"] = "sql"
-    source: Sources = Field(description="An SQLite file, or .sql and .csv files to build one from.")
+    source: Annotated[Sources, Names(DATABASE)] = Field(
+        description="An SQLite file, or .sql and .csv files to build one from."
+    )
     seconds: float = Field(5, gt=0, le=300, description="After which a query is stopped.")
     rows: int = Field(200, ge=1, le=10_000, description="The most rows that a query may return.")
 

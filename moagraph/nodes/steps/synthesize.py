@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import (
     NO_ARGUMENTS,
@@ -40,7 +41,7 @@ class Synthesize(Call, Reading, Step):
     prompt_variables: ClassVar[tuple[str, ...]] = (*REFERENCES, "grades")
 
     step: Literal["synthesize"] = "synthesize"
-    prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("synthesize", description="A prompt's name, a path, or the text.")
     window: int | None = Field(
         None, ge=2, description="How many answers one call reads; more take a call each window."
     )

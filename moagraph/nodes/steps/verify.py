@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.checks.run import run_check
 from moagraph.nodes.checks.settings import AnyCheck, ByTests
 from moagraph.nodes.checks.verdict import CheckVerdict
@@ -38,7 +39,7 @@ IN_PROCESS = ("local", "scripted")  # providers that send nothing anywhere
 class VerifyJudge(Call):
     """A model that says whether an answer passes."""
 
-    prompt: str = Field("verify", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("verify", description="A prompt's name, a path, or the text.")
     asks: int = Field(0, ge=0)
 
 
@@ -56,7 +57,7 @@ class Verify(Call, Reading, Step):
     must_be_last: ClassVar[bool] = True
 
     step: Literal["verify"] = "verify"
-    prompt: str = Field("revise", description="How its model is told to revise.")
+    prompt: Prompt = Field("revise", description="How its model is told to revise.")
     checks: list[AnyCheck] = Field(default_factory=list, description="Run first; all must pass.")
     judges: list[Annotated[VerifyJudge, BeforeValidator(_judge)]] = Field(
         default_factory=list, description="Models that judge what has passed all checks."
