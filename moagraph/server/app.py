@@ -26,7 +26,7 @@ from moagraph.server.run_stream import End, Event, Turn, drive
 from moagraph.server.stream import Gone, Streamed, unless_gone
 from moagraph.threads.history import config_of, trust_of
 from moagraph.threads.open import Threads
-from moagraph.threads.trust import ASKED
+from moagraph.threads.trust import REQUEST
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Api:
             await _check_trust(await self.catalogue.threads(), thread)
             graph = await self.catalogue.keeping(model)
             named = {"recipe": asked.model.removeprefix(PREFIX), "pause_after": []}
-            config = {**config_of(thread), "metadata": {ASKED: named}}
+            config = {**config_of(thread), "metadata": {REQUEST: named}}
             given = {"messages": await continued(graph, config, messages)}
             yield Turn(graph, model.recipe, given, context, config, stream)
 

@@ -10,7 +10,7 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.state import Json
 from moagraph.server.protocol_errors import ApiError
-from moagraph.threads.history import compiled
+from moagraph.threads.history import compile_recipe
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.runner import Graph
 
@@ -65,7 +65,7 @@ class Catalogue:
         name = model.recipe.name
         known, graph = self._keeping.get(name, (None, None))
         if graph is None or known is not model:
-            graph = await asyncio.to_thread(compiled, model.recipe, await self.threads())
+            graph = await asyncio.to_thread(compile_recipe, model.recipe, await self.threads())
             self._keeping[name] = (model, graph)
         return graph
 

@@ -11,7 +11,7 @@ from typing import Any
 from moagraph.nodes.state import Json
 from moagraph.server.chat.request import ChatRequest
 from moagraph.server.run_stream import End, Event, Piece, Seat, calls
-from moagraph.threads.result import result
+from moagraph.threads.result import read_result
 
 DONE = b"data: [DONE]\n\n"
 
@@ -92,7 +92,7 @@ class Shape:
 
     def _moa(self, end: End) -> Json:
         """How the answer came about."""
-        came = result(
+        came = read_result(
             end.state,
             thread_id=(self.asked.metadata or {}).get("thread_id", ""),
             recipe=self.model.removeprefix("moa/"),
