@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, but what is no HTTP is refused in OpenAI's shape too."""
+"""uvicorn's HTTP connection, with malformed requests refused in OpenAI's JSON form."""
 
 import json
 import sys
@@ -8,39 +8,40 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moagraph.server.protocol_errors import ApiError
 
-HEADERS_MOST = 64 * 2**10
-# What is still heard of a client that was refused: hung up on at once, it would not read why.
-THROWN_MOST = 8 * 2**20
-LINGER = 2.0
+MAX_HEADER_BYTES = 64 * 2**10
+# What is read and discarded after a refusal: a client that is still sending when the connection
+# closes would not read the reason.
+MAX_DISCARDED_BYTES = 8 * 2**20
+LINGER_SECONDS = 2.0
 
 
-class Wire(H11Protocol):
-    """A connection."""
+class HttpConnection(H11Protocol):
+    """One connection."""
 
-    _thrown: int | None = None
+    _discarded: int | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Hear, or throw away what comes behind a refusal."""
-        if self._thrown is None:
+        """Parse the data, or discard it after a refusal."""
+        if self._discarded is None:
             super().data_received(data)
             return
-        self._thrown += len(data)
-        if self._thrown > THROWN_MOST:
+        self._discarded += len(data)
+        if self._discarded > MAX_DISCARDED_BYTES:
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what could not be read, with the status that h11 thinks right."""
-        self._thrown = 0
+        """Refuse a malformed request, with the status that h11 suggests."""
+        self._discarded = 0
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
         status = getattr(sys.exception(), "error_status_hint", 400)
-        text = f"the headers are larger than {HEADERS_MOST:,} bytes" if status == 431 else msg
-        self._answer(status, json.dumps(ApiError(status, text).body()).encode())
+        text = f"the headers are larger than {MAX_HEADER_BYTES:,} bytes" if status == 431 else msg
+        self._send_json(status, json.dumps(ApiError(status, text).body()).encode())
         self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _send_json(self, status: int, body: bytes) -> None:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
