@@ -12,6 +12,7 @@ from moagraph.nodes.models.call import Call, Sampling
 from moagraph.nodes.models.error_redaction import discreet
 from moagraph.nodes.models.prices import listed, warm
 from moagraph.nodes.models.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
+from moagraph.nodes.models.raw_messages import with_raw_messages
 
 Clients: TypeAlias = dict[str, Any]
 Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
@@ -94,7 +95,7 @@ async def _local(call: Call, name: str, slots: int) -> BaseChatModel:
     from moagraph.nodes.models.local.engine import endpoint
 
     engine = await endpoint(name, slots)
-    return BaseChatOpenAI(
+    return with_raw_messages(BaseChatOpenAI)(  # type: ignore[no-any-return]
         model=engine.model,
         use_responses_api=False,
         base_url=engine.base_url,
@@ -117,7 +118,8 @@ def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
 
 
 def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
-    return discreet(chat)(**said)  # type: ignore[no-any-return]
+    raw: type[BaseChatModel] = with_raw_messages(chat)
+    return discreet(raw)(**said)  # type: ignore[no-any-return]
 
 
 def _nobodys(chat: Any) -> BaseChatModel:
