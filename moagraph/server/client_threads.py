@@ -91,8 +91,8 @@ def _next_turn(stored: Sequence[AnyMessage], request: Sequence[AnyMessage]) -> l
     if earlier and rules:
         old_rules = [m for m in earlier if isinstance(m, SystemMessage)]
         if [*map(_content, old_rules)] != [*map(_content, rules)]:
-            earlier = [*rules, *(m for m in earlier if m not in old_rules)]
-        request = [message for message in request if message not in rules]
+            earlier = [*rules, *(m for m in earlier if not isinstance(m, SystemMessage))]
+        request = [message for message in request if not isinstance(message, SystemMessage)]
     return [*earlier, *request]
 
 
