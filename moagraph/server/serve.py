@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
 from moagraph.nodes.errors import UsageError
 from moagraph.server.api_keys import VARIABLE, is_loopback
 from moagraph.server.app import create_app
-from moagraph.server.http_protocol import MAX_HEADER_BYTES, HttpConnection
+from moagraph.server.http_protocol import HttpConnection
 from moagraph.server.settings import ServerSettings
 
 # Seconds that running requests get after the server was told to stop.
@@ -38,10 +39,9 @@ def create_server(settings: ServerSettings) -> uvicorn.Server:
     """Configure uvicorn; it does not listen yet."""
     config = uvicorn.Config(
         create_app(settings),
-        http=HttpConnection,
+        http=partial(HttpConnection, limits=settings.connection),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         proxy_headers=False,  # a header must not make a foreign client look local
         server_header=False,
         access_log=False,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from moagraph.server.api_keys import ApiKeys, read_api_keys
+from moagraph.server.http_protocol import ConnectionLimits
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class ServerSettings:
         max_waiting: Requests that wait for a free run.
         max_body_bytes: The largest request body.
         keep_alive_seconds: A stream without an event for so long sends a comment.
+        connection: Limits on connections.
     """
 
     keys: ApiKeys = field(default_factory=read_api_keys)
@@ -22,3 +24,4 @@ class ServerSettings:
     max_waiting: int = 256
     max_body_bytes: int = 4 * 2**20
     keep_alive_seconds: float = 15.0
+    connection: ConnectionLimits = field(default_factory=ConnectionLimits)
