@@ -1,13 +1,15 @@
 """The Starlette application: OpenAI's routes under /v1, health, and the OpenAPI document."""
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from moagraph.server.endpoints import Endpoints
-from moagraph.server.error_handlers import ERROR_HANDLERS
-from moagraph.server.openapi import build_document
+from moagraph.server.error_handlers import ERROR_HANDLERS, MIDDLEWARE
+from moagraph.server.openapi import encoded_document
 from moagraph.server.settings import ServerSettings
 
 
@@ -40,6 +42,7 @@ def _create_v1(endpoints: Endpoints) -> Starlette:
             Route("/responses", endpoints.create_response, methods=["POST"]),
         ],
         exception_handlers=ERROR_HANDLERS,
+        middleware=MIDDLEWARE,
     )
     app.router.redirect_slashes = False
     return app
@@ -50,4 +53,5 @@ async def _health(request: Request) -> Response:
 
 
 async def _openapi(request: Request) -> Response:
-    return JSONResponse(build_document())
+    document = await asyncio.to_thread(encoded_document)
+    return Response(document, media_type="application/json")

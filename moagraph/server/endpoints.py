@@ -1,8 +1,8 @@
 """The endpoints under /v1, named as in OpenAI's API reference, and what requests share."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,13 +13,21 @@ from moagraph.server.chat.request import ChatRequest, parse_chat_request
 from moagraph.server.chat.response import ChatFormatter
 from moagraph.server.client_threads import lock_thread, messages_to_write, stored_thread_id
 from moagraph.server.event_stream import EventStreamResponse, run_while_connected
-from moagraph.server.limits import RunLimiter, read_json_body
+from moagraph.server.limits import (
+    INLINE_BYTES,
+    INLINE_MESSAGES,
+    RunLimiter,
+    read_json_body,
+    run_cpu_work,
+)
 from moagraph.server.model_list import PREFIX, ModelList, ServedModel, recipe_name
 from moagraph.server.responses.request import parse_response_request
 from moagraph.server.responses.response import ResponseFormatter
 from moagraph.server.run_stream import TurnEvent, TurnFinished, TurnRequest, stream_turn
 from moagraph.server.settings import ServerSettings
 from moagraph.threads.history import ASKED, config_of
+
+T = TypeVar("T")
 
 
 class Formatter(Protocol):
@@ -62,17 +70,20 @@ class Endpoints:
     async def create_chat_completion(self, request: Request) -> Response:
         """Answer `POST /v1/chat/completions`."""
         owner = self.settings.keys.authenticate(request)
-        chat = parse_chat_request(await read_json_body(request, self.settings.max_body_bytes))
+        chat = await self._parse(request, parse_chat_request)
         formatter = ChatFormatter(chat, PREFIX + recipe_name(chat.model))
         return await self._generate(request, owner, chat, formatter)
 
     async def create_response(self, request: Request) -> Response:
         """Answer `POST /v1/responses`."""
         owner = self.settings.keys.authenticate(request)
-        body = await read_json_body(request, self.settings.max_body_bytes)
-        response_request, chat = parse_response_request(body)
+        response_request, chat = await self._parse(request, parse_response_request)
         formatter = ResponseFormatter(response_request, PREFIX + recipe_name(chat.model))
         return await self._generate(request, owner, chat, formatter)
+
+    async def _parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
+        body = await read_json_body(request, self.settings.max_body_bytes)
+        return await run_cpu_work(lambda: parse(body), large=len(body) > INLINE_BYTES)
 
     async def _generate(
         self, request: Request, owner: str, chat: ChatRequest, formatter: Formatter
@@ -98,7 +109,9 @@ class Endpoints:
         self, chat: ChatRequest, model: ServedModel, thread_id: str | None
     ) -> AsyncIterator[TurnRequest]:
         """Collect what the turn needs; without a thread nothing is stored."""
-        messages, context, stream = chat.langchain_messages(), chat.context(), bool(chat.stream)
+        large = len(chat.messages) > INLINE_MESSAGES
+        messages = await run_cpu_work(chat.langchain_messages, large=large)
+        context, stream = chat.context(), bool(chat.stream)
         if thread_id is None:
             turn_input = {"messages": messages}
             yield TurnRequest(model.graph, model.recipe, turn_input, context, {}, stream)

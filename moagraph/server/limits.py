@@ -1,17 +1,24 @@
-"""What the server takes on: concurrent runs, waiting requests, and the size of a body."""
+"""What the server takes on: concurrent runs, waiting requests, the size of a body, CPU time."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 from starlette.requests import Request
 
 from moagraph.server.protocol_errors import ApiError
+
+T = TypeVar("T")
 
 RETRY_AFTER = 5
 # An oversized body is read up to this multiple of the limit and discarded: a client that is
 # still sending when the connection closes would not read the refusal.
 DRAIN_FACTOR = 8
 BODY_SECONDS = 30.0
+# Up to here a request takes the event loop a few milliseconds; a larger one a worker thread.
+INLINE_BYTES = 16 * 2**10
+INLINE_MESSAGES = 128
 
 
 class RunLimiter:
@@ -67,11 +74,19 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if kind.lower() != "application/json":
         raise ApiError(415, f"the body must be `application/json`, not {kind!r}")
+    if _declared_length(request) > DRAIN_FACTOR * max_bytes:
+        raise _too_large(max_bytes)
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await _read_body(request, max_bytes)
     except TimeoutError as error:
-        raise ApiError(408, f"the body was not complete after {BODY_SECONDS:g} s") from error
+        message = f"the body was not complete after {BODY_SECONDS:g} s"
+        raise ApiError(408, message, headers={"Connection": "close"}) from error
+
+
+async def run_cpu_work(work: Callable[[], T], *, large: bool) -> T:
+    """Parse or convert a request, outside the event loop if it is large."""
+    return await asyncio.to_thread(work) if large else work()
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
@@ -80,9 +95,20 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
         size += len(block)
         if size > DRAIN_FACTOR * max_bytes:
             break
-        body = body + block if size <= max_bytes else bytearray()
+        if size <= max_bytes:
+            body += block
+        else:
+            body.clear()
     if size > max_bytes:
-        raise ApiError(
-            413, f"the body is larger than {max_bytes:,} bytes", headers={"Connection": "close"}
-        )
+        raise _too_large(max_bytes)
     return bytes(body)
+
+
+def _declared_length(request: Request) -> int:
+    length = request.headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    message = f"the body is larger than {max_bytes:,} bytes"
+    return ApiError(413, message, headers={"Connection": "close"})

@@ -1,5 +1,7 @@
 """The server's OpenAPI document: requests from the pydantic models, responses by hand."""
 
+import json
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -27,6 +29,12 @@ ERROR_RESPONSES = {
     503: "The models or the server cannot answer now.",
     504: "The models took too long.",
 }
+
+
+@cache
+def encoded_document() -> bytes:
+    """Encode the document, once: to build the schemas takes long."""
+    return json.dumps(build_document()).encode()
 
 
 def build_document() -> Json:

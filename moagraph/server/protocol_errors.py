@@ -1,7 +1,8 @@
 """Errors as OpenAI's clients read them: a JSON body, the right status, and no secret."""
 
 import logging
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from moagraph.nodes.errors import MoaError, QuorumFailed, RunError, StepFailed, UsageError
@@ -72,8 +73,16 @@ def to_api_error(error: Exception) -> ApiError:
     if isinstance(error, MoaError):  # a key, a package, a folder, the engine: the server's fault
         log.warning("%s", error)
         return ApiError(503, str(error))
-    log.error("a request failed", exc_info=error)
+    log_unexpected(error)
     return ApiError(500, INTERNAL_ERROR)
+
+
+def log_unexpected(error: BaseException) -> None:
+    """Log where an unexpected exception was raised.
+
+    Its message stays out of the log: it may quote what a client sent.
+    """
+    log.error("a request failed\n%s", "\n".join(_stack_lines(error)))
 
 
 def upstream_error(error: RunError, state: Mapping[str, Any]) -> Exception:
@@ -91,6 +100,13 @@ def upstream_error(error: RunError, state: Mapping[str, Any]) -> Exception:
         failed = [proposal for proposal in last_layer.values() if not proposal["ok"]]
         return ApiError(_common_status(failed), str(error))
     return error
+
+
+def _stack_lines(error: BaseException | None) -> Iterator[str]:
+    while error:
+        yield f"{type(error).__module__}.{type(error).__qualname__}, raised at (innermost last):"
+        yield from (line.rstrip() for line in traceback.format_tb(error.__traceback__))
+        error = error.__cause__ or error.__context__
 
 
 def _common_status(failed: Iterable[Mapping[str, Any]]) -> int:

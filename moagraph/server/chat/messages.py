@@ -1,7 +1,8 @@
 """The messages of a chat completion request, and their conversion to LangChain's."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -14,20 +15,24 @@ from langchain_core.messages import (
 )
 from pydantic import BaseModel, ConfigDict, Field
 
+from moagraph.server.validation import MAX_TEXT_CHARS
+
 Id = Annotated[str, Field(min_length=1, max_length=256)]
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 
 
 class StrictModel(BaseModel):
     """A part of a request; nothing is coerced: a number in quotes is not a number."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    # An error's text must not repeat the input: it may reach a log.
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class TextPart(StrictModel):
     """Text as a part of a message."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class ImageUrl(StrictModel):
@@ -44,11 +49,14 @@ class ImagePart(StrictModel):
     image_url: ImageUrl
 
 
+UserPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
 class SystemMessageParam(StrictModel):
     """Instructions for the models."""
 
     role: Literal["system", "developer"]
-    content: str | list[TextPart]
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = None
 
 
@@ -56,7 +64,7 @@ class UserMessageParam(StrictModel):
     """What the user says."""
 
     role: Literal["user"]
-    content: str | list[Annotated[TextPart | ImagePart, Field(discriminator="type")]]
+    content: Text | Annotated[list[UserPart], Field(fail_fast=True)]
     name: str | None = None
 
 
@@ -64,7 +72,7 @@ class FunctionCallParam(StrictModel):
     """A function's name, and its arguments as JSON text."""
 
     name: str
-    arguments: str
+    arguments: Text
 
 
 class ToolCallParam(StrictModel):
@@ -79,8 +87,8 @@ class AssistantMessageParam(StrictModel):
     """An earlier answer, or the tool calls that it consists of."""
 
     role: Literal["assistant"]
-    content: str | list[TextPart] | None = None
-    tool_calls: list[ToolCallParam] | None = None
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)] | None = None
+    tool_calls: Annotated[list[ToolCallParam], Field(fail_fast=True)] | None = None
     name: str | None = None
 
 
@@ -88,7 +96,7 @@ class ToolMessageParam(StrictModel):
     """The result of a tool call."""
 
     role: Literal["tool"]
-    content: str | list[TextPart]
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)]
     tool_call_id: Id
 
 
@@ -108,22 +116,27 @@ def is_empty(message: MessageParam) -> bool:
 
 
 def to_langchain(message: MessageParam) -> AnyMessage:
-    """Convert the message."""
-    fields = message.model_dump(mode="json", exclude_none=True)
-    content, name = fields.get("content", ""), fields.get("name")
-    if isinstance(message, SystemMessageParam):
-        return SystemMessage(content, name=name)
-    if isinstance(message, UserMessageParam):
-        return HumanMessage(content, name=name)
+    """Convert the message; its id is set here so that the graph need not set it on the loop."""
+    fields: dict[str, Any] = {"content": _langchain_content(message), "id": str(uuid4())}
     if isinstance(message, ToolMessageParam):
-        return ToolMessage(content, tool_call_id=message.tool_call_id)
+        return ToolMessage(**fields, tool_call_id=message.tool_call_id)
+    fields["name"] = message.name
+    if isinstance(message, SystemMessageParam):
+        return SystemMessage(**fields)
+    if isinstance(message, UserMessageParam):
+        return HumanMessage(**fields)
     calls = [_parse_tool_call(call) for call in message.tool_calls or ()]
     return AIMessage(
-        content,
-        name=name,
+        **fields,
         tool_calls=[call for call in calls if call["type"] == "tool_call"],
         invalid_tool_calls=[call for call in calls if call["type"] == "invalid_tool_call"],
     )
+
+
+def _langchain_content(message: MessageParam) -> str | list[dict[str, Any]]:
+    if isinstance(message.content, list):
+        return [part.model_dump(mode="json", exclude_none=True) for part in message.content]
+    return message.content or ""
 
 
 def _parse_tool_call(call: ToolCallParam) -> ToolCall | InvalidToolCall:

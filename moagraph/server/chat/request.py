@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from moagraph.nodes.context import Context
 from moagraph.server.chat.messages import Id, MessageParam, StrictModel, is_empty, to_langchain
 from moagraph.server.protocol_errors import ApiError
-from moagraph.server.validation import to_bad_request
+from moagraph.server.validation import MAX_ITEMS, validate_body
 
 # A switch that may be sent, but only turned off.
 Off = Literal[False]
@@ -74,7 +74,7 @@ class JsonSchemaFormat(StrictModel):
 class StreamOptions(StrictModel):
     """What a stream contains besides the answer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
@@ -83,7 +83,7 @@ class StreamOptions(StrictModel):
 class MoaOptions(StrictModel):
     """What only this server can add: progress events, and the layers' proposals."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     progress: bool = False
     layers: bool = False
@@ -97,10 +97,12 @@ ResponseFormat = Annotated[
 class ChatRequest(StrictModel):
     """A request for a chat completion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
     model: Id = Field(description="`moa/<recipe>`, or the recipe's bare name.")
-    messages: list[MessageParam] = Field(min_length=1)
+    messages: list[MessageParam] = Field(
+        min_length=1, fail_fast=True, json_schema_extra={"maxItems": MAX_ITEMS}
+    )
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
@@ -176,7 +178,4 @@ def parse_chat_request(body: bytes) -> ChatRequest:
     Raises:
         ApiError: The body is not JSON, or a field is wrong; the first one is named.
     """
-    try:
-        return ChatRequest.model_validate_json(body).checked()
-    except ValidationError as error:
-        raise to_bad_request(body, error) from error
+    return validate_body(ChatRequest, body).checked()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from moagraph.nodes.state import Json
-from moagraph.server.chat.messages import Id, StrictModel
+from moagraph.server.chat.messages import Id, StrictModel, Text
 from moagraph.server.chat.request import (
     ChatRequest,
     FunctionDefinition,
@@ -16,7 +16,8 @@ from moagraph.server.chat.request import (
     Off,
     TextFormat,
 )
-from moagraph.server.validation import to_bad_request
+from moagraph.server.protocol_errors import ApiError
+from moagraph.server.validation import MAX_ITEMS, validate_body
 
 # Fields that have the same name and meaning in both APIs.
 SHARED_FIELDS = {"model", "stream", "temperature", "top_p", "metadata", "moa"}
@@ -26,7 +27,7 @@ class InputText(StrictModel):
     """Text as a part of a message."""
 
     type: Literal["input_text", "output_text"]
-    text: str
+    text: Text
 
 
 class InputImage(StrictModel):
@@ -37,12 +38,37 @@ class InputImage(StrictModel):
     detail: Literal["auto", "low", "high"] | None = None
 
 
+InputPart = Annotated[InputText | InputImage, Field(discriminator="type")]
+
+
 class InputMessage(StrictModel):
-    """A message of the conversation."""
+    """A message of the conversation; only a user's message may have images."""
 
     type: Literal["message"] = "message"
     role: Literal["user", "system", "developer", "assistant"]
-    content: str | list[Annotated[InputText | InputImage, Field(discriminator="type")]]
+    content: Text | Annotated[list[InputPart], Field(fail_fast=True)]
+
+    def check(self, param: str) -> None:
+        """Refuse an image that is not the user's, and a message without content.
+
+        Args:
+            param: The message's path in the request.
+        """
+        parts = [] if isinstance(self.content, str) else self.content
+        images = [index for index, part in enumerate(parts) if isinstance(part, InputImage)]
+        if images and self.role != "user":
+            param = f"{param}.content[{images[0]}]"
+            message = f"`{param}`: an image is accepted in a message of the user only"
+            raise ApiError(400, message, param=param)
+        if not images and self._is_empty():
+            param = f"{param}.content"
+            raise ApiError(400, f"`{param}`: the message is empty", param=param)
+
+    def _is_empty(self) -> bool:
+        if self.role == "assistant" or isinstance(self.content, str):
+            return self.role == "assistant" and not self.content
+        texts = [part.text for part in self.content if isinstance(part, InputText)]
+        return self.role == "user" and not any(text.strip() for text in texts)
 
 
 class FunctionCallItem(StrictModel):
@@ -51,7 +77,7 @@ class FunctionCallItem(StrictModel):
     type: Literal["function_call"]
     call_id: Id
     name: str
-    arguments: str
+    arguments: Text
 
 
 class FunctionCallOutputItem(StrictModel):
@@ -59,7 +85,28 @@ class FunctionCallOutputItem(StrictModel):
 
     type: Literal["function_call_output"]
     call_id: Id
-    output: str
+    output: Text
+
+
+def _item_type(item: Any) -> str:
+    """The type by which an item is validated; an item without one is a message."""
+    if isinstance(item, dict):
+        return str(item.get("type", "message"))
+    return str(getattr(item, "type", "message"))
+
+
+InputItem = Annotated[
+    Annotated[InputMessage, Tag("message")]
+    | Annotated[FunctionCallItem, Tag("function_call")]
+    | Annotated[FunctionCallOutputItem, Tag("function_call_output")],
+    Discriminator(
+        _item_type,
+        custom_error_type="item_type",
+        custom_error_message=(
+            "`type` should be `message`, `function_call` or `function_call_output`"
+        ),
+    ),
+]
 
 
 class FunctionTool(FunctionDefinition):
@@ -96,16 +143,17 @@ class TextConfig(StrictModel):
 class ResponseRequest(StrictModel):
     """A request for a response."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
     model: Id = Field(description="`moa/<recipe>`, or the recipe's bare name.")
     input: (
-        Annotated[str, Field(min_length=1)]
+        Annotated[Text, Field(min_length=1)]
         | Annotated[
-            list[InputMessage | FunctionCallItem | FunctionCallOutputItem], Field(min_length=1)
+            list[InputItem],
+            Field(min_length=1, fail_fast=True, json_schema_extra={"maxItems": MAX_ITEMS}),
         ]
     )
-    instructions: str | None = None
+    instructions: Text | None = None
     stream: bool | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
@@ -129,6 +177,14 @@ class ResponseRequest(StrictModel):
     service_tier: str | None = None
     store: bool | None = None
     user: str | None = None
+
+    def checked(self) -> "ResponseRequest":
+        """Return the request, or refuse it for a message that no model can be sent."""
+        if not isinstance(self.input, str):
+            for index, item in enumerate(self.input):
+                if isinstance(item, InputMessage):
+                    item.check(f"input[{index}]")
+        return self
 
     def as_chat(self) -> Json:
         """Build the body of the equivalent chat completion request."""
@@ -156,10 +212,7 @@ def parse_response_request(body: bytes) -> tuple[ResponseRequest, ChatRequest]:
     Raises:
         ApiError: The body is not JSON, or a field is wrong; the first one is named.
     """
-    try:
-        request = ResponseRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise to_bad_request(body, error) from error
+    request = validate_body(ResponseRequest, body).checked()
     return request, ChatRequest.model_validate(request.as_chat()).checked()
 
 
