@@ -20,7 +20,7 @@ from moagraph.threads.runner import Graph
 
 
 @dataclass(frozen=True)
-class SeatFinished:
+class SeatAnswered:
     """A seat has answered or failed.
 
     `done` of the layer's `total` seats are finished; `usable` answers exist in the turn so far.
@@ -63,7 +63,7 @@ class TurnFinished:
         }
 
 
-TurnEvent: TypeAlias = SeatFinished | AnswerChunk | TurnFinished
+TurnEvent: TypeAlias = SeatAnswered | AnswerChunk | TurnFinished
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _merge_update(update: Mapping[str, Any], state: Json) -> AIMessage | None:
 
 def _finished_seats(
     update: Mapping[str, Any], state: Json, recipe: Recipe
-) -> Iterator[SeatFinished]:
+) -> Iterator[SeatAnswered]:
     usable = sum(p["ok"] for seats in state["layers"].values() for p in seats.values())
     for _, written in _node_writes(update):
         for layer, seats in written.get("layers", {}).items():
@@ -134,7 +134,7 @@ def _finished_seats(
             total = len(recipe.layers[int(layer) - 1].proposers)
             for seat, proposal in seats.items():
                 model, ok = proposal["model"], proposal["ok"]
-                yield SeatFinished(int(layer), seat, model, ok, done, total, usable)
+                yield SeatAnswered(int(layer), seat, model, ok, done, total, usable)
 
 
 def _node_writes(update: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
