@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import (
@@ -257,5 +258,5 @@ def test_a_private_recipe_keeps_nothing_of_what_it_is_refused(
     )
     graph: Any = build(recipe).compile(checkpointer=threads)
     with pytest.raises(NotTrusted):
-        graph.invoke({"messages": [("user", "Write to anna@example.org")]}, config_of("u"))
+        graph.invoke({"messages": [HumanMessage("Write to anna@example.org")]}, config_of("u"))
     assert not (tmp_path / "home" / "private").exists()

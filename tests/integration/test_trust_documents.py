@@ -19,8 +19,8 @@ from moagraph import (
 from moagraph.graphs.compile.thread_trust import NAMESPACE, read_trust
 from moagraph.nodes.state import Json
 from moagraph.threads.archive import import_thread
-from moagraph.threads.export_schema import document
-from moagraph.threads.export_schema import written as packed
+from moagraph.threads.export_schema import encode_value as packed
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.open import Threads
 from tests.provider import Provider
 from tests.stranger import SPOKEN, gift, given, recipe_of
@@ -82,7 +82,7 @@ def test_a_recipe_that_only_a_run_would_take_up_is_listed_too(
 ) -> None:
     told = gift(threads)
     HIDDEN[way](entries(told)[-1], hidden_recipe(capture))
-    import_thread(threads, document("gift", told["checkpoints"]), "u")
+    import_thread(threads, make_document("gift", told["checkpoints"]), "u")
     trust = read_trust(threads, "u")
     assert trust
     assert ("address", capture.base_url) in {(one.kind, one.name) for one in trust.resources}
@@ -95,7 +95,7 @@ def test_what_cannot_be_listed_is_not_taken_in(
     told = gift(threads)
     FOUL[way](entries(told)[-1], hidden_recipe(capture))
     with pytest.raises(UsageError, match="the exported thread is damaged: ") as refused:
-        import_thread(threads, document("gift", told["checkpoints"]), "u")
+        import_thread(threads, make_document("gift", told["checkpoints"]), "u")
     assert "\n" not in str(refused.value)
     assert [name for name, _ in threads.names()] == ["gift"]
 
@@ -131,7 +131,7 @@ def test_to_list_and_to_show_open_nothing_that_the_recipe_names(
     else:
         recipe["layers"][0]["proposers"][0] = {"model": f"moa:{pipe}"}
     HIDDEN["a value"](entries(told)[-1], recipe)
-    (tmp_path / "t.json").write_text(json.dumps(document("gift", told["checkpoints"])))
+    (tmp_path / "t.json").write_text(json.dumps(make_document("gift", told["checkpoints"])))
     taken = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
     assert (taken.code, taken.out) == (0, "u\n")
     assert f"moa:   {where} {pipe} (" in taken.err
@@ -148,7 +148,7 @@ def test_a_thread_cut_off_before_its_first_node_loads_no_recipe_before_it_is_tru
     first = entries(told)[0]
     asked = {"recipe": str(tmp_path / "pipe.toml"), "pause_after": []}
     first["metadata"]["asked"] = json.dumps(asked)
-    import_thread(threads, document("gift", [first]), "u")
+    import_thread(threads, make_document("gift", [first]), "u")
     shown = moa("show", "u")
     assert (shown.code, len(shown.lines)) == (2, 1)
     assert "had not begun" in shown.err
@@ -198,7 +198,9 @@ def test_a_value_that_cannot_be_read_is_one_line_or_reads_as_something(
 ) -> None:
     told = gift(threads)
     entries(told)[-1]["values"][channel] = value
-    refused = refusal(lambda: import_thread(threads, document("gift", told["checkpoints"]), "u"))
+    refused = refusal(
+        lambda: import_thread(threads, make_document("gift", told["checkpoints"]), "u")
+    )
     if refused is None:
         with pytest.raises(NotTrusted):
             resume("u", threads)

@@ -15,7 +15,7 @@ from moagraph import (
 )
 from moagraph.graphs.compile.thread_trust import ORIGIN, read_trust
 from moagraph.threads.archive import import_thread
-from moagraph.threads.history import config_of, opened
+from moagraph.threads.history import config_of, open_thread
 from moagraph.threads.open import Threads
 from tests.mixtures import mixture
 from tests.provider import Provider
@@ -60,7 +60,7 @@ def test_an_old_thread_that_stays_with_known_servers_is_ones_own(
     monkeypatch.setenv("MOA_KEY_ADDRESSES", f"ACME_API_KEY={capture.base_url}")
     for thread in ("t", "by variable", "by pair"):
         forget_origin(threads, thread)
-        assert asyncio.run(opened(threads, thread)).trust.trusted
+        assert asyncio.run(open_thread(threads, thread)).trust.trusted
         assert replay(thread, threads, edit={"1.01": "mine"}).status == "done"
 
 
@@ -77,4 +77,4 @@ def test_an_empty_checkpoint_of_another_app_is_no_record_of_trust(threads: Threa
     where: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "inner"}}
     threads.put(where, empty_checkpoint(), {"source": "loop", "step": 0, "parents": {}}, {})
     assert read_trust(threads, "t") is None
-    assert asyncio.run(opened(threads, "t")).trust.trusted
+    assert asyncio.run(open_thread(threads, "t")).trust.trusted

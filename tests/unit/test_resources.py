@@ -12,7 +12,7 @@ from moagraph.graphs.recipe.resources import resources_of
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.checks.settings import CHECKS
 from moagraph.nodes.resources import Names
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.step_support.registry import step_classes
 
 URL = "http://127.0.0.1:9/v1"
 # Texts that name nothing outside of the recipe; a new one is put here once somebody has looked.
@@ -54,7 +54,7 @@ def models_within(annotation: Any) -> set[type[BaseModel]]:
 
 def every_model() -> set[type[BaseModel]]:
     """All settings that a recipe can hold."""
-    todo: set[type[BaseModel]] = {Recipe, *KINDS.values(), *CHECKS.values()}
+    todo: set[type[BaseModel]] = {Recipe, *step_classes().values(), *CHECKS.values()}
     found: set[type[BaseModel]] = set()
     while todo:
         model = todo.pop()

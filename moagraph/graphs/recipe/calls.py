@@ -7,12 +7,12 @@ from moagraph.graphs.recipe.load import load_recipe, recipe_file
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.state import calls
+from moagraph.nodes.state import model_calls
 
 
 def own_calls(recipe: Recipe) -> Iterator[Call]:
     """Every call that the recipe itself makes, the substitutes of each behind it."""
-    for settings in calls(recipe.resolved()):
+    for settings in model_calls(recipe.resolved()):
         known = {key: settings[key] for key in settings if key in Call.model_fields}
         yield from (call := Call.model_validate(known), *call.substitutes)
 

@@ -1,7 +1,7 @@
 """What a recipe says of one call: the model, its sampling, its endpoint."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
@@ -77,6 +78,12 @@ class Sampling(BaseModel):
     context_window: int | None = Field(
         None, ge=16, description="Tokens the model takes in at once, where no list has it."
     )
+    max_response_mb: float | None = Field(
+        None,
+        gt=0,
+        le=1_000,
+        description="The largest response that is read, decompressed; 8 where it is not given.",
+    )
     extra_body: dict[str, Any] | None = Field(None, description="Sent along as it is.")
     logprobs: bool | None = Field(None, description="Ask how likely each token was.")
 
@@ -111,6 +118,19 @@ class Call(Sampling):
     )
     tool_choice: str | dict[str, Any] | None = Field(None, description="As OpenAI has it.")
 
+    _share: int | None = PrivateAttr(None)
+
+    @property
+    def share(self) -> int | None:
+        """The tokens that a budget leaves for the answer; None where there is no such budget."""
+        return self._share
+
+    def with_share(self, tokens: int) -> Self:
+        """The same call, whose answer may take so much of a budget."""
+        call = self.model_copy()
+        call._share = tokens
+        return call
+
     @model_validator(mode="after")
     def _no_circle(self) -> "Call":
         every: list[Call | Substitute] = [self, *self.fallbacks]
@@ -124,12 +144,14 @@ class Call(Sampling):
     def substitutes(self) -> list["Call"]:
         """The calls that stand in for this one, each with its own endpoint and its sampling."""
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
-        own |= {"context_window"}
+        own |= {"context_window", "max_response_mb"}
         said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
-        return [
+        others = [
             Call.model_validate(said | other.model_dump(exclude_unset=True))
             for other in self.fallbacks
         ]
+        share = self.share
+        return others if share is None else [other.with_share(share) for other in others]
 
     @property
     def extras(self) -> dict[str, Any]:
