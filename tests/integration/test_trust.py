@@ -163,7 +163,7 @@ def test_trust_is_kept_with_the_thread_and_its_forks_have_it(threads: Threads) -
     assert moa("show", "u@1").out.splitlines()[1].startswith("thread u was imported and is trusted")
 
 
-def test_show_says_so_without_trust(threads: Threads, capture: Provider) -> None:
+def test_show_says_so_without_trust(threads: Threads, capture: Provider, tmp_path: Path) -> None:
     given(threads, recipe=recipe_of(capture))
     shown = moa("show", "u")
     assert shown.code == 0
@@ -179,6 +179,9 @@ def test_show_says_so_without_trust(threads: Threads, capture: Provider) -> None
             "where": "layers.1.proposers.1.base_url",
         }
     ]
+
+    assert moa("show", "u", "--html", str(tmp_path / "u.html")).code == 0
+    assert "thread u · turn 1 of 1 · imported, not trusted" in (tmp_path / "u.html").read_text()
 
 
 def test_a_thread_of_this_machine_is_shown_as_ever(threads: Threads) -> None:

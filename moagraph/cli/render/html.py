@@ -38,7 +38,9 @@ def _header_html(view: TurnView) -> str:
     result = view.run_result
     fork = f" · fork @{view.fork} of {view.forks}" if view.forks > 1 else ""
     turn = f"turn {view.turn} of {view.turns}{fork}"
-    position = f"{result.recipe} · thread {result.thread_id} · {turn}"
+    trusted = "trusted" if view.trust.trusted else "not trusted"
+    origin = f" · imported, {trusted}" if view.trust.imported else ""
+    position = f"{result.recipe} · thread {result.thread_id} · {turn}{origin}"
     time = view.at[:16].replace("T", " ")
     return (
         f'<header>\n<p class="where">{_safe(position)} · <time>{_safe(time)}</time></p>\n'

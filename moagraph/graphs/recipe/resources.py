@@ -43,7 +43,12 @@ def resources_of(recipe: Recipe) -> list[Resource]:
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
     """Each thing once, by its kind."""
     once = {(one.kind, one.name): one for one in reversed(list(resources))}
-    return sorted(reversed(once.values()), key=lambda one: ORDER.index(one.kind))
+    return sorted(reversed(once.values()), key=_rank)
+
+
+def _rank(resource: Resource) -> int:
+    """A kind that another package has made up comes last."""
+    return ORDER.index(resource.kind) if resource.kind in ORDER else len(ORDER)
 
 
 def _resources(recipe: Recipe, visited: set[Path]) -> Iterator[Resource]:
@@ -54,6 +59,10 @@ def _resources(recipe: Recipe, visited: set[Path]) -> Iterator[Resource]:
             yield one
     for call in own_calls(recipe):
         yield from _asked_by(call)
+    for step in (*recipe.before, *recipe.steps):
+        package = type(step).__module__.partition(".")[0]
+        if package != "moagraph":  # it may do more than its settings declare
+            yield Resource(CODE, f"a step of the package {package}", f"step {step.step}")
 
 
 def _asked_by(call: Call) -> Iterator[Resource]:
