@@ -21,7 +21,6 @@ from moagraph.graphs.compile.layout import (
 )
 from moagraph.graphs.compile.trace_metadata import with_trace_metadata
 from moagraph.graphs.compile.trace_redaction import RedactedGraph, traces_without_content
-from moagraph.graphs.nested_recipe import check_nested, nested_model
 from moagraph.graphs.compile.answer_check import check_answer
 from moagraph.graphs.compile.failed_calls import BEGIN, CountingGraph, count_for
 from moagraph.graphs.recipe.schema import Recipe
@@ -29,8 +28,6 @@ from moagraph.nodes.context import Context
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.hooks import guard_private_details
 from moagraph.nodes.models import event_loops
-from moagraph.nodes.models.factory import offer
-from moagraph.nodes.models.recorded import check_recorded, recorded
 from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.state import Input, Output, State, is_settled
 from moagraph.nodes.step_support.base import Step, Update
@@ -189,10 +186,6 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         is_silent = self.answer_only and metadata["role"] != "answer"
         node = Node(name, work, [TAG_NOSTREAM] if is_silent else None)
         self.add_node(name, node, metadata=metadata, trace_policy=policy)
-
-
-offer("moa", nested_model, check_nested)
-offer("recorded", recorded, check_recorded)
 
 
 def _node_work(spec: NodeSpec, step: type[Step] | type[Seat]) -> Work:

@@ -11,7 +11,8 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call, Sampling
 from moagraph.nodes.models.openai_chat import checked
 from moagraph.nodes.models.prices import listed, warm
-from moagraph.nodes.models.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
+from moagraph.nodes.models.provider import find_provider
+from moagraph.nodes.models.providers import NO_KEY, PROVIDERS, address, secret
 from moagraph.nodes.models.raw_messages import with_raw_messages
 
 Clients: TypeAlias = dict[str, Any]
@@ -51,6 +52,8 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
         return Scripted(name=name)
     if provider == "local" and not call.base_url:
         return await _local(call, name, slots)
+    if plugin := find_provider(provider):
+        return await asyncio.to_thread(plugin.chat_model, call, name)
     maker = MAKERS.get(provider, _compatible if call.base_url or provider in PROVIDERS else _other)
     kept = event_loops.of_this_loop()
     async with kept.setdefault("building", asyncio.Lock()):
@@ -113,11 +116,6 @@ MAKERS: dict[str, Maker] = {
     "openai": _openai,
     "together": _together,
 }
-
-
-def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
-    """Bring a provider of one's own: how its models are made, and what a call of it needs."""
-    MAKERS[provider], CHECKS[provider] = maker, check
 
 
 def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:

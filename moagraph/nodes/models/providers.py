@@ -9,13 +9,14 @@ from difflib import get_close_matches
 from moagraph.nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
 from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.models.call import Call, Substitute
+from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.models.key_addresses import OWNERS, check_allowed, is_paired, origin
 
 NO_KEY = "not-needed"
 
 
 @dataclass(frozen=True)
-class Provider:
+class ProviderSettings:
     """One provider: the variables it honours, and where it answers if they are silent."""
 
     key_env: str | None = None
@@ -27,16 +28,13 @@ class Provider:
 
 
 PROVIDERS = {
-    "together": Provider("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
-    "openai": Provider("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
-    "ollama": Provider(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
-    "vllm": Provider("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
-    "local": Provider(hosted=False),
-    "scripted": Provider(hosted=False, logprobs=False),
+    "together": ProviderSettings("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
+    "openai": ProviderSettings("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
+    "ollama": ProviderSettings(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
+    "vllm": ProviderSettings("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
+    "local": ProviderSettings(hosted=False),
+    "scripted": ProviderSettings(hosted=False, logprobs=False),
 }
-
-# How those who bring a provider of their own check a call of it.
-CHECKS: dict[str, Callable[[Call], None]] = {}
 
 PACKAGES = {
     "anthropic": "langchain-anthropic",
@@ -59,9 +57,9 @@ PACKAGES = {
 
 def check(call: Call) -> None:
     """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
-    provider, _ = split(call.model)
-    if provider in CHECKS:
-        CHECKS[provider](call)
+    provider, name = split(call.model)
+    if plugin := find_provider(provider):
+        plugin.check(call, name)
     elif speaks_openai(call):
         secret(call)
     elif provider not in PACKAGES:
@@ -78,7 +76,9 @@ def speaks_openai(call: Call) -> bool:
 def gives_logprobs(call: Call | Substitute) -> bool:
     """Whether its server can say how likely each token was, as far as is known."""
     name, _ = split(call.model)
-    return bool(call.base_url) or PROVIDERS.get(name, Provider(logprobs=False)).logprobs
+    if plugin := find_provider(name):
+        return plugin.gives_logprobs
+    return bool(call.base_url) or PROVIDERS.get(name, ProviderSettings(logprobs=False)).logprobs
 
 
 def secret(call: Call) -> str | None:
@@ -106,7 +106,7 @@ def key_variable(call: Call) -> tuple[str | None, bool]:
         return call.api_key_env, True
     if call.base_url:  # a provider's key never goes to an address that a recipe names
         return None, False
-    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    provider = PROVIDERS.get(split(call.model)[0], ProviderSettings())
     return provider.key_env, provider.needs_key
 
 
@@ -114,7 +114,7 @@ def destination(call: Call) -> str | None:
     """Where the call's key would be sent; None where our own clients send none."""
     if url := address(call):
         return url
-    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    provider = PROVIDERS.get(split(call.model)[0], ProviderSettings())
     owner = OWNERS.get(provider.key_env or "")
     if owner is None:
         return None
@@ -132,7 +132,7 @@ def is_known(url: str) -> bool:
 def address(call: Call) -> str | None:
     """Where the call goes; None means the provider's own address."""
     name, _ = split(call.model)
-    provider = PROVIDERS.get(name, Provider())
+    provider = PROVIDERS.get(name, ProviderSettings())
     if call.base_url:
         return call.base_url
     url = os.environ.get(provider.url_env, "").strip() if provider.url_env else ""

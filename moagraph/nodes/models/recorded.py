@@ -19,8 +19,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.provider import Provider
 from moagraph.nodes.errors import UnknownName, UsageError
 
 VARIABLE = "MOA_RECORDED"
@@ -56,16 +56,20 @@ class Recorded(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def recorded(call: Call, name: str, _: Any) -> BaseChatModel:
-    """The model that answers the call."""
-    model, file = where(name)
-    return Recorded(name=model, file=file)
+class RecordedAnswers(Provider):
+    """The provider `recorded:`."""
 
+    variables = (VARIABLE,)
 
-def check_recorded(call: Call) -> None:
-    """Refuse a model of which there is no record, before anything is sent."""
-    model, file = where(split(call.model)[1])
-    answers_of(file, model)
+    def check(self, call: Call, model: str) -> None:
+        """Refuse a model of which there is no record."""
+        name, file = where(model)
+        answers_of(file, name)
+
+    def chat_model(self, call: Call, model: str) -> BaseChatModel:
+        """Return the model that answers from its file."""
+        name, file = where(model)
+        return Recorded(name=name, file=file)
 
 
 def where(name: str) -> tuple[str, Path]:

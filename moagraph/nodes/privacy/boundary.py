@@ -23,6 +23,7 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.models.egress import GUARD
 from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.hooks import STASH, VAULT, marked_vaults
@@ -157,7 +158,10 @@ def leaks(texts: Sequence[str], values: Mapping[str, str]) -> dict[str, int]:
 
 def stays(call: Call) -> bool:
     """Whether the model runs inside this process."""
-    return split(call.model)[0] in HERE and not call.base_url
+    provider = split(call.model)[0]
+    if plugin := find_provider(provider):
+        return plugin.is_in_process
+    return provider in HERE and not call.base_url
 
 
 async def _refusal(token: str, call: Call, messages: Sequence[AnyMessage]) -> str | None:
