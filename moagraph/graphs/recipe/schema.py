@@ -187,6 +187,18 @@ class Recipe(BaseModel):
         content = json.dumps(self.resolved(), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
+    def to_toml(self) -> str:
+        """Return the recipe as the text of a TOML file; what has its default is left out."""
+        fields = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        for layer in fields["layers"]:
+            for part in (*layer["proposers"], *layer.get("aggregate", ())):
+                part.pop("asks", None)
+        for step in (*fields.get("before", ()), *fields.get("after", ())):
+            step.pop("asks", None)
+        import tomli_w  # only here: few runs write a recipe
+
+        return tomli_w.dumps(fields)
+
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, as the state stores it; parsing it changes nothing."""
         return self.model_dump(mode="json", exclude_none=True)
