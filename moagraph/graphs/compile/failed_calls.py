@@ -19,7 +19,7 @@ from langgraph.types import Command
 
 from moagraph.graphs.compile.thread_trust import TrustingGraph
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.policies.spending import FAILED, Spent, taken
+from moagraph.nodes.policies.spending import FAILED, Spent, sum_records
 from moagraph.nodes.state import Json, calls_of_record
 
 BEGIN = "begin"
@@ -46,7 +46,7 @@ class FailedCalls:
     def add(self, error: StepFailed) -> None:
         """Count what the failed step took."""
         if records := calls_of_record(dict(error.record or {})):
-            self.new.append(asdict(taken(records)))
+            self.new.append(asdict(sum_records(records)))
 
     def to_keep(
         self, start: CheckpointTuple | None, end: CheckpointTuple
@@ -136,7 +136,9 @@ def _with(config: RunnableConfig | None, failed: FailedCalls) -> RunnableConfig:
 
 def _newest(thread: RunnableConfig) -> RunnableConfig:
     """The thread at its newest checkpoint, whichever the run started from."""
-    named = {key: thread[CONF][key] for key in ("thread_id", "checkpoint_ns") if key in thread[CONF]}
+    named = {
+        key: thread[CONF][key] for key in ("thread_id", "checkpoint_ns") if key in thread[CONF]
+    }
     return {CONF: named}  # type: ignore[typeddict-item]
 
 

@@ -18,7 +18,7 @@ from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.outgoing import BuildMessages, Outgoing
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.policies.budget import within
+from moagraph.nodes.policies.budget import limit_call
 from moagraph.nodes.resources import MODEL, Names, Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AGGREGATE, BEFORE, Step, Update
@@ -114,7 +114,7 @@ class Compress(Call, Step):
         messages = self._message_builder(view, text, question)
         key = view.cache_key
         return await ask(
-            within(view.state, self), messages, view.concurrency, key and f"{key}.{name}"
+            limit_call(view.state, self), messages, view.concurrency, key and f"{key}.{name}"
         )
 
     def _message_builder(self, view: NodeView, text: str, question: str) -> BuildMessages:

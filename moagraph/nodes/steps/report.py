@@ -10,7 +10,7 @@ from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.policies.budget import within
+from moagraph.nodes.policies.budget import limit_call
 from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.answer import message_of_text
@@ -57,7 +57,7 @@ class Report(Call, Reading, Step):
 
     async def _write(self, view: NodeView) -> Json:
         messages = MessageBuilder(view, PromptArguments(source_proposals(view), alone=True))
-        reply = await ask(within(view.state, self), messages, view.concurrency, view.cache_key)
+        reply = await ask(limit_call(view.state, self), messages, view.concurrency, view.cache_key)
         call = {**reply.record(), "told": messages.to_record()}
         return {"calls": {"report": call}, "report": reply.text if reply.ok else None}
 
