@@ -14,7 +14,7 @@ from moagraph.cli.render.output import out, say
 from moagraph.cli.trust import trust_lines
 from moagraph.graphs.compile.thread_trust import read_trust
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.storage.encryption import sealing_key
+from moagraph.nodes.storage.encryption import encryption_key
 from moagraph.nodes.texts.printable import clean
 from moagraph.threads.archive import export_thread, import_thread, unknown
 from moagraph.threads.history import config_of
@@ -74,7 +74,7 @@ def export(thread: str, file: str | None) -> None:
     """Write a thread to a file for this user's eyes only, or to standard output."""
     with open_threads() as threads:
         told = json.dumps(export_thread(threads, thread))
-    if sealing_key():
+    if encryption_key():
         say("moa: what is exported is not encrypted")
     if file is None or file == "-":
         out(told)

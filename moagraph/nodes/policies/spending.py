@@ -51,7 +51,7 @@ class Spent:
 
 
 # The use of steps that failed in this turn: the state has no record of them.
-FAILED: ContextVar[Spent] = ContextVar("failed", default=Spent())
+FAILED: ContextVar[Spent] = ContextVar("failed", default=Spent())  # noqa: B039 - frozen
 
 
 def total(amounts: Iterable[Spent]) -> Spent:

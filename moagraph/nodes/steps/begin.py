@@ -41,8 +41,8 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
         "prompts": prompts,
         "salt": secrets.token_hex(16),
     }
-    if recipe.get("cache", answer_cache.wanted()):
-        await asyncio.to_thread(answer_cache.ready)
+    if recipe.get("cache", answer_cache.is_enabled()):
+        await asyncio.to_thread(answer_cache.check_usable)
         resolved["cache"] = True
     if "budget" in recipe:
         before = spent_in_thread(state)
