@@ -3,6 +3,8 @@
 import os
 import signal
 
+# Otherwise each of the hundreds of processes that the tests start compiles our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
 
 from collections.abc import Iterator

@@ -206,8 +206,8 @@ async def test_seats_that_stood_are_paid_once(provider: Provider, tmp_path: Path
     mix, out = recipe(tmp_path, provider, PRICED), tmp_path / "out.jsonl"
     assert [await batch(data, mix, out, RunOptions()) for _ in range(3)] == [0, 0, 1]
     assert [row["cost_usd"] for row in rows(out)] == pytest.approx([0.01, 0.01, 0.02])
-    with closing(ResultStore(out)) as ledger:
-        assert ledger.spent == pytest.approx(0.02)
+    with closing(ResultStore(out)) as store:
+        assert store.spent == pytest.approx(0.02)
 
 
 OUTER = """

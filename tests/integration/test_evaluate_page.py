@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moagraph.cli.eval_study import WAYS
+from moagraph.cli.eval.study import WAYS
 from moagraph.evals.judges.factory import METHODS
 from tests.readme import ROOT, blocks
 from tests.terminal import shell

@@ -25,9 +25,9 @@ ITEM = Item(1, ("why?",))
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[ResultStore]:
-    with closing(ResultStore(tmp_path / "rows.jsonl")) as ledger:
-        yield ledger
+def store(tmp_path: Path) -> Iterator[ResultStore]:
+    with closing(ResultStore(tmp_path / "rows.jsonl")) as store:
+        yield store
 
 
 @dataclass
@@ -73,24 +73,24 @@ async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
 
 
 async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(
-    ledger: ResultStore, tmp_path: Path
+    store: ResultStore, tmp_path: Path
 ) -> None:
     data, quick = DataSet("set", (ITEM,), ""), Quick(recipe={"name": "quick", "layers": []})
     with open_workspace(tmp_path / "partial", tmp_path) as threads:
-        answering = AnswerCollector(data, ledger, threads, SpendingLimit(None, 0), SilentListener())
+        answering = AnswerCollector(data, store, threads, SpendingLimit(None, 0), SilentListener())
         await stopped(answering.run([quick]), quick.spoke)
-    assert [row["answer"] for row in ledger.rows.values()] == ["because"]
+    assert [row["answer"] for row in store.rows.values()] == ["because"]
 
 
 async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(
-    ledger: ResultStore,
+    store: ResultStore,
 ) -> None:
     case, quick = JudgeCase(ITEM, "system", ("because",)), Quick()
     await stopped(
-        VerdictCollector(ledger, SpendingLimit(None, 0), SilentListener()).run([quick], [case]),
+        VerdictCollector(store, SpendingLimit(None, 0), SilentListener()).run([quick], [case]),
         quick.spoke,
     )
-    assert [row["score"] for row in ledger.rows.values()] == [1.0]
+    assert [row["score"] for row in store.rows.values()] == [1.0]
 
 
 async def test_after_a_mistake_nothing_is_begun_and_what_is_under_way_ends() -> None:

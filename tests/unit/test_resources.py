@@ -121,7 +121,13 @@ def recipe(**said: Any) -> Recipe:
     layer = {"proposers": ["scripted:a", "scripted:b"], "aggregate": said.pop("aggregate", [])}
     layer["proposers"] = said.pop("proposers", layer["proposers"])
     layer["aggregate"] = [*layer["aggregate"], {"step": "synthesize", "model": "scripted:c"}]
-    return Recipe.model_validate({"name": "r", "layers": [layer], **said})
+    return Recipe.model_validate({"name": "r", "layers": [*said.pop("earlier", []), layer], **said})
+
+
+def gated(check: dict[str, Any]) -> dict[str, Any]:
+    """A layer with a gate, which another layer has to follow."""
+    gate = {"step": "gate", "by": "verify", "checks": [check]}
+    return {"earlier": [{"proposers": ["scripted:a"], "aggregate": [gate]}]}
 
 
 CHECK = {"by": "tests", "tests": "assert add(1, 2) == 3"}
@@ -166,17 +172,12 @@ CASES: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
         {("database", "/c.db")},
     ),
     "a database that a gate checks by": (
-        {"aggregate": [{"step": "gate", "by": "verify", "checks": [
-            {"by": "sql", "source": "/c.db"}]}]},
+        gated({"by": "sql", "source": "/c.db"}),
         {("database", "/c.db")},
     ),
-    "tests of a gate": (
-        {"aggregate": [{"step": "gate", "by": "verify", "checks": [CHECK]}]},
-        {("code", "assert add(1, 2) == 3")},
-    ),
+    "tests of a gate": (gated(CHECK), {("code", "assert add(1, 2) == 3")}),
     "a function of a gate": (
-        {"aggregate": [{"step": "gate", "by": "verify", "checks": [
-            {"by": "python", "function": "os:getcwd"}]}]},
+        gated({"by": "python", "function": "os:getcwd"}),
         {("code", "os:getcwd")},
     ),
     "tests": (

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,11 @@ def structure(value: object) -> int:
     return 1 + max(0, len(items) - 1) + sum(map(structure, items))
 
 
+def feed_all(counter: ValueCounter, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        counter.feed(piece)
+
+
 @given(value=values, size=st.integers(1, 9), ascii=st.booleans())
 @examples(100)
 def test_strings_are_not_counted_wherever_the_pieces_break(
@@ -39,5 +45,4 @@ def test_strings_are_not_counted_wherever_the_pieces_break(
     if exact:
         counter = ValueCounter(exact - 1)
         with pytest.raises(BadResponse, match=f"more than {exact - 1:,} values"):
-            for piece in pieces:
-                counter.feed(piece)
+            feed_all(counter, pieces)

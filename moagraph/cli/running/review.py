@@ -1,4 +1,4 @@
-"""Ask a person what a paused layer is to hand on."""
+"""Ask a person at the terminal what a paused run hands on."""
 
 import sys
 from typing import Any
@@ -10,64 +10,64 @@ from moagraph.nodes.texts.printable import clean
 HELP = "enter goes on; e SEAT TEXT edits, d SEAT drops, p SEAT pins, a TEXT adds, q stops the run"
 
 HELP_ANSWER = "enter accepts it; e TEXT puts yours in its place, q stops the run"
-ANSWER = "answer"  # how an answer that failed its checks is named, where a seat would be
+ANSWER = "answer"  # in a review, the name of an answer that failed its checks
 
 
-def decide(paused: dict[str, Any]) -> Review:
-    """Show the layer's answers and read what to do; without a terminal, all are kept."""
+def ask_for_review(interrupt: dict[str, Any]) -> Review:
+    """Show what a paused run holds and read the decision; without a terminal, keep everything."""
     if not sys.stdin.isatty():
         return Review()
-    if "step" in paused:
-        return _decide_answer(paused)
-    for seat, answer in paused["answers"].items():
-        say(f"── {paused['layer']}.{seat} {answer['model']}")
+    if "step" in interrupt:
+        return _review_answer(interrupt)
+    for seat, answer in interrupt["answers"].items():
+        say(f"── {interrupt['layer']}.{seat} {answer['model']}")
         say(clean(answer["text"]))
     say(HELP)
     review = Review()
-    while line := input_line():
-        problem = _take(review, line, list(paused["answers"]))
-        if problem:
-            say(problem)
+    while line := _read_line():
+        message = _apply(review, line, list(interrupt["answers"]))
+        if message:
+            say(message)
         if review.abort:
             break
     return review
 
 
-def _decide_answer(paused: dict[str, Any]) -> Review:
-    """Show an answer and what it failed at; one line decides."""
-    say(f"── {paused['step']}: the answer")
-    say(clean(paused["answer"]))
-    for complaint in paused["complaints"]:
+def _review_answer(interrupt: dict[str, Any]) -> Review:
+    """Show an answer and the checks that it failed; one line decides."""
+    say(f"── {interrupt['step']}: the answer")
+    say(clean(interrupt["answer"]))
+    for complaint in interrupt["complaints"]:
         say(clean(f"── {complaint}"))
     say(HELP_ANSWER)
     while True:
-        verb, _, rest = input_line().partition(" ")
+        verb, _, text = _read_line().partition(" ")
         if not verb:
             return Review()
         if verb == "q":
             return Review(abort=True)
-        if verb == "e" and rest.strip():
-            return Review(edit={ANSWER: rest.strip()})
+        if verb == "e" and text.strip():
+            return Review(edit={ANSWER: text.strip()})
         say(HELP_ANSWER)
 
 
-def input_line() -> str:
-    """One line of the person's; empty at its end."""
+def _read_line() -> str:
+    """One line of input; empty at its end."""
     sys.stderr.write("review> ")
     sys.stderr.flush()
     return sys.stdin.readline().strip()
 
 
-def _take(review: Review, line: str, seats: list[str]) -> str | None:
-    """Do what the line says, or say why it cannot be done."""
-    verb, _, rest = line.partition(" ")
+def _apply(review: Review, line: str, seats: list[str]) -> str | None:
+    """Add the line's decision to the review; return what to print."""
+    verb, _, arguments = line.partition(" ")
     if verb == "q":
         review.abort = True
         return None
     if verb == "a":
-        review.add.append(rest)
+        review.add.append(arguments)
         return f"added: {len(review.add)} of your own"
-    name, _, text = rest.strip().partition(" ")
+    name, _, text = arguments.strip().partition(" ")
     seat = name.split(".")[-1].zfill(2)
     if verb not in ("e", "d", "p"):
         return HELP

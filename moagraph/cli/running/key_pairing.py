@@ -16,25 +16,25 @@ def ask_for_pairings(recipe: Recipe) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     for call in every_call(recipe):
-        variable, where = _unpaired(call)
-        if not variable or not where:
+        variable, url = _unpaired(call)
+        if not variable or not url:
             continue
-        if not _confirms(variable, where):
+        if not _confirm(variable, url):
             return  # the check that follows refuses the call, and says why
-        remember(variable, where)
+        remember(variable, url)
         say(f"moa: remembered in {FILE} in the data folder")
 
 
 def _unpaired(call: Call) -> tuple[str | None, str | None]:
-    """The call's variable and its address, where a person may pair the two."""
+    """The variable of the call's key and the URL it goes to, if a person may pair the two."""
     variable, _ = key_variable(call)
-    where = destination(call)
-    if not variable or not where or not os.environ.get(variable, "").strip():
+    url = destination(call)
+    if not variable or not url or not os.environ.get(variable, "").strip():
         return None, None
-    return (variable, where) if can_be_paired(variable, where) else (None, None)
+    return (variable, url) if can_be_paired(variable, url) else (None, None)
 
 
-def _confirms(variable: str, where: str) -> bool:
-    sys.stderr.write(f"moa: may the key in {variable} be sent to {address_of(where)}? [y/N] ")
+def _confirm(variable: str, url: str) -> bool:
+    sys.stderr.write(f"moa: may the key in {variable} be sent to {address_of(url)}? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
