@@ -16,7 +16,7 @@ from moagraph.nodes.models.limits import within_limits
 from moagraph.nodes.models.outgoing import BuildMessages
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.retries import ask_with_retries
-from moagraph.nodes.storage.answer_cache import keep, kept
+from moagraph.nodes.storage.answer_cache import find_answer, store_answer
 
 
 async def ask(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
@@ -60,7 +60,9 @@ def _answered(other: Reply) -> str:
     return other.model if itself else str(other.answered_by)
 
 
-async def ask_one(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
+async def ask_one(
+    call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None
+) -> Reply:
     """The model's own reply to what it is sent, or why it cannot be sent that.
 
     Whatever goes wrong is a reply: an exception would cancel the calls of the other seats, which
@@ -83,11 +85,11 @@ async def _ask_once(
     call: Call, messages: Sequence[AnyMessage], slots: int, sample: str | None
 ) -> Reply:
     """The model's own reply within the call's timeout, or what it said to the same before."""
-    if sample and (message := await kept(call, messages, sample)):
+    if sample and (message := await find_answer(call, messages, sample)):
         said = interpret(call, message)
         return replace(said, cached=True, attempts=0, input_tokens=0, output_tokens=0, cost_usd=0.0)
     async with within_limits(call):
         reply = await ask_with_retries(call, messages, slots)
     if sample and reply.ok and reply.message:
-        await keep(call, messages, sample, reply.message)
+        await store_answer(call, messages, sample, reply.message)
     return reply

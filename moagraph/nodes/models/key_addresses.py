@@ -14,7 +14,7 @@ from pathlib import Path
 
 from moagraph.nodes.errors import NotTrusted, StorageError, UsageError
 from moagraph.nodes.models.address import checked_url
-from moagraph.nodes.storage.data_dir import data_folder, taken
+from moagraph.nodes.storage.data_dir import data_folder, try_lock
 
 VARIABLE = "MOA_KEY_ADDRESSES"
 FILE = "key_addresses.json"
@@ -126,7 +126,7 @@ def remember(variable: str, url: str) -> None:
     file = data_folder() / FILE
     try:
         with file.with_suffix(".lock").open("ab") as lock:
-            while not taken(lock):
+            while not try_lock(lock):
                 time.sleep(0.01)
             known = _remembered()
             pairs = {**known, variable: sorted({*known.get(variable, ()), address_of(url)})}

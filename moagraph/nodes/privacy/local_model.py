@@ -4,12 +4,12 @@ import re
 
 from langchain_core.messages import HumanMessage
 
-from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.policies.budget import within
-from moagraph.nodes.models.client import ask
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.outgoing import Outgoing
 from moagraph.nodes.errors import StepFailed
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.client import ask
+from moagraph.nodes.models.outgoing import Outgoing
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.policies.budget import limit_call
 from moagraph.nodes.privacy.boundary import leaks
 from moagraph.nodes.privacy.placeholders import named
 from moagraph.nodes.privacy.vault import Vault
@@ -19,9 +19,7 @@ from moagraph.prompts import render
 LISTED = re.compile(r"^[\s*\-\d.)]*([A-Za-z_ ]{2,20})\s*[:=]\s*[\"'“`]?(.+?)[\"'”`.]?\s*$")
 
 
-async def listed_by(
-    view: NodeView, call: Call, text: str
-) -> tuple[dict[str, str], Json]:
+async def listed_by(view: NodeView, call: Call, text: str) -> tuple[dict[str, str], Json]:
     """The names that the local model sees in the text; its words are kept nowhere."""
     reply, record = await _asked(view, call, render("find_private", said=text))
     lines = [LISTED.match(line) for line in reply.splitlines()]
@@ -47,10 +45,12 @@ async def _asked(view: NodeView, call: Call, prompt: str) -> tuple[str, Json]:
     async def heard(_: Call) -> Outgoing:
         return Outgoing([HumanMessage(prompt)])
 
-    reply = await ask(within(view.state, call), heard)
+    reply = await ask(limit_call(view.state, call), heard)
     if not reply.ok:
         record = {**reply.record(), "text": ""}
-        raise StepFailed(f"`{view.spec.name}` got no answer from `{call.model}`: {reply.error}", record)
+        raise StepFailed(
+            f"`{view.spec.name}` got no answer from `{call.model}`: {reply.error}", record
+        )
     return reply.text, dict(reply.record())
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from moagraph.nodes.errors import StorageError
-from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.nodes.privacy.placeholders import spelled
-from moagraph.nodes.storage.encryption import sealed
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.nodes.storage.encryption import encrypt_serializer
 
 FOLDER = "private"
 
@@ -115,7 +115,7 @@ def _file(token: str) -> Path:
 
 
 def _serde() -> Any:
-    return sealed(JsonPlusSerializer())
+    return encrypt_serializer(JsonPlusSerializer())
 
 
 def _unusable(error: OSError) -> StorageError:

