@@ -15,12 +15,12 @@ from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.messages.context import preparation_records, conversation_of
-from moagraph.nodes.knowledge.database import described, opened
+from moagraph.nodes.knowledge.database import describe_tables, open_database
 from moagraph.nodes.knowledge.passages import Passage, passages
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, run
 from moagraph.nodes.knowledge.search import Index, matching
 from moagraph.nodes.texts.words import keywords
-from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
+from moagraph.nodes.knowledge.sources import Sources, find_files, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
@@ -72,7 +72,7 @@ class Retrieve(Step):
 
     def check_ready(self) -> None:
         """Refuse a `source` that finds no file."""
-        found(self.source)
+        find_files(self.source)
 
     def files(self, recipe: str) -> Sequence[str]:
         """Its source."""
@@ -113,7 +113,7 @@ def _nothing(asked: str, record: Json) -> str:
 
 
 def _by_text(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
-    files = found(step.source)
+    files = find_files(step.source)
     index, skipped = _index(stamps(list(files)), tuple(files.values()), step.length, step.overlap)
     read = f"{len(files) - len(skipped)} files, {len(index)} passages"
     return index.best(asked, step.top), {"read": read, **({"skipped": skipped} if skipped else {})}
@@ -131,13 +131,13 @@ def _index(
 
 
 def _by_sql(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
-    files = found(step.source)
+    files = find_files(step.source)
     name = ", ".join(files.values())
-    with opened(files) as database:
+    with open_database(files) as database:
         if step.query:
             rows = _rows(database, step, asked, name)
             return rows, {"read": name} | ({} if rows else {"why": "the query came to no rows"})
-        told = described(database, step.examples)
+        told = describe_tables(database, step.examples)
     if not told:
         raise UsageError(f"{name} holds no table")
     tables = [Passage(text, f"{name}, {table}") for table, text in told]
@@ -151,7 +151,7 @@ def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[P
     """What the recipe's own query comes to; it may name `:question`, `:words` and `:match`."""
     values = {"question": asked, "words": json.dumps(keywords(asked)), "match": matching(asked)}
     try:
-        came = run(database, step.query or "", Limits(rows=step.top, more=True), values)
+        came = run(database, step.query or "", QueryLimits(rows=step.top, more=True), values)
     except QueryRefused as error:
         raise UsageError(f"the `query` of `retrieve` cannot be run: {error}") from error
     told = (
@@ -164,7 +164,7 @@ def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[P
 
 
 def _by_graph(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
-    files = found(step.source)
+    files = find_files(step.source)
     triples = [triple for file, name in files.items() for triple in read_triples(file, name)]
     came = Graph(triples).around(asked, step.hops, step.top, step.length)
     return came, {"read": f"{len(files)} files, {len(triples)} triples"}

@@ -9,10 +9,10 @@ from pydantic import Field
 from moagraph.nodes.resources import DATABASE, Names
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.step_support.answer import message_of_text
-from moagraph.nodes.knowledge.database import opened
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, ordered, run
-from moagraph.nodes.knowledge.result_vote import Result, elect
-from moagraph.nodes.knowledge.sources import Sources, found
+from moagraph.nodes.knowledge.database import open_database
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, Rows, ordered, run
+from moagraph.nodes.knowledge.result_vote import QueryResult, elect
+from moagraph.nodes.knowledge.sources import Sources, find_files
 from moagraph.nodes.knowledge.sql_text import query_in, table
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import Step, Update
@@ -39,7 +39,7 @@ class Sql(Step):
 
     def check_ready(self) -> None:
         """Refuse a `source` that finds no file."""
-        found(self.source)
+        find_files(self.source)
 
     def files(self, recipe: str) -> Sequence[str]:
         """Its source."""
@@ -73,9 +73,9 @@ class Sql(Step):
 
 def _ran(step: Sql, queries: Mapping[str, str | None]) -> dict[str, Rows | str]:
     """The rows of each query, or why there are none."""
-    limits = Limits(seconds=step.seconds, rows=step.rows)
+    limits = QueryLimits(seconds=step.seconds, rows=step.rows)
     came: dict[str, Rows | str] = {}
-    with opened(found(step.source)) as database:
+    with open_database(find_files(step.source)) as database:
         for seat, query in queries.items():
             try:
                 came[seat] = run(database, query, limits) if query else "there is no query in it"
@@ -86,7 +86,9 @@ def _ran(step: Sql, queries: Mapping[str, str | None]) -> dict[str, Rows | str]:
 
 def _elected(queries: Mapping[str, str | None], ran: Mapping[str, Rows]) -> tuple[Json, str]:
     """What the vote came to, and the answer that it makes."""
-    results = {seat: Result(rows.rows, ordered(queries[seat] or "")) for seat, rows in ran.items()}
+    results = {
+        seat: QueryResult(rows.rows, ordered(queries[seat] or "")) for seat, rows in ran.items()
+    }
     best = elect(results)
     query = (queries[best.seat] or "").rstrip("; \n")
     agree = f"{len(best.agree)} of {len(queries)} queries came to this"
