@@ -19,12 +19,12 @@ from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.resources import ADDRESS, KEY, MODEL, Names, ToolNames
 
 
-def _named(model: str) -> str:
+def _check_model(model: str) -> str:
     split(model)
     return model
 
 
-def _variable(name: str) -> str:
+def _check_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError("`api_key_env` takes the name of a variable that holds a key, not a key")
     return name
@@ -70,8 +70,8 @@ class Sampling(BaseModel):
     base_url: Annotated[Annotated[str, AfterValidator(checked_url)] | None, Names(ADDRESS)] = Field(
         None, description="Where the server is, if not where its provider is known to be."
     )
-    api_key_env: Annotated[Annotated[str, AfterValidator(_variable)] | None, Names(KEY)] = Field(
-        None, description="The environment variable that holds the key for it."
+    api_key_env: Annotated[Annotated[str, AfterValidator(_check_variable)] | None, Names(KEY)] = (
+        Field(None, description="The environment variable that holds the key for it.")
     )
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
     limits: Limits | None = Field(None, description="How much its server is asked at once.")
@@ -91,25 +91,25 @@ class Sampling(BaseModel):
 class Substitute(Sampling):
     """A model that is asked where another has failed; what it leaves open is as for the other."""
 
-    model: Annotated[str, AfterValidator(_named), Names(MODEL)]
+    model: Annotated[str, AfterValidator(_check_model), Names(MODEL)]
 
     @model_serializer(mode="wrap")
-    def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _only_set_fields(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without defaults: once written, they would read as if they had been said."""
         return {key: value for key, value in written(self).items() if key in self.model_fields_set}
 
 
-def _a_model(said: Any) -> Any:
-    return {"model": said} if isinstance(said, str) else said
+def _as_substitute(value: Any) -> Any:
+    return {"model": value} if isinstance(value, str) else value
 
 
 class Call(Sampling):
     """One model and how it is asked, and which others where it fails."""
 
-    model: Annotated[str, AfterValidator(_named), Names(MODEL)] = Field(
+    model: Annotated[str, AfterValidator(_check_model), Names(MODEL)] = Field(
         description="As `provider:model`."
     )
-    fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
+    fallbacks: list[Annotated[Substitute, BeforeValidator(_as_substitute)]] = Field(
         default_factory=list, description="Asked in this order where the model fails."
     )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
@@ -134,10 +134,10 @@ class Call(Sampling):
     @model_validator(mode="after")
     def _no_circle(self) -> "Call":
         every: list[Call | Substitute] = [self, *self.fallbacks]
-        asked = [(one.model, one.base_url) for one in every]
-        for one in asked:
-            if asked.count(one) > 1:
-                raise ValueError(f"`fallbacks` form a circle: {one[0]!r} is asked twice")
+        endpoints = [(entry.model, entry.base_url) for entry in every]
+        for entry in endpoints:
+            if endpoints.count(entry) > 1:
+                raise ValueError(f"`fallbacks` form a circle: {entry[0]!r} is asked twice")
         return self
 
     @property
@@ -145,16 +145,20 @@ class Call(Sampling):
         """The calls that stand in for this one, each with its own endpoint and its sampling."""
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
         own |= {"context_window", "max_response_mb"}
-        said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
-        others = [
-            Call.model_validate(said | other.model_dump(exclude_unset=True))
-            for other in self.fallbacks
+        inherited = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
+        substitutes = [
+            Call.model_validate(inherited | substitute.model_dump(exclude_unset=True))
+            for substitute in self.fallbacks
         ]
         share = self.share
-        return others if share is None else [other.with_share(share) for other in others]
+        return (
+            substitutes
+            if share is None
+            else [substitute.with_share(share) for substitute in substitutes]
+        )
 
     @property
     def extras(self) -> dict[str, Any]:
         """What is said beside the messages, where it is said at all."""
-        said = self.model_dump(include={"response_format", "tools", "tool_choice"})
-        return {key: value for key, value in said.items() if value is not None}
+        fields = self.model_dump(include={"response_format", "tools", "tool_choice"})
+        return {key: value for key, value in fields.items() if value is not None}

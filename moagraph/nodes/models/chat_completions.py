@@ -50,7 +50,10 @@ def clean_completion(body: Json) -> Json:
     message = choice.get("message")
     if not isinstance(message, Mapping):
         raise BadResponse("the response has a choice without a `message`")
-    cleaned: Json = {"role": "assistant", "content": clean_text(content_text(message.get("content")))}
+    cleaned: Json = {
+        "role": "assistant",
+        "content": clean_text(content_text(message.get("content"))),
+    }
     calls = clean_tool_calls(message.get("tool_calls"))
     if named := [call for call in calls if call["function"]["name"]]:
         cleaned["tool_calls"] = named
@@ -71,7 +74,7 @@ def refusal_of(body: Json) -> str | None:
 
 def first_choice(body: Json) -> Mapping[str, Any] | None:
     """The only choice that is asked for; of several, the one with the index 0."""
-    others = (one for one in _mappings(body.get("choices")) if _is_first(one.get("index")))
+    others = (choice for choice in _mappings(body.get("choices")) if _is_first(choice.get("index")))
     return next(others, None)
 
 
@@ -130,11 +133,11 @@ def clean_finish_reason(reason: Any) -> str | None:
 def clean_logprobs(logprobs: Any) -> Json:
     """The tokens with a probability that is a number, and their alternatives."""
     tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    kept = [plain(token) for token in _mappings(tokens) if _has_logprob(token)]
-    for token in kept:
+    usable = [plain(token) for token in _mappings(tokens) if _has_logprob(token)]
+    for token in usable:
         rivals = _mappings(token.get("top_logprobs"))
         token["top_logprobs"] = [rival for rival in rivals if _has_logprob(rival)]
-    return {"logprobs": {"content": kept}} if kept else {}
+    return {"logprobs": {"content": usable}} if usable else {}
 
 
 def _has_logprob(token: Mapping[str, Any]) -> bool:
@@ -184,4 +187,8 @@ def clean_text(text: str) -> str:
 
 def _mappings(values: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; none where it is no list."""
-    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, list) else []
+    return (
+        [value for value in values if isinstance(value, Mapping)]
+        if isinstance(values, list)
+        else []
+    )

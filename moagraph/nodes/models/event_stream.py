@@ -56,14 +56,14 @@ class EventReader:
         self._counter.reset()
         self._counter.feed(bytes(last))
         for line in lines:
-            if (line or self._data) and (event := self._read(bytes(line))):
+            if (line or self._data) and (event := self._read_line(bytes(line))):
                 yield event
 
     def rest(self) -> bytes:
         """What is left at the end: a JSON body, or an event without its empty line."""
         if self._is_json():
             return bytes(self._line)
-        return self._read(bytes(self._line)) or self._read(b"") or b""
+        return self._read_line(bytes(self._line)) or self._read_line(b"") or b""
 
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
@@ -73,7 +73,7 @@ class EventReader:
         start = bytes(self._line[:BEGINNING]).removeprefix(BYTE_ORDER_MARK).lstrip()
         return not self._is_stream and start[:1] == b"{"
 
-    def _read(self, line: bytes) -> bytes | None:
+    def _read_line(self, line: bytes) -> bytes | None:
         """The event that an empty line ends; what other lines hold is added to the event."""
         line = line.rstrip(b"\r").removeprefix(BYTE_ORDER_MARK)
         if not line:

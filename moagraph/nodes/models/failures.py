@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from langchain_core.exceptions import ContextOverflowError
 
-AGAIN = {408, 409, 425, 429}
-LONGEST = 300
+RETRYABLE = {408, 409, 425, 429}
+MAX_LINE = 300
 UNREADABLE = "the answer could not be read"
 # How servers of OpenAI's protocol say that a prompt is too long: the code, vLLM, llama.cpp, others.
 TOO_LONG = re.compile(
@@ -83,7 +83,7 @@ def _of_status(status: int, text: str, error: Exception) -> Failure:
         return Failure("rate_limited", text, again=True, after=_retry_after(error))
     if status == 408:
         return Failure("timeout", text, again=True)
-    if status in AGAIN or status >= 500:
+    if status in RETRYABLE or status >= 500:
         return Failure("unreachable", text, again=True, after=_retry_after(error))
     if isinstance(error, ContextOverflowError) or TOO_LONG.search(f"{text} {_code(error)}"):
         return _too_long(text)
@@ -92,7 +92,7 @@ def _of_status(status: int, text: str, error: Exception) -> Failure:
 
 def _too_long(text: str) -> Failure:
     hint = "a recipe may say the model's `context_window`"
-    return Failure("refused", f"too long for the model's window, {hint} ({text})"[:LONGEST])
+    return Failure("refused", f"too long for the model's window, {hint} ({text})"[:MAX_LINE])
 
 
 def _code(error: Exception) -> str:
@@ -116,9 +116,9 @@ def _retry_after(error: Exception) -> float | None:
 
 def _line(error: Exception, secret: str | None) -> str:
     body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or error).split()) or type(error).__name__
+    message = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(message or error).split()) or type(error).__name__
     cause = error.__cause__
-    if not said and cause is not None and str(cause):
+    if not message and cause is not None and str(cause):
         text = f"{text} ({' '.join(str(cause).split())})"
-    return (text.replace(secret, "***") if secret else text)[:LONGEST]
+    return (text.replace(secret, "***") if secret else text)[:MAX_LINE]

@@ -15,8 +15,16 @@ from moagraph.nodes.models.usage import LANGCHAIN, checked_usage
 
 CUT_OFF = {"length", "max_tokens", "model_length"}
 # Why an answer ends, as OpenAI's protocol and the providers with packages of their own say it.
-KNOWN = {"stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn", "stop_sequence"}
-KNOWN |= {"tool_use", "complete", "completed", "stop_sequences"} | CUT_OFF
+KNOWN_FINISH_REASONS = {
+    "stop",
+    "tool_calls",
+    "function_call",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+}
+KNOWN_FINISH_REASONS |= {"tool_use", "complete", "completed", "stop_sequences"} | CUT_OFF
 INSIDE = "moa"  # the metadata of an answer that a recipe gave, which this process wrote itself
 
 
@@ -89,12 +97,12 @@ def _refusal(
 
 
 def _unusable_tool(name: str, names: Collection[str]) -> str:
-    why = "with arguments that cannot be stored" if name in names else "which nobody offered"
-    return f"the model called the tool {name!r:.80}, {why}"
+    reason = "with arguments that cannot be stored" if name in names else "which nobody offered"
+    return f"the model called the tool {name!r:.80}, {reason}"
 
 
 def _warnings(finish: Any) -> list[str]:
-    if finish is None or finish in KNOWN:
+    if finish is None or finish in KNOWN_FINISH_REASONS:
         return []
     return [f"the finish reason {finish!r:.60} is unknown: the answer may be incomplete"]
 
@@ -116,6 +124,8 @@ def _mean_logprob(details: dict[str, Any]) -> float | None:
     """How likely the model held a token of its answer, on average."""
     logprobs = details.get("logprobs")
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    each = [token.get("logprob") for token in tokens or () if isinstance(token, dict)]
-    numbers = [float(one) for one in each if isinstance(one, int | float) and math.isfinite(one)]
+    values = [token.get("logprob") for token in tokens or () if isinstance(token, dict)]
+    numbers = [
+        float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)
+    ]
     return round(sum(numbers) / len(numbers), 4) if numbers else None

@@ -73,24 +73,24 @@ def origin(url: str) -> Origin | None:
     import httpx
 
     try:
-        read = httpx.URL(checked_url(url))
+        parsed = httpx.URL(checked_url(url))
     except (ValueError, TypeError, httpx.InvalidURL):
         return None
-    host = read.raw_host.decode("ascii")
-    if not url.isascii() or read.userinfo or not _HOST.fullmatch(host):
+    host = parsed.raw_host.decode("ascii")
+    if not url.isascii() or parsed.userinfo or not _HOST.fullmatch(host):
         return None
-    return read.scheme, host, read.port or PORTS[read.scheme]
+    return parsed.scheme, host, parsed.port or PORTS[parsed.scheme]
 
 
 def is_allowed(variable: str, url: str) -> bool:
     """Whether the key in that variable may be sent to that address."""
-    wanted = origin(url)
-    if wanted is None:
+    target = origin(url)
+    if target is None:
         return False
-    if any(origin(known) == wanted for known in _from_environment(variable)):
+    if any(origin(address) == target for address in _from_environment(variable)):
         return True
-    approval = (os.environ.get("MOA_HOME", ""), variable, wanted)
-    if approval not in _approved and wanted in map(origin, _remembered().get(variable, ())):
+    approval = (os.environ.get("MOA_HOME", ""), variable, target)
+    if approval not in _approved and target in map(origin, _remembered().get(variable, ())):
         _approved.add(approval)
     return approval in _approved
 
@@ -104,9 +104,9 @@ def check_allowed(variable: str, url: str) -> None:
             f"the key in {variable} is not sent to {url!r}: write the address as https://host:port"
         )
     owner = OWNERS.get(variable)
-    why = f"it belongs to {owner.name}" if owner else "no address is paired with it"
+    reason = f"it belongs to {owner.name}" if owner else "no address is paired with it"
     raise NotTrusted(
-        f"the key in {variable} is not sent to {url!r}: {why}; "
+        f"the key in {variable} is not sent to {url!r}: {reason}; "
         f"if that server may have it, set {VARIABLE}={variable}={address_of(url)}"
     )
 
@@ -128,8 +128,8 @@ def remember(variable: str, url: str) -> None:
         with file.with_suffix(".lock").open("ab") as lock:
             while not taken(lock):
                 time.sleep(0.01)
-            known = _remembered()
-            pairs = {**known, variable: sorted({*known.get(variable, ()), address_of(url)})}
+            approved = _remembered()
+            pairs = {**approved, variable: sorted({*approved.get(variable, ()), address_of(url)})}
             new = file.with_suffix(".new")
             new.unlink(missing_ok=True)
             new.touch(mode=0o600)
@@ -141,12 +141,12 @@ def remember(variable: str, url: str) -> None:
 
 def address_of(url: str) -> str:
     """The address without its path, as a pairing states it."""
-    found = origin(url)
-    if found is None:
+    parsed = origin(url)
+    if parsed is None:
         raise UsageError(f"{url!r} is not an address such as https://host:port")
-    scheme, host, port = found
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}" + ("" if port == PORTS[scheme] else f":{port}")
+    scheme, host, port = parsed
+    host_part = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host_part}" + ("" if port == PORTS[scheme] else f":{port}")
 
 
 def _from_environment(variable: str) -> Iterator[str]:

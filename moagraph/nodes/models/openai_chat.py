@@ -114,11 +114,11 @@ async def _streamed_answer(
         async with aclosing(read_events(pieces, attempt.max_bytes, counter)) as batches:
             async for events in batches:
                 for piece in answer.add(events):
-                    yield await _told(chat, piece, run_manager)
+                    yield await _emit_chunk(chat, piece, run_manager)
                 if attempt.stopped:
                     break
     for piece in answer.end():
-        chunk = await _told(chat, piece, run_manager)
+        chunk = await _emit_chunk(chat, piece, run_manager)
         if answer.refusal:
             chunk.message.additional_kwargs["refusal"] = answer.refusal
         yield chunk
@@ -128,7 +128,7 @@ def _counter(payload: dict[str, Any]) -> ValueCounter:
     return ValueCounter(MAX_VALUES_WITH_LOGPROBS if payload.get("logprobs") else MAX_VALUES)
 
 
-async def _told(
+async def _emit_chunk(
     chat: Any, piece: dict[str, Any], run_manager: AsyncCallbackManagerForLLMRun | None
 ) -> ChatGenerationChunk:
     """The piece as LangChain's chunk, of which whoever listens has been told."""

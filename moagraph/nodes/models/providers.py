@@ -144,8 +144,8 @@ def address(call: Call) -> str | None:
 def ollama_address(host: str) -> str:
     """Ollama's own address from OLLAMA_HOST, which is read as Ollama reads it."""
     scheme, _, rest = host.rpartition("://")
-    place, _, path = rest.partition("/")
-    head, bracket, tail = place.rpartition("]")  # an IPv6 address has colons of its own
+    authority, _, path = rest.partition("/")
+    head, bracket, tail = authority.rpartition("]")  # an IPv6 address has colons of its own
     name, _, port = tail.partition(":")
     name = f"{head}{bracket}{name}"
     name = "127.0.0.1" if name in ("", "0.0.0.0", "[::]") else name
@@ -172,8 +172,8 @@ def _check_package(provider: str, model: str) -> None:
 
 
 def _unknown(provider: str, model: str) -> str:
-    known = [*PROVIDERS, *PACKAGES]
-    near = get_close_matches(provider, known, 1)
+    providers = [*PROVIDERS, *PACKAGES]
+    near = get_close_matches(provider, providers, 1)
     hint = f"did you mean `{near[0]}:`?" if near else f"there are {', '.join(PROVIDERS)}"
     return (
         f"`{model}`: no provider is called {provider!r}; {hint} "

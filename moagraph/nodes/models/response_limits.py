@@ -64,13 +64,13 @@ def _stream_type() -> type[Any]:
             self._limit, self._truncate = limit, truncate
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            read, decompressor = 0, None if self._encoding == "identity" else Decompressor()
+            total, decompressor = 0, None if self._encoding == "identity" else Decompressor()
             async for data in self._stream:
                 for piece in decompressor.pieces(data) if decompressor else _split(data):
-                    read += len(piece)
-                    if read > self._limit and self._truncate:
+                    total += len(piece)
+                    if total > self._limit and self._truncate:
                         return
-                    if read > self._limit:
+                    if total > self._limit:
                         raise _too_large(self._limit)
                     yield piece
                     await asyncio.sleep(0)

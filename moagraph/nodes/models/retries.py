@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.errors import GraphBubbleUp
 
 from moagraph.nodes.errors import MoaError
+from moagraph.nodes.models.address import split
 from moagraph.nodes.models.attempt import ATTEMPT, MAX_RESPONSE_MB, MEGABYTE, Attempt
 from moagraph.nodes.models.bill import UNCHARGED, begin, billed, end
-from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.clock import Deadline, active_clock, deadline, sleep
 from moagraph.nodes.models.factory import model
@@ -36,7 +36,7 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
             async with deadline(call.timeout) as limit:
                 replies = _replies(call, messages, slots, limit, attempts)
                 async with aclosing(replies):
-                    async for reply in replies:
+                    async for reply in replies:  # noqa: B007  # a timeout must find the last failure
                         pass
         except TimeoutError:
             before = f" (before that: {reply.error})" if reply.error else ""
@@ -65,18 +65,18 @@ async def _replies(
 ) -> AsyncGenerator[Reply]:
     """One reply after another, until one is good, none can be, or the time is not worth it."""
     for number in range(1, call.attempts + 1):
-        taken = await _turn(call, messages, slots, limit)
+        reserved = await _turn(call, messages, slots, limit)
         attempt = Attempt(_max_bytes(call), _max_tokens(call))
         attempts.append(attempt)
         begin(attempt, call, messages)
         result = await _attempt(call, messages, slots, attempt)
         if isinstance(result, AIMessage):
-            yield await _reply(call, messages, attempt, result, taken)
+            yield await _reply(call, messages, attempt, result, reserved)
             return
         await end(attempt, call, messages, None, kind=result.kind)
         yield Reply(call.model, result.kind, error=result.error)
         pause = result.wait(number)
-        if not result.again or number == call.attempts or pause > limit.left:
+        if not result.again or number == call.attempts or pause > limit.remaining:
             return
         await sleep(pause)
 
@@ -84,10 +84,10 @@ async def _replies(
 async def _turn(call: Call, messages: Sequence[AnyMessage], slots: int, limit: Deadline) -> int:
     """Wait as the server's limits say, and build the client: that time is not the model's."""
     with limit.paused():
-        taken = await paced(call, messages)
+        reserved = await paced(call, messages)
         with suppress(Exception):  # the attempt meets it again, and reports it
             await model(call, slots)
-    return taken
+    return reserved
 
 
 async def _attempt(
@@ -112,7 +112,7 @@ async def _attempt(
 
 
 async def _reply(
-    call: Call, messages: Sequence[AnyMessage], attempt: Attempt, message: AIMessage, taken: int
+    call: Call, messages: Sequence[AnyMessage], attempt: Attempt, message: AIMessage, reserved: int
 ) -> Reply:
     """The reply that the message makes, once its attempt is billed."""
     reply = interpret(call, message)
@@ -122,7 +122,7 @@ async def _reply(
     if split(call.model)[0] not in UNCHARGED:
         usage = usage_of(usage, message.text)
     await end(attempt, call, messages, usage, reply.answered_by, reply.kind)
-    settle(call, taken, attempt.usage["total_tokens"] if attempt.usage else None)
+    settle(call, reserved, attempt.usage["total_tokens"] if attempt.usage else None)
     return replace(reply, warnings=[*_stopped(call, attempt), *reply.warnings])
 
 
@@ -130,8 +130,8 @@ def _stopped(call: Call, attempt: Attempt) -> list[str]:
     """Why a stream was stopped, if it was."""
     if not attempt.stopped:
         return []
-    said = f"`max_tokens` = {call.max_tokens}" if call.max_tokens else "the budget"
-    return [f"stopped after about {attempt.max_tokens} tokens: the model went on beyond {said}"]
+    limit = f"`max_tokens` = {call.max_tokens}" if call.max_tokens else "the budget"
+    return [f"stopped after about {attempt.max_tokens} tokens: the model went on beyond {limit}"]
 
 
 def _max_bytes(call: Call) -> int:

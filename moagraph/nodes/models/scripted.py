@@ -93,8 +93,12 @@ def _fail(messages: list[BaseMessage]) -> str:
 
 
 def _usage(messages: list[BaseMessage], text: str) -> UsageMetadata:
-    heard, said = sum(len(m.text.split()) for m in messages), len(text.split())
-    return UsageMetadata(input_tokens=heard, output_tokens=said, total_tokens=heard + said)
+    input_tokens, output_tokens = sum(len(m.text.split()) for m in messages), len(text.split())
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )
 
 
 ACTS: dict[str, Callable[[list[BaseMessage]], str]] = {

@@ -98,8 +98,8 @@ class StreamedAnswer:
         attempt.received += sum(len(text.encode("utf-8", "replace")) for text in texts)
         if attempt.received > attempt.max_bytes:
             raise BadResponse(f"its text is larger than {attempt.max_bytes / MEGABYTE:g} MB")
-        most = attempt.max_tokens
-        attempt.stopped = most is not None and estimated_tokens(attempt.received) > most
+        max_tokens = attempt.max_tokens
+        attempt.stopped = max_tokens is not None and estimated_tokens(attempt.received) > max_tokens
 
 
 def _joined(chunks: Sequence[Json]) -> Iterator[Json]:

@@ -70,15 +70,15 @@ async def wheel(requirement: str, whole: int, part: Path, show: Callable[[], Non
 
 async def _url(requirement: str) -> str:
     """Where pip would take the wheel from."""
-    dry = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
-    asked = (*dry, "--report", "-", requirement)
+    dry_run = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
+    arguments = (*dry_run, "--report", "-", requirement)
     try:
         # Else pip reads the whole wheel to report on it, where an index has no metadata files.
-        report = await _pip(*asked, "--use-feature=fast-deps")
+        report = await _pip(*arguments, "--use-feature=fast-deps")
     except EngineError as error:
         if "fast-deps" not in str(error):
             raise
-        report = await _pip(*asked)
+        report = await _pip(*arguments)
     try:
         return str(json.loads(report)["install"][0]["download_info"]["url"])
     except (ValueError, LookupError, TypeError) as error:

