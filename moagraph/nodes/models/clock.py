@@ -24,7 +24,7 @@ class ActiveClock:
         self._tick: asyncio.TimerHandle | None = None
 
     def time(self) -> float:
-        """Return seconds; only differences are meaningful, and only while the clock is `running`."""
+        """Return seconds; only differences count, and only while the clock is `running`."""
         now = self._loop.time()
         if self._users and now - self._seen > TICK + LATE:
             self._lost += now - self._seen - TICK
@@ -81,7 +81,7 @@ class Timer:
             self._handle.cancel()
 
     def _check(self) -> None:
-        """Call back, or wait again: the loop wakes this by wall-clock time, which may be too early."""
+        """Call back, or wait again: the loop's own time may be ahead of active time."""
         if (remaining := self.remaining) > 0:
             self._handle = asyncio.get_running_loop().call_later(remaining, self._check)
         else:
