@@ -11,7 +11,7 @@ from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.state import Json
 from moagraph.threads.archive import export_thread
-from moagraph.threads.export_schema import document
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.history import config_of
 from moagraph.threads.open import open_threads
 from tests.provider import Provider
@@ -55,5 +55,5 @@ def exported(
 def written(told: Json, folder: Path) -> str:
     """The file, its sum made right again."""
     file = folder / "gift.json"
-    file.write_text(json.dumps(document(told["thread_id"], told["checkpoints"])))
+    file.write_text(json.dumps(make_document(told["thread_id"], told["checkpoints"])))
     return str(file)

@@ -27,9 +27,9 @@ from moagraph import (
 from moagraph.graphs.compile.thread_trust import NAMESPACE, ORIGIN, read_trust
 from moagraph.nodes.state import Json
 from moagraph.threads.archive import export_thread, import_thread
-from moagraph.threads.export_schema import document
-from moagraph.threads.export_schema import written as packed
-from moagraph.threads.history import config_of, opened
+from moagraph.threads.export_schema import encode_value as packed
+from moagraph.threads.export_schema import make_document
+from moagraph.threads.history import config_of, open_thread
 from moagraph.threads.open import Threads
 from tests.mixtures import mixture
 from tests.provider import Provider
@@ -353,7 +353,7 @@ def test_a_recipe_that_only_a_run_would_take_up_is_listed_too(
 ) -> None:
     told = gift(threads)
     HIDDEN[way](entries(told)[-1], hidden_recipe(capture))
-    import_thread(threads, document("gift", told["checkpoints"]), "u")
+    import_thread(threads, make_document("gift", told["checkpoints"]), "u")
     trust = read_trust(threads, "u")
     assert trust
     assert ("address", capture.base_url) in {(one.kind, one.name) for one in trust.resources}
@@ -365,7 +365,7 @@ def test_what_cannot_be_listed_is_not_taken_in(
 ) -> None:
     told = gift(threads)
     FOUL[way](entries(told)[-1], hidden_recipe(capture))
-    (tmp_path / "foul.json").write_text(json.dumps(document("gift", told["checkpoints"])))
+    (tmp_path / "foul.json").write_text(json.dumps(make_document("gift", told["checkpoints"])))
     done = moa("threads", "import", str(tmp_path / "foul.json"), "--as", "u")
     assert (done.code, done.out, len(done.lines)) == (2, "", 1), done.err
     assert "the exported thread is damaged: " in done.err
@@ -403,7 +403,7 @@ def test_to_list_and_to_show_open_nothing_that_the_recipe_names(
     else:
         recipe["layers"][0]["proposers"][0] = {"model": f"moa:{pipe}"}
     HIDDEN["a value"](entries(told)[-1], recipe)
-    (tmp_path / "t.json").write_text(json.dumps(document("gift", told["checkpoints"])))
+    (tmp_path / "t.json").write_text(json.dumps(make_document("gift", told["checkpoints"])))
     taken = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
     assert (taken.code, taken.out) == (0, "u\n")
     assert f"moa:   {where} {pipe} (" in taken.err
@@ -420,7 +420,7 @@ def test_a_thread_cut_off_before_its_first_node_loads_no_recipe_before_it_is_tru
     first = entries(told)[0]
     asked = {"recipe": str(tmp_path / "pipe.toml"), "pause_after": []}
     first["metadata"]["asked"] = json.dumps(asked)
-    import_thread(threads, document("gift", [first]), "u")
+    import_thread(threads, make_document("gift", [first]), "u")
     shown = moa("show", "u")
     assert (shown.code, len(shown.lines)) == (2, 1)
     assert "had not begun" in shown.err
@@ -470,7 +470,7 @@ def test_an_old_thread_that_stays_with_known_servers_is_ones_own(
     monkeypatch.setenv("MOA_KEY_ADDRESSES", f"ACME_API_KEY={capture.base_url}")
     for thread in ("t", "by variable", "by pair"):
         forget_origin(threads, thread)
-        assert asyncio.run(opened(threads, thread)).trust.trusted
+        assert asyncio.run(open_thread(threads, thread)).trust.trusted
         assert replay(thread, threads, edit={"1.01": "mine"}).status == "done"
 
 
@@ -487,7 +487,7 @@ def test_an_empty_checkpoint_of_another_app_is_no_record_of_trust(threads: Threa
     where: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "inner"}}
     threads.put(where, empty_checkpoint(), {"source": "loop", "step": 0, "parents": {}}, {})
     assert read_trust(threads, "t") is None
-    assert asyncio.run(opened(threads, "t")).trust.trusted
+    assert asyncio.run(open_thread(threads, "t")).trust.trusted
 
 
 # Documents that are none, as a person or a program may hand them in.
@@ -530,7 +530,9 @@ def test_a_value_that_cannot_be_read_is_one_line_or_reads_as_something(
 ) -> None:
     told = gift(threads)
     entries(told)[-1]["values"][channel] = value
-    refused = refusal(lambda: import_thread(threads, document("gift", told["checkpoints"]), "u"))
+    refused = refusal(
+        lambda: import_thread(threads, make_document("gift", told["checkpoints"]), "u")
+    )
     if refused is None:
         with pytest.raises(NotTrusted):
             resume("u", threads)

@@ -12,6 +12,7 @@ from moagraph.nodes.models.call import Call, Sampling
 from moagraph.nodes.models.openai_chat import checked
 from moagraph.nodes.models.prices import listed, warm
 from moagraph.nodes.models.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
+from moagraph.nodes.models.raw_messages import with_raw_messages
 
 Clients: TypeAlias = dict[str, Any]
 Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
@@ -130,7 +131,8 @@ def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
 
 
 def _instantiate(chat: type[BaseChatModel], **settings: Any) -> BaseChatModel:
-    return checked(chat)(stream_chunk_timeout=None, **settings)  # type: ignore[no-any-return]
+    raw: type[BaseChatModel] = with_raw_messages(chat)
+    return checked(raw)(stream_chunk_timeout=None, **settings)  # type: ignore[no-any-return]
 
 
 def _without_organization(chat: Any) -> BaseChatModel:
