@@ -1,4 +1,4 @@
-"""What a recipe says of one call: the model, its sampling, its endpoint."""
+"""The settings of one call in a recipe: the model, its sampling, its endpoint."""
 
 import re
 from typing import Annotated, Any, Self
@@ -31,7 +31,7 @@ def _check_variable(name: str) -> str:
 
 
 class Price(BaseModel):
-    """Dollars for a million tokens."""
+    """The price in US dollars for a million tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class Price(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much one server is asked at once; `alone` is one call at a time on this machine."""
+    """Limits of one server; `alone` allows one call at a time on this machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +53,7 @@ class Limits(BaseModel):
 
 
 class Sampling(BaseModel):
-    """What `[defaults]`, a seat and a step can all say of a call."""
+    """Settings of a call that `[defaults]`, a seat and a step share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -89,13 +89,13 @@ class Sampling(BaseModel):
 
 
 class Substitute(Sampling):
-    """A model that is asked where another has failed; what it leaves open is as for the other."""
+    """A fallback model; settings that it leaves out are those of the failed model."""
 
     model: Annotated[str, AfterValidator(_check_model), Names(MODEL)]
 
     @model_serializer(mode="wrap")
     def _only_set_fields(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without defaults: once written, they would read as if they had been said."""
+        """Leave out defaults: when read again, they would override the failed model's settings."""
         return {key: value for key, value in written(self).items() if key in self.model_fields_set}
 
 
@@ -104,7 +104,7 @@ def _as_substitute(value: Any) -> Any:
 
 
 class Call(Sampling):
-    """One model and how it is asked, and which others where it fails."""
+    """One model with its settings, and its fallbacks."""
 
     model: Annotated[str, AfterValidator(_check_model), Names(MODEL)] = Field(
         description="As `provider:model`."
@@ -122,11 +122,11 @@ class Call(Sampling):
 
     @property
     def share(self) -> int | None:
-        """The tokens that a budget leaves for the answer; None where there is no such budget."""
+        """The tokens that a budget leaves for the answer; None without a budget."""
         return self._share
 
     def with_share(self, tokens: int) -> Self:
-        """The same call, whose answer may take so much of a budget."""
+        """Return a copy whose answer may use so many tokens of a budget."""
         call = self.model_copy()
         call._share = tokens
         return call
@@ -142,7 +142,10 @@ class Call(Sampling):
 
     @property
     def substitutes(self) -> list["Call"]:
-        """The calls that stand in for this one, each with its own endpoint and its sampling."""
+        """The fallback calls, which inherit the sampling but no endpoint.
+
+        An inherited endpoint or key would send one provider's key to another.
+        """
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
         own |= {"context_window", "max_response_mb"}
         inherited = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
@@ -159,6 +162,6 @@ class Call(Sampling):
 
     @property
     def extras(self) -> dict[str, Any]:
-        """What is said beside the messages, where it is said at all."""
+        """The arguments of the call besides the messages."""
         fields = self.model_dump(include={"response_format", "tools", "tool_choice"})
         return {key: value for key, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a model's message is worth: its text, its tool calls, and whether they can be used."""
+"""Turn a model's message into a reply: its text, its tool calls, and whether they are usable."""
 
 import math
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.usage import LANGCHAIN, checked_usage
 
 CUT_OFF = {"length", "max_tokens", "model_length"}
-# Why an answer ends, as OpenAI's protocol and the providers with packages of their own say it.
+# The finish reasons of OpenAI's protocol and of providers with their own packages.
 KNOWN_FINISH_REASONS = {
     "stop",
     "tool_calls",
@@ -25,11 +25,11 @@ KNOWN_FINISH_REASONS = {
     "stop_sequence",
 }
 KNOWN_FINISH_REASONS |= {"tool_use", "complete", "completed", "stop_sequences"} | CUT_OFF
-INSIDE = "moa"  # the metadata of an answer that a recipe gave, which this process wrote itself
+INSIDE = "moa"  # metadata of an answer by a nested recipe, written by this process
 
 
 def interpret(call: Call, message: AIMessage) -> Reply:
-    """The reply that the message makes: its text, or why it cannot be used."""
+    """Return the reply for a message: its text, or why it cannot be used."""
     checked = checked_message(call, message)
     details = checked.response_metadata
     finish = details.get("finish_reason")
@@ -52,7 +52,7 @@ def interpret(call: Call, message: AIMessage) -> Reply:
 
 
 def checked_message(call: Call, message: AIMessage) -> AIMessage:
-    """The message as it can be stored and shown: only tool calls that were offered, no key."""
+    """Return the message without API keys, and with only those tool calls that were offered."""
     keys = keys_in_answers([key] if (key := _secret(call)) else [])
     details = message.response_metadata
     names = offered(call)
@@ -72,7 +72,7 @@ def checked_message(call: Call, message: AIMessage) -> AIMessage:
 
 
 def offered(call: Call) -> Collection[str]:
-    """The names of the tools that the model may call."""
+    """Return the names of the tools that the model may call."""
     if call.tool_choice == "none":
         return ()
     functions = [tool.get("function", tool) for tool in call.tools or ()]
@@ -82,7 +82,7 @@ def offered(call: Call) -> Collection[str]:
 def _refusal(
     call: Call, message: AIMessage, checked: AIMessage, finish: Any
 ) -> tuple[str, str] | None:
-    """The kind of failure and why, where there is nothing that can be used."""
+    """Return the kind and reason of the failure; None if the message is usable."""
     if finish == "content_filter":
         return "refused", "the provider's content filter withheld the answer"
     if finish is None and speaks_openai(call):
@@ -113,15 +113,15 @@ def _content(message: AIMessage) -> Any:
 
 
 def _secret(call: Call) -> str | None:
-    """The key of the call; whoever has none cannot repeat it."""
+    """Return the key of the call; None if it is unavailable, as it then cannot be in the answer."""
     try:
         return secret(call)
-    except Exception:  # it was there when the call was made, or the answer comes from the cache
+    except Exception:  # the key may be unset by now, or the answer comes from the cache
         return None
 
 
 def _mean_logprob(details: dict[str, Any]) -> float | None:
-    """How likely the model held a token of its answer, on average."""
+    """Return the mean log probability of the answer's tokens."""
     logprobs = details.get("logprobs")
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     values = [token.get("logprob") for token in tokens or () if isinstance(token, dict)]

@@ -1,4 +1,4 @@
-"""Which addresses a key may be sent to: its provider's own, and those that this machine adds.
+"""The addresses to which a key may be sent: its provider's, and those configured on this machine.
 
 An address is compared by scheme, host and port, as the HTTP client itself reads them; a recipe
 cannot extend what is allowed. What a person has approved in a terminal lies in the data folder.
@@ -19,18 +19,18 @@ from moagraph.nodes.storage.data_dir import data_folder, taken
 VARIABLE = "MOA_KEY_ADDRESSES"
 FILE = "key_addresses.json"
 PORTS = {"http": 80, "https": 443}
-# Nothing that two parsers could read as two hosts: an international name is written as xn--.
+# Two parsers must not read two hosts from one address: international names are written as xn--.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
 
 Origin = tuple[str, str, int]
 
-# Approvals that were read from the file: it is not read again for each call, on the event loop.
+# Approvals read from the file: reading it for each call would block the event loop.
 _approved: set[tuple[str, str, Origin]] = set()
 
 
 @dataclass(frozen=True)
 class KeyOwner:
-    """A provider that issues keys: where it answers, and the variables that move it elsewhere."""
+    """A provider that issues keys: its addresses, and the variables that override them."""
 
     name: str
     addresses: tuple[str, ...]
@@ -69,7 +69,7 @@ OWNERS = {
 
 
 def origin(url: str) -> Origin | None:
-    """The scheme, host and port of an address; None where it has none that can be compared."""
+    """Return the scheme, host and port of an address; None if it is ambiguous."""
     import httpx
 
     try:
@@ -83,7 +83,7 @@ def origin(url: str) -> Origin | None:
 
 
 def is_allowed(variable: str, url: str) -> bool:
-    """Whether the key in that variable may be sent to that address."""
+    """Return whether the key in the variable may be sent to the address."""
     target = origin(url)
     if target is None:
         return False
@@ -96,7 +96,7 @@ def is_allowed(variable: str, url: str) -> bool:
 
 
 def check_allowed(variable: str, url: str) -> None:
-    """Refuse an address that nothing on this machine pairs with the variable."""
+    """Raise NotTrusted if nothing on this machine allows the address for the variable."""
     if is_allowed(variable, url):
         return
     if origin(url) is None:
@@ -112,17 +112,17 @@ def check_allowed(variable: str, url: str) -> None:
 
 
 def can_be_paired(variable: str, url: str) -> bool:
-    """Whether a person may be asked to pair the two: no known provider owns the variable."""
+    """Return whether the user may be asked to allow the pair: no known provider owns the key."""
     return variable not in OWNERS and origin(url) is not None and not is_allowed(variable, url)
 
 
 def is_paired(url: str) -> bool:
-    """Whether the address is a key provider's own, or paired with some variable."""
+    """Return whether the address belongs to a provider or is allowed for some variable."""
     return any(is_allowed(variable, url) for variable in (*OWNERS, *_configured(), *_remembered()))
 
 
 def remember(variable: str, url: str) -> None:
-    """Pair the two for good, in a file for this user only."""
+    """Allow the pair permanently, in a file that only this user can read."""
     file = data_folder() / FILE
     try:
         with file.with_suffix(".lock").open("ab") as lock:
@@ -140,7 +140,7 @@ def remember(variable: str, url: str) -> None:
 
 
 def address_of(url: str) -> str:
-    """The address without its path, as a pairing states it."""
+    """Return the address without its path."""
     parsed = origin(url)
     if parsed is None:
         raise UsageError(f"{url!r} is not an address such as https://host:port")
@@ -150,7 +150,7 @@ def address_of(url: str) -> str:
 
 
 def _from_environment(variable: str) -> Iterator[str]:
-    """The provider's own addresses, and those that the environment pairs with the variable."""
+    """Yield the provider's addresses, and those that the environment allows for the variable."""
     owner = OWNERS.get(variable)
     if owner:
         yield from owner.addresses
@@ -159,7 +159,7 @@ def _from_environment(variable: str) -> Iterator[str]:
 
 
 def _configured() -> dict[str, list[str]]:
-    """What MOA_KEY_ADDRESSES pairs, such as `VAR=https://host,OTHER=http://127.0.0.1:9000`."""
+    """Parse MOA_KEY_ADDRESSES, such as `VAR=https://host,OTHER=http://127.0.0.1:9000`."""
     pairs: dict[str, list[str]] = {}
     for entry in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
         variable, _, url = (part.strip() for part in entry.partition("="))
@@ -170,7 +170,7 @@ def _configured() -> dict[str, list[str]]:
 
 
 def _remembered() -> dict[str, list[str]]:
-    """What was approved in a terminal."""
+    """Return the pairs that were approved in a terminal."""
     file = data_folder() / FILE
     try:
         pairs = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Chat models of OpenAI's protocol that believe nothing of a response before it is checked.
+"""Chat models of OpenAI's protocol that validate each response.
 
 LangChain builds the request and converts the answer; the response in between is read here, for a
 provider's own types are whatever the server sent, and a trace would repeat a key.
@@ -29,7 +29,7 @@ from moagraph.nodes.models.value_counter import (
 
 @cache
 def checked(chat: type[BaseChatModel]) -> type[Any]:
-    """The class under its own name, which reads its responses with care.
+    """Create a subclass, under the same name, that validates its responses.
 
     Args:
         chat: A subclass of LangChain's `BaseChatOpenAI`.
@@ -90,7 +90,7 @@ async def _whole_answer(chat: Any, payload: dict[str, Any]) -> ChatResult:
             counter.feed(piece)
             pieces.append(piece)
     body = parse_json(b"".join(pieces))
-    await asyncio.sleep(0)  # a large answer takes time, which others can use in between
+    await asyncio.sleep(0)  # parsing a large answer takes long; let other tasks run in between
     completion = clean_completion(body)
     if keys := keys_in_answers(keys_of(chat)):
         completion = redact(completion, keys)
@@ -105,7 +105,7 @@ async def _whole_answer(chat: Any, payload: dict[str, Any]) -> ChatResult:
 async def _streamed_answer(
     chat: Any, payload: dict[str, Any], run_manager: AsyncCallbackManagerForLLMRun | None
 ) -> AsyncGenerator[ChatGenerationChunk]:
-    """The answer's chunks; a stream that exceeds what the attempt may receive is closed."""
+    """Yield the answer's chunks; close a stream that exceeds the attempt's limits."""
     payload |= {"stream": True, "stream_options": {"include_usage": True}}
     attempt, counter = current(), _counter(payload)
     answer = StreamedAnswer(attempt, keys_in_answers(keys_of(chat)))
@@ -131,7 +131,7 @@ def _counter(payload: dict[str, Any]) -> ValueCounter:
 async def _emit_chunk(
     chat: Any, piece: dict[str, Any], run_manager: AsyncCallbackManagerForLLMRun | None
 ) -> ChatGenerationChunk:
-    """The piece as LangChain's chunk, of which whoever listens has been told."""
+    """Convert a piece to LangChain's chunk, and notify its callbacks."""
     chunk: ChatGenerationChunk = chat._convert_chunk_to_generation_chunk(piece, AIMessageChunk, {})
     if run_manager:
         logprobs = (chunk.generation_info or {}).get("logprobs")

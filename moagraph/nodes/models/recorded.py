@@ -1,4 +1,4 @@
-"""Models that answer from a file: what they once said to the very same question, and nothing else.
+"""Models that replay answers from a file: recorded answers to exactly the same question.
 
 `recorded:NAME` answers as NAME in the file that MOA_RECORDED names, `recorded:NAME@FILE` as in
 that file: JSON lines or a list, packed or not, of a question with one output or with several.
@@ -32,7 +32,7 @@ AnswersByModel: TypeAlias = dict[str, dict[str, str]]
 
 
 class Recorded(BaseChatModel):
-    """A chat model that has said all it will ever say."""
+    """A chat model that replays recorded answers."""
 
     name: str
     file: Path
@@ -57,19 +57,19 @@ class Recorded(BaseChatModel):
 
 
 def recorded(call: Call, name: str, _: Any) -> BaseChatModel:
-    """The model that answers the call."""
+    """Build the model of the call."""
     model, file = locate(name)
     return Recorded(name=model, file=file)
 
 
 def check_recorded(call: Call) -> None:
-    """Refuse a model of which there is no record, before anything is sent."""
+    """Raise an error if the file has no answers of the model, before any call is made."""
     model, file = locate(split(call.model)[1])
     answers_of(file, model)
 
 
 def locate(name: str) -> tuple[str, Path]:
-    """The model's name in its file, and the file."""
+    """Return the model's name in the file, and the path of the file."""
     model, at, file = name.partition("@")
     file = file if at else os.environ.get(VARIABLE, "").strip()
     if not file:
@@ -80,12 +80,12 @@ def locate(name: str) -> tuple[str, Path]:
 
 
 def fingerprint(file: Path) -> str:
-    """What the file's answers hang on."""
+    """Return a short hash of the file."""
     return hashlib.sha256(_bytes(file)).hexdigest()[:12]
 
 
 def answers_of(file: Path, model: str) -> dict[str, str]:
-    """All that the model said, by question."""
+    """Return the model's answers by question."""
     answers = _load(file, file.stat().st_mtime_ns if file.is_file() else 0)
     if model not in answers:
         near = get_close_matches(model, answers, 1)
@@ -144,7 +144,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _question(messages: Sequence[BaseMessage]) -> str:
-    """The one message that a recorded model can know; references it has never read."""
+    """Return the only message; recordings do not cover references or earlier turns."""
     if len(messages) != 1 or not isinstance(messages[0], HumanMessage):
         raise UsageError(
             "a recorded model answers a question alone, without references, a system message or "

@@ -1,4 +1,4 @@
-"""What is read of a provider's response: at most so many bytes, and nothing from another host.
+"""Limits on a provider's response: its size, and no redirect to another host.
 
 A small response may expand to gigabytes, so it is decompressed here, piece by piece, and no
 further than the limit. Between the pieces other tasks run.
@@ -15,10 +15,10 @@ import openai
 from moagraph.nodes.models.attempt import MEGABYTE, current
 from moagraph.nodes.models.failures import BadResponse
 
-PIECE = 4_096  # bytes that are handed on at once: so much is parsed without a pause
+PIECE = 4_096  # bytes in one piece: parsing one must not block the event loop for long
 ERROR_BYTES = 64_000  # of the body of an error, of which one line is shown
 STREAM_OVERHEAD = 16  # a stream sends some 250 bytes for a token of four
-ENCODINGS = "gzip, deflate"  # what a server is told that it may use
+ENCODINGS = "gzip, deflate"  # only what can be decompressed in bounded pieces
 AUTO_DETECT = 32 + zlib.MAX_WBITS  # gzip and zlib alike
 
 
@@ -34,7 +34,7 @@ async def check_response(response: Any) -> None:
     response.headers.pop("content-encoding", None)
     limit = ERROR_BYTES if response.is_error else current().max_bytes
     if response.headers.get("content-type", "").startswith("text/event-stream"):
-        limit *= STREAM_OVERHEAD  # its events and its text are limited where they are read
+        limit *= STREAM_OVERHEAD  # events and text have their own limits in the parser
     response.stream = _stream_type()(response.stream, encoding, limit, response.is_error)
 
 
@@ -57,7 +57,10 @@ def _stream_type() -> type[Any]:
     base = __import__(library).AsyncByteStream
 
     class BoundedStream(base):  # type: ignore[misc, valid-type]
-        """The decompressed body, which ends at the limit."""
+        """The decompressed body, cut at the limit.
+
+        The limit counts decompressed bytes: a small response may expand to gigabytes.
+        """
 
         def __init__(self, stream: Any, encoding: str, limit: int, truncate: bool) -> None:
             self._stream, self._encoding = stream, encoding
@@ -85,11 +88,11 @@ class Decompressor:
     """Decompresses gzip and zlib in pieces of a bounded size, and deflate without a header."""
 
     def __init__(self) -> None:
-        """Wait for the first bytes, which say which of them it is."""
+        """Start without a format; the first bytes decide it."""
         self._inflate: Any = None
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the data decompress to."""
+        """Yield the decompressed data."""
         try:
             piece = self._first(data) if self._inflate is None else self._next(data)
             while piece:

@@ -1,4 +1,4 @@
-"""One model's reply to one call: every attempt within the call's time, and what they cost."""
+"""Call one model with retries, within the call's timeout, and add up the usage of all attempts."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
@@ -22,12 +22,21 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.streaming import as_heard
 from moagraph.nodes.models.usage import usage_of
 
-SLACK = 2  # times `max_tokens`: a stream is stopped by an estimate, which may be wrong by so much
-LEAST = 64  # tokens that every stream may have
+SLACK = 2  # times `max_tokens`: a stream is stopped by an estimate, which may be off by this factor
+LEAST = 64  # tokens that every stream is allowed
 
 
 async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply:
-    """The model's reply within the call's timeout, and the bill of all attempts."""
+    """Call the model until it answers, within the call's timeout.
+
+    Args:
+        call: The model and its settings.
+        messages: The messages to send.
+        slots: How many calls of the recipe may run at once.
+
+    Returns:
+        The reply, with the usage of all attempts.
+    """
     clock, attempts = active_clock(), list[Attempt]()
     reply = Reply(call.model, "timeout", attempts=0)
     with clock.running():
@@ -36,7 +45,8 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
             async with deadline(call.timeout) as limit:
                 replies = _replies(call, messages, slots, limit, attempts)
                 async with aclosing(replies):
-                    async for reply in replies:  # noqa: B007  # a timeout must find the last failure
+                    # `reply` outlives the loop: the message of a timeout names the last failure.
+                    async for reply in replies:  # noqa: B007
                         pass
         except TimeoutError:
             before = f" (before that: {reply.error})" if reply.error else ""
@@ -50,7 +60,7 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
 
 
 def _with_bill(reply: Reply, attempts: Sequence[Attempt]) -> Reply:
-    """A recipe in a seat brings its own bill."""
+    """Set the usage; a nested recipe has reported its own."""
     if reply.message and INSIDE in reply.message.response_metadata:
         return replace(reply, attempted=tuple(attempts))
     return billed(reply, attempts)
@@ -63,7 +73,7 @@ async def _replies(
     limit: Deadline,
     attempts: list[Attempt],
 ) -> AsyncGenerator[Reply]:
-    """One reply after another, until one is good, none can be, or the time is not worth it."""
+    """Yield a reply per attempt, until one succeeds, a retry is pointless, or time is too short."""
     for number in range(1, call.attempts + 1):
         reserved = await _turn(call, messages, slots, limit)
         attempt = Attempt(_max_bytes(call), _max_tokens(call))
@@ -82,10 +92,10 @@ async def _replies(
 
 
 async def _turn(call: Call, messages: Sequence[AnyMessage], slots: int, limit: Deadline) -> int:
-    """Wait as the server's limits say, and build the client: that time is not the model's."""
+    """Wait for the rate limits and build the client, outside of the model's time."""
     with limit.paused():
         reserved = await paced(call, messages)
-        with suppress(Exception):  # the attempt meets it again, and reports it
+        with suppress(Exception):  # the attempt raises the same error, and reports it
             await model(call, slots)
     return reserved
 
@@ -93,7 +103,7 @@ async def _turn(call: Call, messages: Sequence[AnyMessage], slots: int, limit: D
 async def _attempt(
     call: Call, messages: Sequence[AnyMessage], slots: int, attempt: Attempt
 ) -> AIMessage | Failure:
-    """What the model says, or why it could not be heard; only the engine's own signals pass."""
+    """Return the model's message or the failure; only LangGraph's own signals pass."""
     token = ATTEMPT.set(attempt)
     try:
         chat = as_heard(await model(call, slots), streamed=call.share is not None)
@@ -105,7 +115,7 @@ async def _attempt(
         raise
     except MoaError as error:
         return Failure("refused", str(error))
-    except Exception as error:  # what providers' clients raise has no common base
+    except Exception as error:  # the providers' exceptions share no base class
         return failure(error, secret(call))
     finally:
         ATTEMPT.reset(token)
@@ -114,7 +124,7 @@ async def _attempt(
 async def _reply(
     call: Call, messages: Sequence[AnyMessage], attempt: Attempt, message: AIMessage, reserved: int
 ) -> Reply:
-    """The reply that the message makes, once its attempt is billed."""
+    """Return the reply for a message, after setting the attempt's usage."""
     reply = interpret(call, message)
     if reply.message and (inside := reply.message.response_metadata.get(INSIDE)):
         return replace(reply, attempts=inside["calls"], cost_usd=inside["cost_usd"])
@@ -127,7 +137,7 @@ async def _reply(
 
 
 def _stopped(call: Call, attempt: Attempt) -> list[str]:
-    """Why a stream was stopped, if it was."""
+    """Return the warning about a stream that was stopped early, if it was."""
     if not attempt.stopped:
         return []
     limit = f"`max_tokens` = {call.max_tokens}" if call.max_tokens else "the budget"
@@ -139,7 +149,7 @@ def _max_bytes(call: Call) -> int:
 
 
 def _max_tokens(call: Call) -> int | None:
-    """Where a stream is stopped: beyond its own length, or where that is open beyond its share."""
+    """Return the tokens after which a stream is stopped: by `max_tokens`, else by the budget."""
     if call.max_tokens:
         return SLACK * call.max_tokens + LEAST
     return None if call.share is None else max(call.share, LEAST)

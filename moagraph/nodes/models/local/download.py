@@ -1,4 +1,4 @@
-"""Bring a wheel from the package index that the user's pip is set up for."""
+"""Download a wheel from the package index that the user's pip is configured for."""
 
 import asyncio
 import importlib.util
@@ -56,7 +56,7 @@ async def _pip(*words: str) -> str:
 
 
 async def wheel(requirement: str, whole: int, part: Path, show: Callable[[], None]) -> None:
-    """Bring the wheel directly, which can be continued; where that is refused, through pip."""
+    """Download the wheel directly, which can be resumed; use pip if that is refused."""
     url = await _url(requirement)
     had = size(part)
     try:
@@ -69,7 +69,7 @@ async def wheel(requirement: str, whole: int, part: Path, show: Callable[[], Non
 
 
 async def _url(requirement: str) -> str:
-    """Where pip would take the wheel from."""
+    """Return the URL from which pip would download the wheel."""
     dry_run = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
     arguments = (*dry_run, "--report", "-", requirement)
     try:
@@ -86,7 +86,7 @@ async def _url(requirement: str) -> str:
 
 
 async def _client() -> httpx.AsyncClient:
-    """A client that trusts what pip is told to trust, and goes through the same proxies."""
+    """Return a client with pip's certificates and proxies."""
     try:
         cert = os.environ.get("PIP_CERT") or (await _pip("config", "get", "global.cert")).strip()
     except EngineError:
@@ -99,7 +99,7 @@ async def _client() -> httpx.AsyncClient:
 
 
 async def _stream(url: str, part: Path, show: Callable[[], None]) -> None:
-    """Fetch what is missing, again after each break as long as that gains something."""
+    """Download the missing bytes; resume after each interruption that made progress."""
     async with await _client() as client:
         best = size(part)
         while True:
@@ -129,7 +129,7 @@ async def _continue(
 
 
 async def _download(requirement: str, part: Path) -> None:
-    """Let pip bring the wheel: it knows the index's login, and any way that httpx does not."""
+    """Download the wheel with pip, which knows the index's credentials."""
     folder = part.with_suffix(".pip")
     shutil.rmtree(folder, ignore_errors=True)
     plain = ("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder))
@@ -141,5 +141,5 @@ async def _download(requirement: str, part: Path) -> None:
 
 
 def size(path: Path) -> int:
-    """Its bytes; none where it is not there."""
+    """Return the size of the file; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0

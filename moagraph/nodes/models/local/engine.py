@@ -43,14 +43,14 @@ class Endpoint:
 async def endpoint(
     model: str, slots: int, progress: Callable[[int, int], None] | None = None
 ) -> Endpoint:
-    """The engine for a model, started on first use and shared by this process's callers."""
+    """Return the engine of a model, started on first use and shared in this process."""
     _installed()
     file = _checked(await _file(model, progress))
     return await asyncio.to_thread(_running, file, Path(model).name.removesuffix(".gguf"), slots)
 
 
 def available(model: str) -> str | None:
-    """Why the model cannot be had here, as far as can be told without loading or fetching it."""
+    """Return why the model is unavailable, without loading or downloading it."""
     try:
         _installed()
         if model.startswith("hf/"):
@@ -70,7 +70,7 @@ def _installed() -> None:
 
 
 async def _file(model: str, progress: Callable[[int, int], None] | None) -> Path:
-    """The GGUF that a name means: on the hub, on this disk, or in our catalog."""
+    """Return the GGUF file of a name: on the hub, on disk, or in the catalog."""
     if model.startswith("hf/"):
         return await _from_hub(model)
     if _is_path(model):
@@ -149,7 +149,7 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
 
 
 def _awaken(address: str, api_key: str) -> None:
-    """Have it do something: an engine that is stopped before its first work never ends."""
+    """Send a first request: an engine that is stopped before one never exits."""
     body = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
     headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
     direct = build_opener(ProxyHandler({}))
@@ -201,6 +201,6 @@ def _cores() -> int:
 
 @atexit.register
 def _stop() -> None:
-    """Let go of this process's engines; a fork leaves alone what its parent runs."""
+    """Stop this process's engines; a fork must not stop those of its parent."""
     for key in [key for key in _engines if key[0] == os.getpid()]:
         del _engines[key]
