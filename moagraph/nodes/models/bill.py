@@ -64,6 +64,7 @@ async def end(
     """Set the usage of an attempt: the provider's, else an estimate from both texts."""
     attempt.ended = True
     is_charged = kind not in ("refused", "rate_limited", "unreachable") or attempt.received
+    # No usage is reported for a failure or a stopped stream.
     if usage is None and is_charged and split(call.model)[0] not in UNCHARGED:
         usage, attempt.estimated = estimated_usage(messages, attempt.received), True
     attempt.usage = usage
@@ -74,6 +75,7 @@ async def with_cut_off(reply: Reply, attempts: Attempts) -> Reply:
     """Add attempts to the reply's usage that were cancelled and are not part of it yet."""
     missing = []
     for attempt, call, messages in attempts.begun:
+        # `Attempt` compares by identity, so equal attempts are not mistaken for one.
         if attempt in reply.attempted:
             continue
         if not attempt.ended:

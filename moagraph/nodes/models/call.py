@@ -125,6 +125,7 @@ class Call(Sampling):
         """The tokens that a budget leaves for the answer; None without a budget."""
         return self._share
 
+    # Not a field: a share is the state of one turn, not a setting of the recipe.
     def with_share(self, tokens: int) -> Self:
         """Return a copy whose answer may use so many tokens of a budget."""
         call = self.model_copy()

@@ -110,9 +110,11 @@ def _tool_call(position: int, call: Mapping[str, Any]) -> Json | None:
     if not isinstance(function, Mapping):
         return None
     index, arguments = call.get("index"), function.get("arguments")
+    # The protocol wants a JSON text; some servers send the object itself.
     if isinstance(arguments, Mapping):
         arguments = json.dumps(plain(arguments), ensure_ascii=False)
     return {
+        # LangChain joins the pieces of a streamed call by its index.
         "index": index if type(index) is int and 0 <= index < MAX_TOOL_CALLS else position,
         "id": clean_name(call.get("id")),
         "type": "function",
@@ -181,6 +183,7 @@ def clean_text(text: str) -> str:
     """Return the text without lone surrogates, which UTF-8 cannot encode."""
     if text.isascii():
         return text
+    # Going through UTF-16 joins surrogate pairs, which are one character in halves.
     paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return paired.encode("utf-8", "replace").decode()
 

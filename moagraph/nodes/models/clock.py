@@ -27,6 +27,7 @@ class ActiveClock:
         """Return seconds; only differences count, and only while the clock is `running`."""
         now = self._loop.time()
         if self._users and now - self._seen > TICK + LATE:
+            # One tick is kept: up to so much of the gap was the regular wait.
             self._lost += now - self._seen - TICK
         self._seen = now
         return now - self._lost

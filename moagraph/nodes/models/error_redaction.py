@@ -56,4 +56,5 @@ def redact_error(error: BaseException, keys: Collection[str]) -> None:
             )
         cause.args = redact(cause.args, keys)
         vars(cause).update(redact(vars(cause), keys))
+        # Tracebacks print the implicit context too.
         cause = cause.__cause__ or cause.__context__

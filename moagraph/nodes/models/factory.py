@@ -27,9 +27,11 @@ async def model(call: Call, slots: int = 1) -> BaseChatModel:
     """Return the chat model of the call, whose connections are bound to the running loop."""
     models: dict[Any, BaseChatModel] = event_loops.of_this_loop().setdefault("models", {})
     settings = call.model_dump_json(include=Sampling.model_fields.keys() | {"model"})
+    # Address and key come from the environment, which may change between calls.
     key = (settings, address(call), secret(call))
     if key not in models:
         models[key] = await _build(call, slots)
+        # A dict keeps insertion order, so the oldest model goes first.
         while len(models) > MAX_MODELS:
             del models[next(iter(models))]
     return models[key]

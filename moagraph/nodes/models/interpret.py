@@ -91,6 +91,7 @@ def _refusal(
         return None
     if refusal := checked.additional_kwargs.get("refusal"):
         return "refused", f"the model declines to answer: {' '.join(str(refusal).split())[:200]}"
+    # Only now, as an answer with a text is usable even if its tool call is not.
     if names := [str(tool["name"]) for tool in message.tool_calls]:
         return "bad_answer", _unusable_tool(names[0], offered(call))
     return "empty", f"the answer is empty (finish reason {finish!r})"

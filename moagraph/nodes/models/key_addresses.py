@@ -130,6 +130,7 @@ def remember(variable: str, url: str) -> None:
                 time.sleep(0.01)
             approved = _remembered()
             pairs = {**approved, variable: sorted({*approved.get(variable, ()), address_of(url)})}
+            # Replaced at once: a reader takes no lock and must not see half a file.
             new = file.with_suffix(".new")
             new.unlink(missing_ok=True)
             new.touch(mode=0o600)

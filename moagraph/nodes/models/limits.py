@@ -55,6 +55,7 @@ class CallGate:
 
     def _let(self, model: str, max_running: int) -> bool:
         with self.lock:
+            # Under the lock: callers on several threads must not both take the last slot.
             first = self.model if self.model in self.waiting else self.waiting[0]
             if self.running >= max_running or model != first:
                 return False

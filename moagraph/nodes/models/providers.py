@@ -96,6 +96,7 @@ def secret(call: Call) -> str | None:
     where = destination(call)
     if not variable or not key or where is None:
         return None
+    # Last, as a call without a key has nothing to protect.
     check_allowed(variable, where)
     return key
 

@@ -31,6 +31,7 @@ async def check_response(response: Any) -> None:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise BadResponse(f"it is encoded as {encoding!r:.40}, which was not offered")
+    # Otherwise the HTTP client would decompress the body a second time.
     response.headers.pop("content-encoding", None)
     limit = ERROR_BYTES if response.is_error else current().max_bytes
     if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -42,6 +43,7 @@ def _check_redirect(response: Any) -> None:
     if not response.has_redirect_location:
         return
     here, there = response.url, response.url.join(response.headers["location"])
+    # The client would send the prompt along, and perhaps the key.
     if here.host != there.host or (here.port, here.scheme) != (there.port, there.scheme):
         raise BadResponse(
             f"the server redirects to `{there.scheme}://{there.netloc.decode()}`: redirects to "
@@ -106,6 +108,7 @@ class Decompressor:
             self._inflate = zlib.decompressobj(AUTO_DETECT)
             return self._next(data)
         except zlib.error:
+            # Some servers send raw deflate data, without the zlib header.
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
             return self._next(data)
 

@@ -44,6 +44,7 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
         try:
             async with deadline(call.timeout) as limit:
                 replies = _replies(call, messages, slots, limit, attempts)
+                # Close the generator here: otherwise its call would run on after a timeout.
                 async with aclosing(replies):
                     # `reply` outlives the loop: the message of a timeout names the last failure.
                     async for reply in replies:  # noqa: B007
@@ -86,6 +87,7 @@ async def _replies(
         await end(attempt, call, messages, None, kind=result.kind)
         yield Reply(call.model, result.kind, error=result.error)
         pause = result.wait(number)
+        # Waiting beyond the timeout could only end in a timeout.
         if not result.again or number == call.attempts or pause > limit.remaining:
             return
         await sleep(pause)

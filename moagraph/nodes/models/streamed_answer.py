@@ -48,6 +48,7 @@ class StreamedAnswer:
     def _chunks(self, event: Json) -> Iterator[Json]:
         """Return the chunk of an event, if it has a text or a tool call."""
         check_error(event)
+        # The usage may come in any event, mostly in one without a choice.
         self._head |= clean_head(event)
         choice = first_choice(event)
         if choice is None:
@@ -68,12 +69,14 @@ class StreamedAnswer:
             if rest
         ]
         delta = {"content": self._text.end(), "tool_calls": calls}
+        # A stopped stream has no finish reason, and would be taken for a broken one.
         finish = "length" if self._attempt.stopped else self._finish
         yield {"choices": [{"delta": delta, "finish_reason": finish}], **self._head}
 
     def _chunk(self, delta: Json, logprobs: Json) -> Iterator[Json]:
         content = content_text(delta.get("content"))
         calls = clean_tool_calls(delta.get("tool_calls"))
+        # Count before redaction: the limits apply to what the server has sent.
         self._count(content, *(call["function"]["arguments"] for call in calls))
         chunk = {
             "content": self._text.feed(content),

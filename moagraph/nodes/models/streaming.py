@@ -36,9 +36,11 @@ def as_heard(chat: BaseChatModel, streamed: bool = False) -> BaseChatModel:
     is_seen = only is None or ensure_config().get("metadata", {}).get("role") == only
     changes: dict[str, Any] = {}
     if SILENT.get() or (streamed and not is_seen):
+        # LangGraph emits the tokens of any model that lacks this tag.
         changes["tags"] = [*(chat.tags or []), TAG_NOSTREAM]
     if streamed and "streaming" in type(chat).model_fields:
         changes["streaming"] = True
     elif SILENT.get() or not is_seen:
         changes["disable_streaming"] = True
+    # A copy, as the model is shared by all calls of the loop with the same settings.
     return chat.model_copy(update=changes) if changes else chat

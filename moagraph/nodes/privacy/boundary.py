@@ -124,6 +124,7 @@ def covered(message: M, text: str, token: str) -> M:
     """
     finish = message.response_metadata.get("finish_reason")
     metadata = {VAULT: token, **({"finish_reason": finish} if finish else {})}
+    # The name may be a person's.
     plain = {"content": text, "name": None, "additional_kwargs": {}, "response_metadata": metadata}
     return message.model_copy(update=plain)
 
@@ -140,6 +141,7 @@ def restored(message: M) -> M:
         else:
             return message
     except StorageError:
+        # A thread can be read on another machine, with placeholders.
         return message
     return message.model_copy(update={"content": text, "response_metadata": metadata})
 
@@ -163,6 +165,7 @@ def guard(act: Callable[[State], Awaitable[Json]]) -> Callable[[State], Awaitabl
 
     async def guarded(state: State) -> Json:
         if token := state.get("recipe", {}).get("vault"):
+            # Not reset: each node runs in a context of its own.
             GUARD.set(partial(_refusal, token))
         return await act(state)
 

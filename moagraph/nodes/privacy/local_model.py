@@ -38,6 +38,7 @@ async def rewritten_by(
     reply, record = await _ask_uncached(view, call, render("rewrite_private", question=question))
     text = reply.strip()
     good = bool(text) and not leaks([text], safe.values)
+    # An invented placeholder could never be restored.
     good = good and all(name in safe.values for name in named(text))
     return (text if good else None), {**record, "text": text if good else "", "parsed": good}
 

@@ -42,6 +42,7 @@ class Hiding:
     def hidden(self, text: str, located: Iterable[Span] = ()) -> str:
         """Replace the detected spans, and every known value, with placeholders."""
         pieces, at = list[str](), 0
+        # Known values are searched too: the detector may miss one in another spelling.
         for span in apart([*located, *spans(text, self.safe.values)], len(text)):
             spelled = text[span.start : span.end]
             pieces += [text[at : span.start], self.safe.placeholder(span.owner, spelled)]

@@ -65,6 +65,7 @@ def forms(values: Mapping[str, str]) -> list[Form]:
     """Return the search keys of the values and of their identifying parts, longest first."""
     form_of_key = {
         (form.key, form.loose): form
+        # Reversed, so that of equal keys the first value wins.
         for name, value in reversed(list(values.items()))
         if kind_of(owner_of(name)) != TYPED
         for form in _forms(owner_of(name), value)

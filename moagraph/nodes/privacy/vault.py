@@ -81,10 +81,12 @@ def opened(token: str) -> Vault:
 def keep(vault: Vault) -> None:
     """Write the vault atomically."""
     file = _file(vault.token)
+    # A random suffix, as two processes may write the same vault at once.
     new = file.with_suffix(f".{secrets.token_hex(4)}")
     kind, data = _serde().dumps_typed(json.dumps(asdict(vault)))
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
+        # The mode is set on creation: a later chmod would leave it readable for a moment.
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
             opened.write(kind.encode() + b"\n" + data)
         new.replace(file)

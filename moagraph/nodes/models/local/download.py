@@ -106,6 +106,7 @@ async def _stream(url: str, part: Path, show: Callable[[], None]) -> None:
             try:
                 return await _continue(client, url, part, show)
             except httpx.TransportError:
+                # No progress since the last interruption: another attempt would not help.
                 if size(part) <= best:
                     raise
                 best = size(part)
@@ -114,6 +115,7 @@ async def _stream(url: str, part: Path, show: Callable[[], None]) -> None:
 async def _continue(
     client: httpx.AsyncClient, url: str, part: Path, show: Callable[[], None]
 ) -> None:
+    # A range counts the bytes of the encoded body, so the body must not be compressed.
     headers = {"Accept-Encoding": "identity"}
     if had := size(part):
         headers["Range"] = f"bytes={had}-"
@@ -121,6 +123,7 @@ async def _continue(
         if reply.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is missing, or the hash will tell
         reply.raise_for_status()
+        # A server that ignores the range sends the whole file again.
         with part.open("ab" if reply.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as sink:
             async for block in reply.aiter_raw():
                 sink.write(block)

