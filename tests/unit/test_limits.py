@@ -18,7 +18,9 @@ from moagraph.nodes.models.limits import (
 from tests.mixtures import mixture
 
 
-async def passing(gate: CallGate, model: str, most: int, passed: list[str], stay: Any = None) -> None:
+async def passing(
+    gate: CallGate, model: str, most: int, passed: list[str], stay: Any = None
+) -> None:
     async with gate.passed(model, most):
         passed.append(model)
         await (stay.wait() if stay else asyncio.sleep(0))
