@@ -1,4 +1,4 @@
-"""Who serves a model: each provider's variables, its address, and its key from the environment."""
+"""The providers: their environment variables, addresses and keys."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ NO_KEY = "not-needed"
 
 @dataclass(frozen=True)
 class ProviderSettings:
-    """One provider: the variables it honours, and where it answers if they are silent."""
+    """One provider: its environment variables and its default address."""
 
     key_env: str | None = None
     needs_key: bool = False
@@ -56,7 +56,7 @@ PACKAGES = {
 
 
 def check(call: Call) -> None:
-    """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
+    """Raise an error if the provider is unknown or lacks its key, before any call is made."""
     provider, name = split(call.model)
     if plugin := find_provider(provider):
         plugin.check(call, name)
@@ -69,12 +69,12 @@ def check(call: Call) -> None:
 
 
 def speaks_openai(call: Call) -> bool:
-    """Whether its server's protocol is OpenAI's, and not one of a LangChain package's own."""
+    """Return whether the server speaks OpenAI's protocol."""
     return bool(call.base_url) or split(call.model)[0] in PROVIDERS
 
 
 def gives_logprobs(call: Call | Substitute) -> bool:
-    """Whether its server can say how likely each token was, as far as is known."""
+    """Return whether the server supports log probabilities, as far as is known."""
     name, _ = split(call.model)
     if plugin := find_provider(name):
         return plugin.gives_logprobs
@@ -96,12 +96,13 @@ def secret(call: Call) -> str | None:
     where = destination(call)
     if not variable or not key or where is None:
         return None
+    # Last, as a call without a key has nothing to protect.
     check_allowed(variable, where)
     return key
 
 
 def key_variable(call: Call) -> tuple[str | None, bool]:
-    """The variable that holds the call's key, and whether the call needs one."""
+    """Return the variable of the call's key, and whether the call needs one."""
     if call.api_key_env:
         return call.api_key_env, True
     if call.base_url:  # a provider's key never goes to an address that a recipe names
@@ -111,26 +112,26 @@ def key_variable(call: Call) -> tuple[str | None, bool]:
 
 
 def destination(call: Call) -> str | None:
-    """Where the call's key would be sent; None where our own clients send none."""
+    """Return where the call's key would be sent; None if no key is sent."""
     if url := address(call):
         return url
     provider = PROVIDERS.get(split(call.model)[0], ProviderSettings())
     owner = OWNERS.get(provider.key_env or "")
     if owner is None:
         return None
-    # A client that is given no address reads the other variables of its provider itself.
+    # A client without an explicit address reads its provider's other variables itself.
     named = (os.environ.get(name, "").strip() for name in owner.variables)
     return next(filter(None, named), owner.addresses[0])
 
 
 def is_known(url: str) -> bool:
-    """Whether the address is a provider's own, or this machine's configuration names it."""
+    """Return whether the address is a provider's own or configured on this machine."""
     ollama = ollama_address(os.environ.get("OLLAMA_HOST", "").strip())
     return is_paired(url) or (origin(url) is not None and origin(url) == origin(ollama))
 
 
 def address(call: Call) -> str | None:
-    """Where the call goes; None means the provider's own address."""
+    """Return the address of the call; None means the provider's default."""
     name, _ = split(call.model)
     provider = PROVIDERS.get(name, ProviderSettings())
     if call.base_url:
@@ -142,10 +143,10 @@ def address(call: Call) -> str | None:
 
 
 def ollama_address(host: str) -> str:
-    """Ollama's own address from OLLAMA_HOST, which is read as Ollama reads it."""
+    """Return Ollama's address from OLLAMA_HOST, parsed as Ollama parses it."""
     scheme, _, rest = host.rpartition("://")
-    place, _, path = rest.partition("/")
-    head, bracket, tail = place.rpartition("]")  # an IPv6 address has colons of its own
+    authority, _, path = rest.partition("/")
+    head, bracket, tail = authority.rpartition("]")  # an IPv6 address has colons of its own
     name, _, port = tail.partition(":")
     name = f"{head}{bracket}{name}"
     name = "127.0.0.1" if name in ("", "0.0.0.0", "[::]") else name
@@ -172,8 +173,8 @@ def _check_package(provider: str, model: str) -> None:
 
 
 def _unknown(provider: str, model: str) -> str:
-    known = [*PROVIDERS, *PACKAGES]
-    near = get_close_matches(provider, known, 1)
+    providers = [*PROVIDERS, *PACKAGES]
+    near = get_close_matches(provider, providers, 1)
     hint = f"did you mean `{near[0]}:`?" if near else f"there are {', '.join(PROVIDERS)}"
     return (
         f"`{model}`: no provider is called {provider!r}; {hint} "

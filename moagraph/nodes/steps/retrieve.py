@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.knowledge.database import described, opened
+from moagraph.nodes.knowledge.database import describe_tables, open_database
 from moagraph.nodes.knowledge.passages import Passage, passages
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, run
 from moagraph.nodes.knowledge.search import Index, matching
-from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
+from moagraph.nodes.knowledge.sources import Sources, find_files, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
 from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.context import conversation_of, preparation_records
@@ -71,7 +71,7 @@ class Retrieve(Step):
 
     def check_ready(self) -> None:
         """Refuse a `source` that matches no file."""
-        found(self.source)
+        find_files(self.source)
 
     def files(self, recipe: str) -> Sequence[str]:
         """Return its source."""
@@ -97,7 +97,7 @@ class Retrieve(Step):
         return {"steps": {view.spec.name: record}}
 
     def _search_text(self, question: str) -> SearchResult:
-        files = found(self.source)
+        files = find_files(self.source)
         names = tuple(files.values())
         index, skipped = _index(stamps(list(files)), names, self.length, self.overlap)
         record: Json = {"read": f"{len(files) - len(skipped)} files, {len(index)} passages"}
@@ -105,13 +105,13 @@ class Retrieve(Step):
 
     def _search_sql(self, question: str) -> SearchResult:
         """Return the rows of the recipe's query; without one, the best tables of the schema."""
-        files = found(self.source)
+        files = find_files(self.source)
         name = ", ".join(files.values())
-        with opened(files) as database:
+        with open_database(files) as database:
             if self.query:
                 rows = self._query_rows(database, question, name)
                 return rows, {"read": name} | ({} if rows else {"why": "the query came to no rows"})
-            descriptions = described(database, self.examples)
+            descriptions = describe_tables(database, self.examples)
         if not descriptions:
             raise UsageError(f"{name} holds no table")
         tables = [Passage(text, f"{name}, {table}") for table, text in descriptions]
@@ -125,7 +125,7 @@ class Retrieve(Step):
         words = json.dumps(keywords(question))
         values = {"question": question, "words": words, "match": matching(question)}
         try:
-            result = run(database, self.query or "", Limits(rows=self.top, more=True), values)
+            result = run(database, self.query or "", QueryLimits(rows=self.top, more=True), values)
         except QueryRefused as error:
             raise UsageError(f"the `query` of `retrieve` cannot be run: {error}") from error
         texts = (
@@ -140,7 +140,7 @@ class Retrieve(Step):
         ]
 
     def _search_graph(self, question: str) -> SearchResult:
-        files = found(self.source)
+        files = find_files(self.source)
         triples = [triple for file, name in files.items() for triple in read_triples(file, name)]
         near = Graph(triples).around(question, self.hops, self.top, self.length)
         return near, {"read": f"{len(files)} files, {len(triples)} triples"}

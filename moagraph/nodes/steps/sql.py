@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.knowledge.database import opened
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, ordered, run
-from moagraph.nodes.knowledge.result_vote import Result, elect
-from moagraph.nodes.knowledge.sources import Sources, found
+from moagraph.nodes.knowledge.database import open_database
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, Rows, ordered, run
+from moagraph.nodes.knowledge.result_vote import QueryResult, elect
+from moagraph.nodes.knowledge.sources import Sources, find_files
 from moagraph.nodes.knowledge.sql_text import query_in, table
 from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.resources import DATABASE, Names
@@ -39,7 +39,7 @@ class Sql(Step):
 
     def check_ready(self) -> None:
         """Refuse a `source` that matches no file."""
-        found(self.source)
+        find_files(self.source)
 
     def files(self, recipe: str) -> Sequence[str]:
         """Return its source."""
@@ -70,9 +70,9 @@ class Sql(Step):
 
     def _run_queries(self, queries: Mapping[str, str | None]) -> dict[str, Rows | str]:
         """Return the rows of each query, or why there are none."""
-        limits = Limits(seconds=self.seconds, rows=self.rows)
+        limits = QueryLimits(seconds=self.seconds, rows=self.rows)
         results: dict[str, Rows | str] = {}
-        with opened(found(self.source)) as database:
+        with open_database(find_files(self.source)) as database:
             for seat, query in queries.items():
                 try:
                     results[seat] = (
@@ -86,7 +86,7 @@ class Sql(Step):
 def _elect(queries: Mapping[str, str | None], rows_by_seat: Mapping[str, Rows]) -> tuple[Json, str]:
     """Return the record of the vote, and the answer."""
     results = {
-        seat: Result(rows.rows, ordered(queries[seat] or "")) for seat, rows in rows_by_seat.items()
+        seat: QueryResult(rows.rows, ordered(queries[seat] or "")) for seat, rows in rows_by_seat.items()
     }
     best = elect(results)
     query = (queries[best.seat] or "").rstrip("; \n")
