@@ -1,1 +1,1 @@
-"""Performance, measured against a provider on this machine; run by hand and by CI in small."""
+"""Benchmarks against a provider on this machine; CI runs small versions of them."""

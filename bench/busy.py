@@ -1,7 +1,7 @@
-"""The embedded engine beside other work: `python -m bench.busy`.
+"""The embedded engine on a busy machine: `python -m bench.busy`.
 
-Tokens a second on a quiet machine and beside one process that only counts, with as long a spin as
-libgomp's own and with ours; each in a process of its own, for libgomp reads it once.
+Tokens per second on an idle machine and next to one busy process, with libgomp's default spin count
+and with ours. Each is measured in its own process, because libgomp reads the setting once.
 """
 
 import argparse
@@ -23,7 +23,7 @@ QUESTION = "Tell a long story about the number {number}. " + "Use many words. " 
 
 
 async def speed(model: str, calls: int, tokens: int) -> float:
-    """Tokens a second over so many calls at once, after one that is not counted."""
+    """Return the tokens per second over concurrent calls, after one warm-up call."""
     engine = await endpoint(model, calls)
     client = openai.AsyncOpenAI(base_url=engine.base_url, api_key=engine.api_key, timeout=600)
 
@@ -38,12 +38,12 @@ async def speed(model: str, calls: int, tokens: int) -> float:
 
     await call(0)
     began = time.perf_counter()
-    made = await asyncio.gather(*(call(number) for number in range(1, calls + 1)))
-    return sum(made) / (time.perf_counter() - began)
+    tokens_by_call = await asyncio.gather(*(call(number) for number in range(1, calls + 1)))
+    return sum(tokens_by_call) / (time.perf_counter() - began)
 
 
 def measured(model: str, env: dict[str, str]) -> float:
-    """The speed in a fresh process."""
+    """Return the speed in a new process."""
     command = [sys.executable, "-m", "bench.busy", "--model", model, "--alone"]
     done = subprocess.run(
         command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True, check=True
@@ -52,23 +52,23 @@ def measured(model: str, env: dict[str, str]) -> float:
 
 
 @contextmanager
-def beside(processes: int) -> Iterator[None]:
-    """Other work, for the time being."""
-    others = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(processes)]
+def background_load(processes: int) -> Iterator[None]:
+    """Run processes that each keep one core busy."""
+    workers = [subprocess.Popen([sys.executable, "-c", COUNT]) for _ in range(processes)]
     try:
         yield
     finally:
-        for other in others:
-            other.kill()
-            other.wait()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
 def rows(model: str) -> Iterator[str]:
-    """A Markdown table; the last column is a ratio of one run."""
+    """Return the rows of a Markdown table; the last column is the ratio of one run."""
     yield "| other processes | libgomp's spin, tokens/s | ours, tokens/s | ours to libgomp's |"
     yield "|---|---|---|---|"
     for processes in (0, 1):
-        with beside(processes):
+        with background_load(processes):
             theirs, ours = measured(model, THEIRS), measured(model, {})
         yield f"| {processes} | {theirs:.1f} | {ours:.1f} | {ours / theirs:.1f} |"
 
@@ -78,12 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.busy", description=__doc__)
     parser.add_argument("--model", default="smollm2-135m", help="a model of the embedded engine")
     parser.add_argument("--alone", action="store_true", help="one speed, here and now")
-    said = parser.parse_args()
-    if said.alone:
-        print(asyncio.run(speed(said.model, calls=3, tokens=40)))
+    options = parser.parse_args()
+    if options.alone:
+        print(asyncio.run(speed(options.model, calls=3, tokens=40)))
         return
     print(f"{os.cpu_count()} cores, three calls at once\n")
-    print("\n".join(rows(said.model)))
+    print("\n".join(rows(options.model)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What keeping a run costs: `python -m bench.checkpoints`.
+"""The cost of storing a run: `python -m bench.checkpoints`.
 
-Two layers of six proposers and the aggregator, the paper's three layers, at 200 ms a call, kept
-nowhere, in memory, in SQLite and in Postgres; medians of several runs, the four in turn.
+Two layers of six proposers and the aggregator, the paper's three layers, at 200 ms a call, stored
+nowhere, in memory, in SQLite and in Postgres; medians of several runs, interleaved.
 """
 
 import argparse
@@ -29,7 +29,7 @@ TARGET = {"SQLite": 1.15}
 
 @contextmanager
 def savers() -> Iterator[dict[str, Any]]:
-    """Where a run may be kept."""
+    """Open the savers."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(stack.enter_context(served()).database())
@@ -42,9 +42,9 @@ def savers() -> Iterator[dict[str, Any]]:
 
 
 def measure(runs: int) -> dict[str, list[float]]:
-    """Seconds of each run, each on a thread of its own."""
+    """Return the seconds of each run; each run has its own thread."""
     number = itertools.count()
-    with provided(LATENCY) as base_url, savers() as kept, asyncio.Runner() as runner:
+    with provided(LATENCY) as base_url, savers() as savers_by_name, asyncio.Runner() as runner:
 
         def way(saver: Any) -> Any:
             graph = build(recipe(base_url)).compile(checkpointer=saver)
@@ -55,7 +55,7 @@ def measure(runs: int) -> dict[str, list[float]]:
 
             return run
 
-        return timed({name: way(saver) for name, saver in kept.items()}, runs)
+        return timed({name: way(saver) for name, saver in savers_by_name.items()}, runs)
 
 
 def main() -> None:
@@ -69,9 +69,9 @@ def main() -> None:
     print("| kept in | median s | over the critical path | at most | worst s |")
     print("|---|---|---|---|---|")
     for name, seconds in took.items():
-        middle, most = statistics.median(seconds), TARGET.get(name)
-        limit = f"{most:.2f}" if most else "-"
-        print(f"| {name} | {middle:.3f} | {middle / path:.3f} | {limit} | {max(seconds):.3f} |")
+        median, target = statistics.median(seconds), TARGET.get(name)
+        limit = f"{target:.2f}" if target else "-"
+        print(f"| {name} | {median:.3f} | {median / path:.3f} | {limit} | {max(seconds):.3f} |")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What picking one of several answers wins, on recorded answers: `python -m bench.choosers`.
+"""The win rate of choosing one of several recorded answers: `python -m bench.choosers`.
 
-The six judged models answer as it was recorded, and the recipe's own steps pick: a vote by
-likeness, and with `--ranker MODEL` a model that ranks a sample of the questions. GPT-4 judged
-every answer against a baseline's; a way to choose wins what the answers that it picks have won.
+The six judged models give their recorded answers, and the recipe's steps choose: a vote by
+similarity, and with `--ranker MODEL` a model that ranks a sample of the questions. GPT-4 compared
+every answer with a baseline's; a chooser's win rate is that of the answers that it picks.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.api.ask import aask
-from moagraph.evals.studies.choosers import Chooser, Chosen, study
-from moagraph.evals.studies.recorded import Question, read_questions
+from moagraph.evals.studies.choosers import Chooser, ChooserResult, compare_choosers
+from moagraph.evals.studies.recorded_questions import Question, read_questions
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.node_names import slug
 from moagraph.threads.result import Result
@@ -21,31 +21,33 @@ from tests.provider import Provider
 from tests.recorded import FOLDER
 
 TEMPERATURE = 0.0
-VERDICT = 24  # tokens
+VERDICT_TOKENS = 24
 
 
-class Steps:
-    """Seats that say what was recorded, and steps that pick among them."""
+class StepChooser:
+    """A chooser that runs a recipe: its seats give the recorded answers, its steps choose."""
 
     def __init__(self, provider: Provider, *steps: Mapping[str, Any]) -> None:
-        """The steps of the one layer."""
+        """Take the provider and the steps of the layer."""
         self.provider = provider
         self.steps = steps
-        self.came: list[Result] = []
+        self.results: list[Result] = []
 
     def __call__(self, question: str, answers: Mapping[str, str]) -> str:
-        """The model whose answer the steps pick."""
+        """Return the model whose answer the steps choose."""
         models = list(answers)
         for model in models:
             self.provider.reply(slug(model), answers[model])
-        self.came.append(asyncio.run(aask(question, self._recipe(models))))
+        self.results.append(asyncio.run(aask(question, self._recipe(models))))
         self.provider.calls.clear()
-        picked = next(step["kept"][0] for step in reversed(self.came[-1].steps) if "kept" in step)
+        picked = next(
+            step["kept"][0] for step in reversed(self.results[-1].steps) if "kept" in step
+        )
         return models[int(picked) - 1]
 
-    def noted(self, key: str) -> list[Any]:
-        """What the deciding step has noted under that key, question by question."""
-        steps = [step for came in self.came for step in came.steps if key in step]
+    def recorded_values(self, key: str) -> list[Any]:
+        """Return the values that the steps recorded under a key, by question."""
+        steps = [step for result in self.results for step in result.steps if key in step]
         return [step[key] for step in steps if step[key] is not None]
 
     def _recipe(self, models: Sequence[str]) -> Recipe:
@@ -56,60 +58,66 @@ class Steps:
 
 
 def vote(provider: Provider) -> dict[str, Chooser]:
-    """The vote that any text can be put to."""
-    return {"vote by likeness (chrF)": Steps(provider, {"step": "vote", "by": "similar"})}
+    """Return the vote by similarity."""
+    return {"vote by likeness (chrF)": StepChooser(provider, {"step": "vote", "by": "similar"})}
 
 
-def rankers(provider: Provider, model: str) -> dict[str, Steps]:
-    """The model as ranker, of a list and in a tournament of pairs."""
-    said = {"step": "rank", "model": model, "temperature": TEMPERATURE, "max_tokens": VERDICT}
-    told = {**said, "timeout": 900}
+def rankers(provider: Provider, model: str) -> dict[str, StepChooser]:
+    """Return the model as a ranker of a list, and of pairs in a tournament."""
+    step = {
+        "step": "rank",
+        "model": model,
+        "temperature": TEMPERATURE,
+        "max_tokens": VERDICT_TOKENS,
+        "timeout": 900,
+    }
     return {
-        f"{model} ranks a list": Steps(provider, told),
-        f"{model} in a tournament": Steps(provider, {**told, "by": "tournament"}),
+        f"{model} ranks a list": StepChooser(provider, step),
+        f"{model} in a tournament": StepChooser(provider, {**step, "by": "tournament"}),
     }
 
 
-def sampled(questions: Sequence[Question], size: int) -> list[Question]:
-    """So many of the questions, spread evenly."""
+def sample(questions: Sequence[Question], size: int) -> list[Question]:
+    """Return a number of the questions, spread evenly."""
     return [questions[number * len(questions) // size] for number in range(size)]
 
 
-def rows(found: Sequence[Chosen]) -> Iterator[str]:
-    """A table: what each way wins, and whom it picks most."""
+def rows(results: Sequence[ChooserResult]) -> Iterator[str]:
+    """Return a table of each chooser's win rate and favourite model."""
     yield "| way to choose | questions | win rate % | 95 % interval | picks most |"
     yield "|---|---|---|---|---|"
-    for one in found:
-        between = " to ".join(f"{end:.1f}" for end in one.interval or ())
-        most = max(one.picks, key=lambda name: one.picks[name]) if one.picks else ""
-        share = f"{most}, {100 * one.picks[most] / one.n:.0f} %" if most else ""
-        yield f"| {one.name} | {one.n} | {one.win_rate:.1f} | {between} | {share} |"
+    for result in results:
+        between = " to ".join(f"{end:.1f}" for end in result.interval or ())
+        picks = result.picks
+        favourite = max(picks, key=lambda name: picks[name]) if picks else ""
+        share = f"{favourite}, {100 * picks[favourite] / result.n:.0f} %" if favourite else ""
+        yield f"| {result.name} | {result.n} | {result.win_rate:.1f} | {between} | {share} |"
 
 
-def told(ways: Mapping[str, Steps]) -> Iterator[str]:
-    """What rankers contradict themselves in, and what could not be read of them."""
+def consistency(ways: Mapping[str, StepChooser]) -> Iterator[str]:
+    """Report how often rankers contradict themselves, and how many verdicts are unparsed."""
     for name, steps in ways.items():
-        flips, pairs = sum(steps.noted("flips")), sum(steps.noted("pairs"))
-        calls = sum(len(called) for called in steps.noted("calls"))
+        flips, pairs = sum(steps.recorded_values("flips")), sum(steps.recorded_values("pairs"))
+        calls = sum(len(group) for group in steps.recorded_values("calls"))
         order = f", {flips} of {pairs} pairs changed their winner with the order" if pairs else ""
-        failed = sum(came.status != "done" for came in steps.came)
-        unparsed = sum(steps.noted("unparsed"))
+        failed = sum(result.status != "done" for result in steps.results)
+        unparsed = sum(steps.recorded_values("unparsed"))
         yield (
             f"{name}: {calls} verdicts, {unparsed} that could not be read{order}; "
-            f"{failed} of {len(steps.came)} questions without a ranking"
+            f"{failed} of {len(steps.results)} questions without a ranking"
         )
 
 
 def report(
     provider: Provider, questions: Sequence[Question], model: str | None, size: int
 ) -> Iterator[str]:
-    """Everything that is measured, as it comes."""
-    yield from rows(study(questions, vote(provider)))
+    """Return all tables, line by line as they are measured."""
+    yield from rows(compare_choosers(questions, vote(provider)))
     if model:
         ways = rankers(provider, model)
-        found = study(sampled(questions, size), {**vote(provider), **ways})
+        results = compare_choosers(sample(questions, size), {**vote(provider), **ways})
         yield from ("", f"The same on {size} of the questions, with a real ranker:", "")
-        yield from (*rows(found), "", *told(ways))
+        yield from (*rows(results), "", *consistency(ways))
 
 
 def main() -> None:
@@ -118,9 +126,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--ranker", metavar="MODEL")
     parser.add_argument("--sample", type=int, default=40, help="questions that the ranker ranks")
-    said = parser.parse_args()
+    options = parser.parse_args()
     with Provider() as provider:
-        for line in report(provider, read_questions(said.data), said.ranker, said.sample):
+        for line in report(provider, read_questions(options.data), options.ranker, options.sample):
             print(line, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""A provider in a process of its own whose every model repeats what it was asked last.
+"""A provider in its own process whose models repeat the last message.
 
-`python -m bench.echo --latency 0.2 --failing 0.1`; each line on its standard input is answered
-with what became of its calls so far.
+`python -m bench.echo --latency 0.2 --failing 0.1`; for each line on standard input
+it prints the counts of its calls so far.
 """
 
 import argparse
@@ -23,13 +23,13 @@ SCRIPTED = 20_000
 
 @dataclass(frozen=True)
 class Echo:
-    """The process, where it answers, and what it counts."""
+    """A running echo provider."""
 
     base_url: str
     process: subprocess.Popen[str]
 
     def counts(self) -> dict[str, int]:
-        """Calls so far: all, in flight, aborted."""
+        """Return the counts of the calls so far."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write("\n")
@@ -40,9 +40,15 @@ class Echo:
 
 @contextmanager
 def echoing(latency: float, failing: float = 0.0, chunk_delay: float = 0.0) -> Iterator[Echo]:
-    """Such a provider for as long as it is needed."""
-    said = {"--latency": latency, "--failing": failing, "--chunk-delay": chunk_delay}
-    words = [str(word) for pair in said.items() for word in pair]
+    """Run an echo provider.
+
+    Args:
+        latency: Seconds per call.
+        failing: The share of calls that fail.
+        chunk_delay: Seconds between two chunks of a stream.
+    """
+    options = {"--latency": latency, "--failing": failing, "--chunk-delay": chunk_delay}
+    words = [str(word) for pair in options.items() for word in pair]
     command = [sys.executable, "-m", "bench.echo", *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as it:
         try:
@@ -53,12 +59,12 @@ def echoing(latency: float, failing: float = 0.0, chunk_delay: float = 0.0) -> I
 
 
 def answer(call: Call) -> str:
-    """What was asked last."""
+    """Return the last message."""
     return str(call.messages[-1]["content"])
 
 
 def counts(provider: Provider) -> dict[str, Any]:
-    """What became of the calls."""
+    """Count the calls by outcome."""
     calls = list(provider.calls)
     return {
         "calls": len(calls),
@@ -73,13 +79,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("latency", "failing", "chunk-delay"):
         parser.add_argument(f"--{name}", type=float, default=0.0)
-    said = parser.parse_args()
+    options = parser.parse_args()
     chance = random.Random(1)
-    with Provider(said.latency, said.chunk_delay) as provider:
+    with Provider(options.latency, options.chunk_delay) as provider:
         for model in MODELS:
             provider.reply(model, answer)
-            if said.failing:
-                fails = [chance.random() < said.failing for _ in range(SCRIPTED)]
+            if options.failing:
+                fails = [chance.random() < options.failing for _ in range(SCRIPTED)]
                 provider.script(model, *(Status(500) if fail else None for fail in fails))
         print(provider.base_url, flush=True)
         for _ in sys.stdin:

@@ -1,7 +1,7 @@
-"""What becomes of a run when its provider misbehaves: `python -m bench.faults`.
+"""The outcome of a run when its provider fails: `python -m bench.faults`.
 
 Each fault at one seat, at all seats of a layer, and at the aggregator, against a provider on this
-machine. The tests run the same cases and compare them with what is expected here.
+machine. The tests run the same cases and check the outcomes expected here.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.faults import (
 )
 from tests.provider import Call, Provider
 
-MARK = "FAULT-TEXT"  # in whatever a provider says of a failure
+MARK = "FAULT-TEXT"  # in every error message of the provider
 TIMEOUT = 2.0
 AT_ONCE = 6
 PLACES = ("one seat", "all seats", "the aggregator")
@@ -37,7 +37,7 @@ SEATS = ("a", "b", "c")
 
 @dataclass(frozen=True)
 class Misbehaviour:
-    """What the provider does, what a call comes to by it, and how often it is sent."""
+    """What the provider does, the kind of outcome of a call, and how often the call is sent."""
 
     script: tuple[Fault | Always, ...]
     kind: str
@@ -47,7 +47,7 @@ class Misbehaviour:
 
     @property
     def heals(self) -> bool:
-        """Whether asking again, or waiting, brings the answer."""
+        """Whether a retry, or waiting, gives an answer."""
         return self.kind == "ok"
 
 
@@ -85,50 +85,51 @@ class Case:
 
     @property
     def question(self) -> str:
-        """Which of the provider's calls are this case's."""
+        """The question, which identifies the provider's calls of this case."""
         return f"What if: {self.name}, at {self.place}?"
 
     @property
     def faulty(self) -> list[str]:
-        """The models that misbehave, of names that no other case has."""
-        told = {"one seat": ["a"], "all seats": SEATS, "the aggregator": ["agg"]}[self.place]
-        return [self._own(model) for model in told]
+        """The failing models; their names are unique to the case."""
+        models = {"one seat": ["a"], "all seats": SEATS, "the aggregator": ["agg"]}[self.place]
+        return [self._unique_name(model) for model in models]
 
     @property
     def kind(self) -> str:
-        """What is recorded of a model that misbehaves."""
+        """The kind that is recorded for a failing model."""
         cut = self.place == "one seat" and "grace" in self.fault.layer
         return "timeout" if cut else self.fault.kind
 
     @property
     def status(self) -> str:
-        """How the run must end."""
+        """The expected status of the run."""
         return "done" if self.place == "one seat" or self.fault.heals else "failed"
 
     @property
     def calls(self) -> int:
-        """How many calls must be sent."""
-        well = {"one seat": 4, "all seats": 2 if self.fault.heals else 0, "the aggregator": 4}
-        return well[self.place] + self.fault.sent * len(self.faulty)
+        """The expected number of calls."""
+        successful = {"one seat": 4, "all seats": 2 if self.fault.heals else 0, "the aggregator": 4}
+        return successful[self.place] + self.fault.sent * len(self.faulty)
 
     def recipe(self, base_url: str) -> Recipe:
         """Three seats, a seat that reads them, and the aggregator."""
         defaults = {"base_url": base_url, "timeout": self.fault.timeout, "attempts": 2}
-        first = {"proposers": [self._named(model) for model in SEATS], **self.fault.layer}
-        answer = {"step": "synthesize", "model": self._named("agg")}
+        first = {"proposers": [self._address(model) for model in SEATS], **self.fault.layer}
+        answer = {"step": "synthesize", "model": self._address("agg")}
         layers = [first, {"proposers": ["vllm:reader"], "aggregate": answer}]
         return Recipe.model_validate({"name": "faults", "defaults": defaults, "layers": layers})
 
-    def _own(self, model: str) -> str:
+    def _unique_name(self, model: str) -> str:
         return f"{self.name}/{self.place}/{model}"
 
-    def _named(self, model: str) -> str:
-        return f"vllm:{self._own(model) if self._own(model) in self.faulty else model}"
+    def _address(self, model: str) -> str:
+        name = self._unique_name(model)
+        return f"vllm:{name if name in self.faulty else model}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case came to."""
+    """The outcome of a case."""
 
     result: Result
     calls: list[Call]
@@ -136,7 +137,7 @@ class Outcome:
 
     @property
     def leaks(self) -> list[str]:
-        """What a prompt holds of failures: a message, or the words of who has failed."""
+        """The error messages, and the texts of failed models, that a prompt contains."""
         prompts = "\n".join(str(message["content"]) for c in self.calls for message in c.messages)
         failed = [record for record in records(self.result) if not record["ok"]]
         words = [f"{record['model'].removeprefix('vllm:')} says" for record in failed]
@@ -144,28 +145,28 @@ class Outcome:
 
 
 def records(result: Result) -> list[dict[str, Any]]:
-    """Everything that a model was asked, as the run tells it."""
-    proposals = [p for layer in result.layers for p in layer["proposals"]]
+    """Return the records of all model calls of the run."""
+    proposals = [dict(p) for layer in result.layers for p in layer["proposals"]]
     return [*proposals, *(step for step in result.steps if "model" in step)]
 
 
 def cases() -> Iterator[Case]:
-    """Every fault at every place."""
+    """Return every fault at every place."""
     for name in MISBEHAVIOURS:
         for place in PLACES:
             yield Case(name, place)
 
 
 async def outcomes(provider: Provider) -> dict[Case, Outcome]:
-    """All cases, several at once."""
+    """Run all cases, several at once."""
     at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def one(case: Case) -> Outcome:
+    async def run(case: Case) -> Outcome:
         async with at_once:
             return await _outcome(provider, case)
 
     every = list(cases())
-    return dict(zip(every, await asyncio.gather(*map(one, every)), strict=True))
+    return dict(zip(every, await asyncio.gather(*map(run, every)), strict=True))
 
 
 async def _outcome(provider: Provider, case: Case) -> Outcome:
@@ -173,16 +174,16 @@ async def _outcome(provider: Provider, case: Case) -> Outcome:
         provider.script(model, *case.fault.script)
         provider.reply(model, f"{model} says: " + "a word and another, " * 20)
     result = await aask(case.question, case.recipe(provider.base_url))
-    asked = [call for call in provider.calls if call.messages[-1]["content"] == case.question]
-    told = [r for r in records(result) if r["model"].removeprefix("vllm:") in case.faulty]
-    return Outcome(result, asked, {record["kind"] for record in told})
+    calls = [call for call in provider.calls if call.messages[-1]["content"] == case.question]
+    faulty = [r for r in records(result) if r["model"].removeprefix("vllm:") in case.faulty]
+    return Outcome(result, calls, {record["kind"] for record in faulty})
 
 
-def rows(found: dict[Case, Outcome]) -> Iterator[str]:
-    """The table."""
+def rows(outcome_by_case: dict[Case, Outcome]) -> Iterator[str]:
+    """Return the rows of the table."""
     yield "| the provider | at | the run | its record | calls | wall s | failure text in a prompt |"
     yield "|---|---|---|---|---|---|---|"
-    for case, outcome in found.items():
+    for case, outcome in outcome_by_case.items():
         kinds = ", ".join(sorted(outcome.kinds)) or "no answer"
         yield (
             f"| {case.name} | {case.place} | {outcome.result.status} | {kinds} "

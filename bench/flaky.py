@@ -1,4 +1,4 @@
-"""A provider that decides for each call whether, and how, it goes wrong."""
+"""A provider with a random fault for each call."""
 
 import logging
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from typing import Any
 from tests.faults import Fault
 from tests.provider import Provider
 
-# A client that hangs up while the headers are on their way is what is measured here, no mistake.
+# Clients that disconnect early are part of the measurement, not an error worth a log line.
 logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 Choose = Callable[[str], Fault]
 
 
 class Flaky(Provider):
-    """Like any provider, but what is not scripted is chosen by the model's name."""
+    """A provider that chooses the fault of an unscripted call by the model's name."""
 
-    def __init__(self, choose: Choose, **said: Any) -> None:
-        """Take what chooses a call's fault; `Fault()` lets it be."""
+    def __init__(self, choose: Choose, **options: Any) -> None:
+        """Take the function that chooses a call's fault; `Fault()` means no fault."""
         self.choose = choose
-        super().__init__(**said)
+        super().__init__(**options)
 
     def _next_fault(self, model: str) -> Fault:
         return self.choose(model)

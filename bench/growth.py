@@ -1,7 +1,7 @@
-"""What a conversation stores as it grows: `python -m bench.growth`.
+"""The size of a stored conversation as it grows: `python -m bench.growth`.
 
-Turns of 18 proposals in three layers of six, each of 2 kB after the best packing there is; and in
-the end a replay of the last turn, which must ask the aggregator alone.
+Turns of 18 proposals in three layers of six, each of 2 kB of incompressible
+data; at the end a replay of the last turn, which must call the aggregator only.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def recipe(base_url: str) -> Recipe:
 
 @contextmanager
 def sqlite() -> Iterator[tuple[Any, Callable[[], int]]]:
-    """A saver, and how many bytes its pages hold."""
+    """Open a saver; the function returns the bytes of its pages."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "threads.sqlite"
 
@@ -59,7 +59,7 @@ def sqlite() -> Iterator[tuple[Any, Callable[[], int]]]:
 
 @contextmanager
 def postgres() -> Iterator[tuple[Any, Callable[[], int]]]:
-    """A saver, and how many bytes its tables take with their indexes."""
+    """Open a saver; the function returns the bytes of its tables and indexes."""
     with served() as server, server.database() as url, opened_postgres(url, Packed()) as threads:
 
         def size() -> int:
@@ -71,36 +71,37 @@ def postgres() -> Iterator[tuple[Any, Callable[[], int]]]:
         yield threads, size
 
 
-async def grown(provider: Provider, threads: Any, size: Callable[[], int]) -> dict[int, float]:
-    """Megabytes after each number of turns; a replay of the last asks one model."""
+async def grow(provider: Provider, threads: Any, size: Callable[[], int]) -> dict[int, float]:
+    """Return the megabytes after each number of turns, and check a replay of the last."""
     mixture, megabytes = recipe(provider.base_url), {}
     for turn in range(1, max(TURNS) + 1):
-        came = await aask(f"question {turn}", mixture, thread="t", threads=threads)
-        assert came.status == "done", came.error
+        result = await aask(f"question {turn}", mixture, thread="t", threads=threads)
+        assert result.status == "done", result.error
         if turn in TURNS:
             megabytes[turn] = size() / 1e6
-    before, texts = len(provider.calls), [p["text"] for p in came.layers[2]["proposals"]]
-    came = await areplay("t", threads, edit={"3.01": "another answer"})
-    assert [call.model for call in provider.calls[before:]] == ["agg"], "the replay asked others"
-    assert [p["text"] for p in came.layers[2]["proposals"]] == ["another answer", *texts[1:]]
-    heard = provider.calls[-1].messages
-    assert len(heard) == 2 * max(TURNS), "the replay lost a part of the conversation"
+    before, texts = len(provider.calls), [p["text"] for p in result.layers[2]["proposals"]]
+    replayed = await areplay("t", threads, edit={"3.01": "another answer"})
+    models = [call.model for call in provider.calls[before:]]
+    assert models == ["agg"], "the replay called other models"
+    assert [p["text"] for p in replayed.layers[2]["proposals"]] == ["another answer", *texts[1:]]
+    messages = provider.calls[-1].messages
+    assert len(messages) == 2 * max(TURNS), "the replay lost a part of the conversation"
     return megabytes
 
 
 def measure() -> dict[str, dict[int, float]]:
-    """Both savers in turn."""
-    chance, found = random.Random(7), {}
+    """Measure both savers."""
+    generator, megabytes_by_saver = random.Random(7), {}
 
     def noise(_: Call) -> str:
-        return base64.b64encode(chance.randbytes(BYTES)).decode()
+        return base64.b64encode(generator.randbytes(BYTES)).decode()
 
     with Provider() as provider:
         provider.reply("model", noise)
         for name, saver in {"SQLite": sqlite, "Postgres": postgres}.items():
             with saver() as (threads, size):
-                found[name] = asyncio.run(grown(provider, threads, size))
-    return found
+                megabytes_by_saver[name] = asyncio.run(grow(provider, threads, size))
+    return megabytes_by_saver
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Wall time of three layers of calls over their critical path: `python -m bench.layers`.
 
-Two layers of six proposers and the aggregator, the paper's three layers, 13 calls of 200 ms: no
-machine can be faster than 0.6 s. Medians of several runs, the two ways in turn.
+Two layers of six proposers and the aggregator, the paper's three layers, 13 calls of 200 ms: the
+minimum is 0.6 s. Medians of several runs, the two ways interleaved.
 """
 
 import argparse
@@ -20,7 +20,7 @@ TARGET = {"ainvoke": 1.10, "invoke": 1.15}
 
 
 def recipe(base_url: str) -> Recipe:
-    """The paper's shape, every call at the local provider."""
+    """Return the paper's layers, with every call at the local provider."""
     call = {"model": "vllm:model", "base_url": base_url, "count": 6}
     return Recipe.model_validate(
         {
@@ -37,12 +37,12 @@ def recipe(base_url: str) -> Recipe:
 
 
 def question() -> Any:
-    """A fresh one each time: a message that is used again replaces itself."""
+    """Return a new input: a message object that is used again would replace itself."""
     return {"messages": [("user", "Why is the sky blue?")]}
 
 
 def timed(ways: dict[str, Any], runs: int) -> dict[str, list[float]]:
-    """Each way in turn, after one run of each that is not counted."""
+    """Run the ways interleaved, after one warm-up run of each; return the seconds."""
     took: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(runs + 1):
         for name, way in ways.items():
@@ -54,7 +54,7 @@ def timed(ways: dict[str, Any], runs: int) -> dict[str, list[float]]:
 
 
 def measure(runs: int) -> dict[str, list[float]]:
-    """Seconds of each run, for `ainvoke` on one loop and for `invoke`."""
+    """Return the seconds of each run, for `ainvoke` on one loop and for `invoke`."""
     with provided(LATENCY) as base_url, asyncio.Runner() as runner:
         graph = build(recipe(base_url)).compile()
         ways = {
@@ -75,9 +75,9 @@ def main() -> None:
     print("| call | median s | over the critical path | at most | worst s |")
     print("|---|---|---|---|---|")
     for name, seconds in took.items():
-        middle = statistics.median(seconds)
+        median = statistics.median(seconds)
         print(
-            f"| `{name}` | {middle:.3f} | {middle / path:.3f} | {TARGET[name]:.2f} "
+            f"| `{name}` | {median:.3f} | {median / path:.3f} | {TARGET[name]:.2f} "
             f"| {max(seconds):.3f} |"
         )
 

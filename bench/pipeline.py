@@ -1,9 +1,9 @@
 """A whole evaluation without a network, killed twice and resumed: `python -m bench.pipeline`.
 
 Layer 1 is recorded, the embedded model aggregates, and the embedded model judges each answer
-against the recorded baseline by its log-probabilities. SIGKILL falls in the midst of the answers
-and in the midst of the verdicts; what stood then must stand afterwards, byte for byte, and each
-answer and verdict must be there once. With so small a model the verdicts mean nothing.
+against the recorded baseline by its log-probabilities. SIGKILL arrives among the answers and among
+the verdicts. Rows written before must be unchanged, byte for byte, and each answer and verdict must
+be there once. The verdicts of so small a model have no meaning.
 """
 
 import argparse
@@ -34,8 +34,8 @@ FILES = ("answers.jsonl", "verdicts.jsonl")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What is run, and where."""
+class PipelineConfig:
+    """The parameters of the evaluation."""
 
     folder: Path
     replay: Path
@@ -48,8 +48,8 @@ class Setting:
     at_once: int = 2
 
     @property
-    def words(self) -> list[str]:
-        """The one command that is run again and again."""
+    def arguments(self) -> list[str]:
+        """The arguments of the `moa` command, which is run repeatedly."""
         return [
             *("eval", "run", "--data", str(self.replay), "--out", str(self.folder / "ev")),
             *("--recorded", str(self.replay), "--limit", str(self.rows)),
@@ -59,8 +59,8 @@ class Setting:
             *("--concurrency", str(self.at_once)),
         ]
 
-    def written(self) -> None:
-        """The recipe's file."""
+    def write_recipe(self) -> None:
+        """Write the recipe to the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         seats = ", ".join(f'"recorded:{model}"' for model in self.proposers)
         text = RECIPE.format(tokens=self.tokens, seats=seats, model=self.aggregator)
@@ -68,93 +68,104 @@ class Setting:
 
 
 @dataclass
-class Came:
-    """What the pipeline came to."""
+class PipelineOutcome:
+    """The state of the files after all runs."""
 
-    stood: list[int] = field(default_factory=list)  # rows that each kill found
+    rows_at_kills: list[int] = field(default_factory=list)
     lost: int = 0
-    twice: int = 0
+    duplicates: int = 0
     answers: int = 0
-    mixed: int = 0
+    recipe_answers: int = 0
     verdicts: int = 0
-    read: int = 0
+    parsed: int = 0
     calls: int = 0
     seconds: float = 0.0
-    told: str = ""
+    stderr: str = ""
 
 
-def piped(setting: Setting, kills: Sequence[tuple[str, int]]) -> Came:
-    """Run; kill once a file has so many rows; run again; at last let it end."""
-    came, began = Came(), time.monotonic()
-    setting.written()
+def run_pipeline(config: PipelineConfig, kills: Sequence[tuple[str, int]]) -> PipelineOutcome:
+    """Run the evaluation to its end, with kills.
+
+    Args:
+        config: The evaluation.
+        kills: Pairs of a file and the number of its rows at which the process is killed.
+    """
+    outcome, began = PipelineOutcome(), time.monotonic()
+    config.write_recipe()
     before: dict[str, bytes] = {}
     for file, rows in kills:
-        _killed(setting, file, rows)
-        came.lost += sum(not now.startswith(before.get(f, b"")) for f, now in _whole(setting))
-        before = dict(_whole(setting))
-        came.stood.append(before[file].count(b"\n"))
-    done = subprocess.run([MOA, *setting.words], env=environment(), capture_output=True, text=True)
-    came.told = done.stderr
-    came.lost += sum(not now.startswith(before.get(f, b"")) for f, now in _whole(setting))
-    _count(setting, came)
-    came.seconds = time.monotonic() - began
-    return came
+        _run_and_kill(config, file, rows)
+        outcome.lost += sum(
+            not now.startswith(before.get(f, b"")) for f, now in _complete_lines(config)
+        )
+        before = dict(_complete_lines(config))
+        outcome.rows_at_kills.append(before[file].count(b"\n"))
+    done = subprocess.run(
+        [MOA, *config.arguments], env=environment(), capture_output=True, text=True
+    )
+    outcome.stderr = done.stderr
+    outcome.lost += sum(
+        not now.startswith(before.get(f, b"")) for f, now in _complete_lines(config)
+    )
+    _count_rows(config, outcome)
+    outcome.seconds = time.monotonic() - began
+    return outcome
 
 
-def _killed(setting: Setting, file: str, rows: int) -> None:
+def _run_and_kill(config: PipelineConfig, file: str, rows: int) -> None:
     with subprocess.Popen(
-        [MOA, *setting.words], env=environment(), stderr=subprocess.PIPE
+        [MOA, *config.arguments], env=environment(), stderr=subprocess.PIPE
     ) as process:
-        while process.poll() is None and _rows(setting, file) < rows:
+        while process.poll() is None and _row_count(config, file) < rows:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
 
 
-def _rows(setting: Setting, file: str) -> int:
-    found = setting.folder / "ev" / file
-    return found.read_bytes().count(b"\n") if found.exists() else 0
+def _row_count(config: PipelineConfig, file: str) -> int:
+    path = config.folder / "ev" / file
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _whole(setting: Setting) -> Iterator[tuple[str, bytes]]:
-    """The files' whole lines; a line that was cut by the kill is not yet a row."""
+def _complete_lines(config: PipelineConfig) -> Iterator[tuple[str, bytes]]:
+    """Return the complete lines of each file; the kill may have cut the last line."""
     for file in FILES:
-        path = setting.folder / "ev" / file
+        path = config.folder / "ev" / file
         data = path.read_bytes() if path.exists() else b""
         yield file, data[: data.rfind(b"\n") + 1]
 
 
-def _count(setting: Setting, came: Came) -> None:
+def _count_rows(config: PipelineConfig, outcome: PipelineOutcome) -> None:
     answers, verdicts = (
-        [json.loads(line) for line in data.splitlines()] for _, data in _whole(setting)
+        [json.loads(line) for line in data.splitlines()] for _, data in _complete_lines(config)
     )
     keys = Counter(row["key"] for row in (*answers, *verdicts))
-    mixed = [row for row in answers if row["kind"] == "recipe" and row["status"] == "done"]
-    came.twice = sum(number - 1 for number in keys.values())
-    came.answers = sum(row["status"] == "done" for row in answers)
-    came.mixed = len(mixed)
-    came.verdicts, came.read = len(verdicts), sum(row["parsed"] for row in verdicts)
-    asked = [step for row in mixed for step in row["steps"] if "model" in step]
-    came.calls = sum(step["attempts"] for step in asked)
+    by_recipe = [row for row in answers if row["kind"] == "recipe" and row["status"] == "done"]
+    outcome.duplicates = sum(number - 1 for number in keys.values())
+    outcome.answers = sum(row["status"] == "done" for row in answers)
+    outcome.recipe_answers = len(by_recipe)
+    outcome.verdicts, outcome.parsed = len(verdicts), sum(row["parsed"] for row in verdicts)
+    calls = [step for row in by_recipe for step in row["steps"] if "model" in step]
+    outcome.calls = sum(step["attempts"] for step in calls)
 
 
-def rows(setting: Setting, came: Came) -> Iterator[str]:
-    """A Markdown table."""
+def rows(config: PipelineConfig, outcome: PipelineOutcome) -> Iterator[str]:
+    """Return the rows of a Markdown table."""
     yield "| | |"
     yield "|---|---|"
-    yield f"| instructions | {setting.rows} |"
-    yield f"| recorded layer 1 | {', '.join(setting.proposers)} |"
-    yield f"| aggregator, and judge | {named(setting.aggregator)}, {named(setting.judge)} |"
-    yield f"| answers of the mixture and of the recorded baseline | {came.answers} |"
-    yield f"| rows that stood at the kills | {', '.join(map(str, came.stood))} |"
-    yield f"| files that lost a row by a kill | {came.lost} |"
-    yield f"| answers or verdicts that are there twice | {came.twice} |"
-    yield f"| calls of the aggregator that are on the bill | {came.calls} |"
-    yield f"| verdicts, and how many of them could be read | {came.verdicts}, {came.read} |"
-    yield f"| seconds for all three runs | {came.seconds:.0f} |"
+    yield f"| instructions | {config.rows} |"
+    yield f"| recorded layer 1 | {', '.join(config.proposers)} |"
+    yield f"| aggregator, and judge | {short_name(config.aggregator)}, {short_name(config.judge)} |"
+    yield f"| answers of the mixture and of the recorded baseline | {outcome.answers} |"
+    yield f"| rows that stood at the kills | {', '.join(map(str, outcome.rows_at_kills))} |"
+    yield f"| files that lost a row by a kill | {outcome.lost} |"
+    yield f"| answers or verdicts that are there twice | {outcome.duplicates} |"
+    yield f"| calls of the aggregator that are on the bill | {outcome.calls} |"
+    yield f"| verdicts, and how many of them could be read | {outcome.verdicts}, {outcome.parsed} |"
+    yield f"| seconds for all three runs | {outcome.seconds:.0f} |"
 
 
-def named(model: str) -> str:
-    """The model without the folder of its file."""
+def short_name(model: str) -> str:
+    """Return the model without the folder of its file."""
     provider, _, name = model.partition(":")
     return f"{provider}:{Path(name).name}"
 
@@ -170,13 +181,14 @@ def main() -> None:
     parser.add_argument("--proposers", nargs="+", default=PROPOSERS)
     parser.add_argument("--baseline", default=BASELINE)
     parser.add_argument("--tokens", type=int, default=96)
-    said = vars(parser.parse_args())
-    setting = Setting(
-        **{**said, "replay": said["replay"].resolve(), "folder": said["folder"].resolve()}
+    options = vars(parser.parse_args())
+    options |= {name: options[name].resolve() for name in ("replay", "folder")}
+    config = PipelineConfig(**options)
+    outcome = run_pipeline(
+        config, [("answers.jsonl", config.rows), ("verdicts.jsonl", config.rows // 2)]
     )
-    came = piped(setting, [("answers.jsonl", setting.rows), ("verdicts.jsonl", setting.rows // 2)])
-    print("\n".join(rows(setting, came)))
-    print(came.told)
+    print("\n".join(rows(config, outcome)))
+    print(outcome.stderr)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A provider in a process of its own, so that it takes no time from what is measured."""
+"""A provider in its own process, so that it takes no time from the measured one."""
 
 import subprocess
 import sys

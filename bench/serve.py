@@ -1,8 +1,8 @@
 """`moa serve` under load, on this machine only: `python -m bench.serve`.
 
 Many streaming clients at once against a provider of 200 ms; memory over thousands of requests;
-and a soak in which clients go away and the provider fails. Every request ends in one of the
-columns, and every answer is compared with its own question.
+and a soak in which clients disconnect and the provider fails. Every request counts in one of the
+columns, and every answer is compared with its question.
 """
 
 import argparse
@@ -32,29 +32,29 @@ SERVE = [sys.executable, "-c", "from moagraph.cli import main; main()", "serve",
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What became of one request."""
+class RequestOutcome:
+    """The outcome of one request, and the seconds to its first token."""
 
-    how: str
+    kind: str
     first: float = 0.0
 
 
 @dataclass(frozen=True)
-class Moa:
+class RunningServer:
     """A running `moa serve`."""
 
     base_url: str
     pid: int
 
     def megabytes(self) -> float:
-        """What it holds in memory."""
-        said = subprocess.run(["ps", "-o", "rss=", "-p", str(self.pid)], capture_output=True)
-        return int(said.stdout) / 1024
+        """Return the resident memory."""
+        done = subprocess.run(["ps", "-o", "rss=", "-p", str(self.pid)], capture_output=True)
+        return int(done.stdout) / 1024
 
 
 @contextmanager
-def served(echo: Echo, attempts: int = 3) -> Iterator[Moa]:
-    """`moa serve` with one recipe: three seats and an aggregator, all at that provider."""
+def served(echo: Echo, attempts: int = 3) -> Iterator[RunningServer]:
+    """Run `moa serve` with one recipe: three seats and an aggregator, all at the provider."""
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "recipes"
         folder.mkdir()
@@ -64,19 +64,26 @@ def served(echo: Echo, attempts: int = 3) -> Iterator[Moa]:
             'aggregate = { step = "synthesize", model = "openai:agg" }\n',
             encoding="utf-8",
         )
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("LANGSMITH", "MOA_"))}
-        env = {**kept, "MOA_HOME": home, "OPENAI_BASE_URL": echo.base_url, "OPENAI_API_KEY": "k"}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LANGSMITH", "MOA_"))}
+        env = {
+            **inherited,
+            "MOA_HOME": home,
+            "OPENAI_BASE_URL": echo.base_url,
+            "OPENAI_API_KEY": "k",
+        }
         with subprocess.Popen(SERVE, stderr=subprocess.PIPE, text=True, env=env) as process:
             try:
                 assert process.stderr is not None
                 url = process.stderr.readline().split("serving ")[1].split(",")[0]
-                yield Moa(url, process.pid)
+                yield RunningServer(url, process.pid)
             finally:
                 process.terminate()
 
 
-async def ask(client: httpx.AsyncClient, url: str, model: str, number: int, leave: bool) -> Ended:
-    """One streamed request, or its first token where the client then goes away."""
+async def ask(
+    client: httpx.AsyncClient, url: str, model: str, number: int, leave: bool
+) -> RequestOutcome:
+    """Send one streamed request; with `leave`, disconnect after its first token."""
     question = f"question {number} of {os.getpid()}, word by word: " + f"w{number} " * 20
     body = {
         "model": model,
@@ -88,115 +95,119 @@ async def ask(client: httpx.AsyncClient, url: str, model: str, number: int, leav
     done = False
     async with client.stream("POST", f"{url}/chat/completions", json=body) as answer:
         if answer.status_code != 200:
-            return Ended(f"status {answer.status_code}")
+            return RequestOutcome(f"status {answer.status_code}")
         async for line in answer.aiter_lines():
             if line == "data: [DONE]":
                 done = True
             elif line.startswith("data: "):
-                said = json.loads(line[6:])
-                if "error" in said:
-                    return Ended("error in the stream")
-                piece = said["choices"][0]["delta"].get("content") if said["choices"] else ""
+                chunk = json.loads(line[6:])
+                if "error" in chunk:
+                    return RequestOutcome("error in the stream")
+                piece = chunk["choices"][0]["delta"].get("content") if chunk["choices"] else ""
                 if piece and not first:
                     first = time.perf_counter() - began
                     if leave:
-                        return Ended("left", first)
+                        return RequestOutcome("left", first)
                 text += piece or ""
     if not done:
-        return Ended("lost")
-    return Ended("right" if text == question.strip() else "mixed up", first)
+        return RequestOutcome("lost")
+    return RequestOutcome("right" if text == question.strip() else "mixed up", first)
 
 
-async def crowd(
+async def run_clients(
     url: str, model: str, clients: int, numbers: range, leaving: int = 0
-) -> list[Ended]:
-    """So many clients at a time until every number was asked."""
+) -> list[RequestOutcome]:
+    """Send all requests with a fixed number of concurrent clients."""
     limits = httpx.Limits(max_connections=clients)
-    left = iter(numbers)
-    ended: list[Ended] = []
+    remaining = iter(numbers)
+    ended: list[RequestOutcome] = []
 
-    async def one(client: httpx.AsyncClient) -> None:
-        for number in left:
+    async def run(client: httpx.AsyncClient) -> None:
+        for number in remaining:
             leave = bool(leaving) and number % leaving == 0
             try:
                 ended.append(await ask(client, url, model, number, leave))
             except httpx.HTTPError as error:
-                ended.append(Ended(f"lost ({type(error).__name__})"))
+                ended.append(RequestOutcome(f"lost ({type(error).__name__})"))
 
     async with (
         asyncio.timeout(PATIENCE),
         httpx.AsyncClient(limits=limits, timeout=60, verify=False) as client,
     ):
-        await asyncio.gather(*(one(client) for _ in range(clients)))
+        await asyncio.gather(*(run(client) for _ in range(clients)))
     return ended
 
 
-def row(name: str, ended: list[Ended], seconds: float, path: float) -> str:
-    """One line of the table of times."""
-    firsts = sorted(one.first for one in ended if one.first)
-    how = Counter(one.how for one in ended)
+def row(name: str, ended: list[RequestOutcome], seconds: float, path: float) -> str:
+    """Return one row of the table of times."""
+    firsts = sorted(request.first for request in ended if request.first)
+    kinds = Counter(request.kind for request in ended)
     p95 = firsts[int(len(firsts) * 0.95) - 1]
     return (
-        f"| {name} | {len(ended)} | {how['right']} | {how['mixed up']} "
-        f"| {len(ended) - how['right'] - how['mixed up']} | {path:.1f} "
+        f"| {name} | {len(ended)} | {kinds['right']} | {kinds['mixed up']} "
+        f"| {len(ended) - kinds['right'] - kinds['mixed up']} | {path:.1f} "
         f"| {statistics.median(firsts):.2f} | {p95:.2f} | {firsts[-1]:.2f} "
         f"| {len(ended) / seconds:.0f} |"
     )
 
 
-async def timed(work: Callable[[], Awaitable[list[Ended]]]) -> tuple[list[Ended], float]:
-    """What it came to, and how long it took."""
+async def timed(
+    work: Callable[[], Awaitable[list[RequestOutcome]]],
+) -> tuple[list[RequestOutcome], float]:
+    """Return the outcomes and the seconds."""
     began = time.perf_counter()
     return await work(), time.perf_counter() - began
 
 
 def streaming(clients: int, rounds: int) -> None:
-    """All clients at once, against the provider itself and against the server before it."""
+    """Measure streaming clients against the provider, and against the server in front of it."""
     print(f"{clients} streaming clients, {LATENCY * 1000:.0f} ms a call, seconds to first token\n")
     print("| | asked | right | mixed up | lost | path | median | p95 | worst | a second |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     with echoing(LATENCY) as echo, served(echo) as moa:
-        asyncio.run(crowd(moa.base_url, "moa/mix", 4, range(8)))
-        for name, url, model, path, most in (
+        asyncio.run(run_clients(moa.base_url, "moa/mix", 4, range(8)))
+        for name, url, model, path, concurrency in (
             ("the provider, 1 client", echo.base_url, "agg", LATENCY, 1),
             ("`moa serve`, 1 client", moa.base_url, "moa/mix", LATENCY * WAVES, 1),
             ("the provider", echo.base_url, "agg", LATENCY, clients),
             ("`moa serve`", moa.base_url, "moa/mix", LATENCY * WAVES, clients),
         ):
-            numbers = range(10 if most == 1 else clients * rounds)
-            work = crowd(url, model, most, numbers)
+            numbers = range(10 if concurrency == 1 else clients * rounds)
+            work = run_clients(url, model, concurrency, numbers)
             ended, seconds = asyncio.run(timed(lambda work=work: work))  # type: ignore[misc]
             print(row(name, ended, seconds, path), flush=True)
 
 
 def memory(requests: int) -> None:
-    """What the server holds after each quarter of the requests, each with a seed of its own."""
+    """Measure the server's memory after each quarter of the requests, each with its own seed."""
     print(f"\nmemory over {requests} requests, 16 clients\n")
     print("| requests | right | RSS MB |\n|---|---|---|")
     with echoing(0.0) as echo, served(echo) as moa:
-        asyncio.run(crowd(moa.base_url, "moa/mix", 16, range(50)))
+        asyncio.run(run_clients(moa.base_url, "moa/mix", 16, range(50)))
         print(f"| 50 (warm) | | {moa.megabytes():.1f} |", flush=True)
         right, part = 0, requests // 4
         for quarter in range(4):
             numbers = range(quarter * part, (quarter + 1) * part)
-            ended = asyncio.run(crowd(moa.base_url, "moa/mix", 16, numbers))
-            right += sum(one.how == "right" for one in ended)
+            ended = asyncio.run(run_clients(moa.base_url, "moa/mix", 16, numbers))
+            right += sum(request.kind == "right" for request in ended)
             print(f"| {(quarter + 1) * part} | {right} | {moa.megabytes():.1f} |", flush=True)
 
 
 def soak(requests: int, clients: int) -> None:
-    """One client in ten leaves in the middle, one provider's call in ten fails, no second try."""
+    """One client in ten disconnects, and one provider call in ten fails without a retry."""
     print(f"\nsoak: {requests} requests, {clients} clients, 1 in 10 leaves, 1 call in 10 fails\n")
     with echoing(0.05, 0.1, 0.02) as echo, served(echo, attempts=1) as moa:
-        ended = asyncio.run(crowd(moa.base_url, "moa/mix", clients, range(requests), leaving=10))
+        ended = asyncio.run(
+            run_clients(moa.base_url, "moa/mix", clients, range(requests), leaving=10)
+        )
         time.sleep(1)
         counted = echo.counts()
-        after = asyncio.run(crowd(moa.base_url, "moa/mix", 4, range(requests, requests + 8)))
+        after = asyncio.run(run_clients(moa.base_url, "moa/mix", 4, range(requests, requests + 8)))
     print("| outcome | requests |\n|---|---|")
-    for how, number in sorted(Counter(one.how for one in ended).items()):
-        print(f"| {how} | {number} |")
+    for kind, number in sorted(Counter(request.kind for request in ended).items()):
+        print(f"| {kind} | {number} |")
     print(f"| all | {len(ended)} |\n\nprovider: {counted}")
-    print(f"afterwards: {dict(Counter(one.how for one in after))}")
+    print(f"afterwards: {dict(Counter(request.kind for request in after))}")
 
 
 def main() -> None:
@@ -206,13 +217,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--soak", type=int, default=500)
-    said = parser.parse_args()
-    if said.rounds:
-        streaming(said.clients, said.rounds)
-    if said.requests:
-        memory(said.requests)
-    if said.soak:
-        soak(said.soak, 32)
+    options = parser.parse_args()
+    if options.rounds:
+        streaming(options.clients, options.rounds)
+    if options.requests:
+        memory(options.requests)
+    if options.soak:
+        soak(options.soak, 32)
 
 
 if __name__ == "__main__":

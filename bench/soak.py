@@ -1,8 +1,8 @@
-"""Many runs against a provider of which one call in ten goes wrong: `python -m bench.soak`.
+"""Many runs against a provider that fails one call in ten: `python -m bench.soak`.
 
-Counts runs whose answer is not made of exactly what their record says (wrong), that never end
-(hung), or that fail and cannot be brought to an answer by `retry` (stuck), and watches memory and
-sockets, which must not grow with the runs.
+Counts the runs whose answer differs from their record (wrong), that never end (hung), or that
+fail and give no answer after `retry` (stuck). Also samples memory and sockets, which must not grow
+with the number of runs.
 """
 
 import argparse
@@ -47,7 +47,7 @@ RATE = 0.1
 AT_ONCE = 12
 PATIENCE = 60.0  # seconds after which a run counts as hung
 RETRIES = 20
-HALF = " ?"  # what is left of half an emoji, wherever one was put
+HALF = " ?"  # the replacement for a lone surrogate
 FAULTS = (
     Status(500), Status(503), Status(429, 0.05), Status(400), Status(401), Hang(), Slow(3),
     Drip(0.3), Empty(), NullContent(), ContentFilter(), Garbage(), MidStreamError(), Cut(),
@@ -56,8 +56,8 @@ FAULTS = (
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the process held after so many runs."""
+class ProcessSample:
+    """The resources of the process after a number of runs."""
 
     runs: int
     megabytes: float
@@ -67,8 +67,8 @@ class Sight:
 
 
 @dataclass
-class Soaked:
-    """What all runs came to."""
+class SoakOutcome:
+    """The totals of all runs."""
 
     runs: int = 0
     failed: int = 0
@@ -78,11 +78,11 @@ class Soaked:
     wrong: list[str] = field(default_factory=list)
     hung: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
-    sights: list[Sight] = field(default_factory=list)
+    samples: list[ProcessSample] = field(default_factory=list)
 
 
 def recipe(base_url: str) -> Recipe:
-    """Three seats of which two must answer, a straggler's rule, and the aggregator."""
+    """Return a recipe of three seats with a quorum of two and a grace time, and an aggregator."""
     defaults = {"base_url": base_url, "timeout": 2, "attempts": 2}
     layer = {
         "proposers": ["vllm:a", "vllm:b", "vllm:c"],
@@ -94,7 +94,7 @@ def recipe(base_url: str) -> Recipe:
 
 
 def reply(call: Call) -> str:
-    """Who answers whom; the aggregator repeats which answers it was given."""
+    """Name the model and the question; the aggregator repeats the proposals that it received."""
     question = call.messages[-1]["content"]
     if call.model != "agg":
         return f"<{call.model} on {question}>"
@@ -102,13 +102,13 @@ def reply(call: Call) -> str:
 
 
 def expected(result: Result) -> str:
-    """The answer that the record says must have come of the run."""
+    """Return the answer that follows from the run's record."""
     proposals = [p for layer in result.layers for p in layer["proposals"] if p["ok"]]
     return "\n".join(proposal["text"] for proposal in proposals)
 
 
-def blame(result: Result, question: str) -> str | None:
-    """What is wrong with a run that says it is done."""
+def find_error(result: Result, question: str) -> str | None:
+    """Return what is wrong with a run whose status is `done`."""
     texts = [p["text"] for layer in result.layers for p in layer["proposals"] if p["ok"]]
     if any(f"on {question}>" not in text for text in texts):
         return f"{question}: an answer to something else: {texts}"
@@ -117,52 +117,52 @@ def blame(result: Result, question: str) -> str | None:
     return None
 
 
-async def soak(provider: Flaky, runs: int) -> Soaked:
-    """All runs, several at once, in four parts, looking at the process behind each."""
-    came, numbers = Soaked(), iter(range(runs))
+async def soak(provider: Flaky, runs: int) -> SoakOutcome:
+    """Run all, several at once; sample the process after each quarter."""
+    outcome, numbers = SoakOutcome(), iter(range(runs))
     for part in range(1, 5):
         end = runs * part // 4
-        await asyncio.gather(*(_worker(provider, came, numbers, end) for _ in range(AT_ONCE)))
-        came.calls += len(provider.calls)
+        await asyncio.gather(*(_worker(provider, outcome, numbers, end) for _ in range(AT_ONCE)))
+        outcome.calls += len(provider.calls)
         provider.calls.clear()
-        came.sights.append(_look(provider, came.runs))
-    return came
+        outcome.samples.append(_sample(provider, outcome.runs))
+    return outcome
 
 
-async def _worker(provider: Flaky, came: Soaked, numbers: Iterator[int], end: int) -> None:
-    while came.runs < end:
-        came.runs += 1
+async def _worker(provider: Flaky, outcome: SoakOutcome, numbers: Iterator[int], end: int) -> None:
+    while outcome.runs < end:
+        outcome.runs += 1
         question = f"question {next(numbers)}"
         try:
             async with asyncio.timeout(PATIENCE):
-                await _one(provider, came, question)
+                await _run(provider, outcome, question)
         except TimeoutError:
-            came.hung.append(question)
+            outcome.hung.append(question)
 
 
-async def _one(provider: Flaky, came: Soaked, question: str) -> None:
-    """One run, and as many retries as it takes."""
+async def _run(provider: Flaky, outcome: SoakOutcome, question: str) -> None:
+    """Run once, and retry until there is an answer."""
     saver = InMemorySaver()
     result = await aask(question, recipe(provider.base_url), thread=question, threads=saver)
-    came.failed += result.status == "failed"
+    outcome.failed += result.status == "failed"
     for _ in range(RETRIES):
-        came.kinds.update(p["kind"] for layer in result.layers for p in layer["proposals"])
+        outcome.kinds.update(p["kind"] for layer in result.layers for p in layer["proposals"])
         if result.status != "failed":
             break
         if result.answer:
-            came.wrong.append(f"{question}: a failed run answers {result.answer!r}")
-        came.retries += 1
+            outcome.wrong.append(f"{question}: a failed run answers {result.answer!r}")
+        outcome.retries += 1
         result = await aretry(question, saver)
     if result.status != "done":
-        came.stuck.append(f"{question}: {result.status}: {result.error}")
-    elif wrong := blame(result, question):
-        came.wrong.append(wrong)
+        outcome.stuck.append(f"{question}: {result.status}: {result.error}")
+    elif wrong := find_error(result, question):
+        outcome.wrong.append(wrong)
 
 
-def _look(provider: Flaky, runs: int) -> Sight:
+def _sample(provider: Flaky, runs: int) -> ProcessSample:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return Sight(
+    return ProcessSample(
         runs,
         pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
         sum(link.startswith("socket:") for link in _open_files()),
@@ -177,12 +177,12 @@ def _open_files() -> Iterator[str]:
             yield os.readlink(f"/proc/self/fd/{number}")
 
 
-def soaked(runs: int, seed: int = 1) -> Soaked:
-    """Start the provider and soak it."""
-    dice = random.Random(seed)
+def run_soak(runs: int, seed: int = 1) -> SoakOutcome:
+    """Start a provider and run against it."""
+    generator = random.Random(seed)
 
     def choose(model: str) -> Fault:
-        return dice.choice(FAULTS) if dice.random() < RATE else Fault()
+        return generator.choice(FAULTS) if generator.random() < RATE else Fault()
 
     with Flaky(choose) as provider:
         for model in ("a", "b", "c", "agg"):
@@ -190,23 +190,24 @@ def soaked(runs: int, seed: int = 1) -> Soaked:
         return asyncio.run(soak(provider, runs))
 
 
-def rows(came: Soaked) -> Iterator[str]:
-    """The tables."""
+def rows(outcome: SoakOutcome) -> Iterator[str]:
+    """Return the rows of the tables."""
     yield (
-        f"{came.runs} runs, {came.calls} calls, {RATE:.0%} of them faulty in {len(FAULTS)} ways: "
-        f"{len(came.wrong)} wrong, {len(came.hung)} hung, {came.failed} failed, of which "
-        f"{len(came.stuck)} could not be brought to an answer by {came.retries} retries"
+        f"{outcome.runs} runs, {outcome.calls} calls, {RATE:.0%} of them faulty in "
+        f"{len(FAULTS)} ways: "
+        f"{len(outcome.wrong)} wrong, {len(outcome.hung)} hung, {outcome.failed} failed, of which "
+        f"{len(outcome.stuck)} could not be brought to an answer by {outcome.retries} retries"
     )
     yield ""
-    yield "| what a seat came to | times |"
+    yield "| outcome of a seat | times |"
     yield "|---|---|"
-    yield from (f"| {kind} | {times} |" for kind, times in came.kinds.most_common())
+    yield from (f"| {kind} | {times} |" for kind, times in outcome.kinds.most_common())
     yield ""
     yield "| after runs | memory MB | sockets | connections at the provider | tasks |"
     yield "|---|---|---|---|---|"
-    for at in came.sights:
+    for at in outcome.samples:
         yield f"| {at.runs} | {at.megabytes:.1f} | {at.sockets} | {at.served} | {at.tasks} |"
-    yield from (f"\n{told}" for told in (*came.wrong, *came.hung, *came.stuck)[:20])
+    yield from (f"\n{message}" for message in (*outcome.wrong, *outcome.hung, *outcome.stuck)[:20])
 
 
 def main() -> None:
@@ -214,11 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    said = parser.parse_args()
-    came = soaked(said.runs, said.seed)
-    for row in rows(came):
+    options = parser.parse_args()
+    outcome = run_soak(options.runs, options.seed)
+    for row in rows(outcome):
         print(row)
-    raise SystemExit(bool(came.wrong or came.hung or came.stuck))
+    raise SystemExit(bool(outcome.wrong or outcome.hung or outcome.stuck))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the rules for stragglers buy: `python -m bench.stragglers [--plot stragglers.svg]`.
+"""The effect of the straggler rules: `python -m bench.stragglers [--plot stragglers.svg]`.
 
 First the paper's three layers, 200 ms a call, with one proposer 3 s late in every run; then runs
-in which any proposer may be late, with the rules and without them.
+in which any proposer may be late, with and without the rules.
 """
 
 import argparse
@@ -37,69 +37,69 @@ def recipe(base_url: str, late: bool = False, **rules: Any) -> Recipe:
     first = {"proposers": [f"vllm:{name}" for name in names], **rules}
     second = {"proposers": [f"vllm:p{number}" for number in range(1, 7)], **rules}
     answer = {"aggregate": {"step": "synthesize", "model": "vllm:agg"}}
-    said = {"defaults": {"base_url": base_url}, "layers": [first, second | answer]}
-    return Recipe.model_validate({"name": "stragglers", **said})
+    fields = {"defaults": {"base_url": base_url}, "layers": [first, second | answer]}
+    return Recipe.model_validate({"name": "stragglers", **fields})
 
 
 async def times(recipe: Recipe, runs: int, at_once: int = 1) -> list[float]:
-    """Seconds of each run, after one that is not counted."""
+    """Return the seconds of each run, after one warm-up run."""
     graph: Any = build(recipe).compile()
     loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(at_once)
 
-    async def one() -> float:
+    async def run() -> float:
         async with gate:
             began = loop.time()
             await graph.ainvoke({"messages": [("user", "Why is the sky blue?")]})
             return loop.time() - began
 
-    await one()
-    return list(await asyncio.gather(*(one() for _ in range(runs))))
+    await run()
+    return list(await asyncio.gather(*(run() for _ in range(runs))))
 
 
 def measure(runs: int, seed: int = 1) -> dict[str, dict[str, list[float]]]:
-    """Seconds by what happens, and by the rules."""
-    dice = random.Random(seed)
+    """Return the seconds of each run, by scenario and by rules."""
+    generator = random.Random(seed)
 
     def choose(model: str) -> Fault:
         if model == "late":
             return Slow(3.0)
-        late = model != "agg" and dice.random() < CHANCE
-        return Slow(dice.uniform(0.5, 3.0)) if late else Fault()
+        late = model != "agg" and generator.random() < CHANCE
+        return Slow(generator.uniform(0.5, 3.0)) if late else Fault()
 
-    async def all_of_them(base_url: str) -> dict[str, dict[str, list[float]]]:
-        one, any_ = dict[str, list[float]](), dict[str, list[float]]()
+    async def measure_all(base_url: str) -> dict[str, dict[str, list[float]]]:
+        fixed, random_late = dict[str, list[float]](), dict[str, list[float]]()
         for name, rules in RULES.items():
             few = max(1, min(5, runs)) if rules else 1
-            one[name] = await times(recipe(base_url, late=True, **rules), few)
-            any_[name] = await times(recipe(base_url, **rules), runs, AT_ONCE)
+            fixed[name] = await times(recipe(base_url, late=True, **rules), few)
+            random_late[name] = await times(recipe(base_url, **rules), runs, AT_ONCE)
         often = f"each proposer late in {CHANCE:.0%} of its calls"
-        return {"one proposer 3 s late": one, often: any_}
+        return {"one proposer 3 s late": fixed, often: random_late}
 
     with Flaky(choose, latency=LATENCY) as provider:
-        return asyncio.run(all_of_them(provider.base_url))
+        return asyncio.run(measure_all(provider.base_url))
 
 
-def share(seconds: Sequence[float], percent: int) -> float:
-    """The time within which so many of a hundred runs have ended."""
+def percentile(seconds: Sequence[float], percent: int) -> float:
+    """Return a percentile of the seconds."""
     ordered = sorted(seconds)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 def rows(took: dict[str, dict[str, list[float]]]) -> Iterator[str]:
-    """The table."""
+    """Return the rows of the table."""
     yield "| what happens | the rules | runs | p50 s | p99 s | p50 over the critical path |"
     yield "|---|---|---|---|---|---|"
     for what, ways in took.items():
         for way, seconds in ways.items():
-            middle = statistics.median(seconds)
+            median = statistics.median(seconds)
             yield (
-                f"| {what} | {way} | {len(seconds)} | {middle:.2f} | {share(seconds, 99):.2f} "
-                f"| {middle / PATH:.2f} |"
+                f"| {what} | {way} | {len(seconds)} | {median:.2f} | {percentile(seconds, 99):.2f} "
+                f"| {median / PATH:.2f} |"
             )
 
 
 def plot(ways: dict[str, list[float]]) -> str:
-    """How many runs have ended after how many seconds, as SVG."""
+    """Draw the share of ended runs over time as SVG."""
     longest = max(max(seconds) for seconds in ways.values()) * 1.05
     parts = [*_axes(longest)]
     for number, (way, seconds) in enumerate(ways.items()):
@@ -146,13 +146,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--plot", type=Path)
-    said = parser.parse_args()
-    took = measure(said.runs)
+    options = parser.parse_args()
+    took = measure(options.runs)
     print(f"critical path {PATH:.1f} s; with the rules at most {TARGET} times that\n")
     for row in rows(took):
         print(row)
-    if said.plot:
-        said.plot.write_text(plot(list(took.values())[-1]))
+    if options.plot:
+        options.plot.write_text(plot(list(took.values())[-1]))
 
 
 if __name__ == "__main__":

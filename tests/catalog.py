@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Layer, Recipe
-from moagraph.graphs.studio_form import SHIPPED, shipped
-from moagraph.nodes.checks.settings import CHECKS, Check
+from moagraph.graphs.studio_form import SHIPPED, load_shipped
+from moagraph.nodes.checks.settings import CHECKS, CheckSettings
 from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call, Limits
 from moagraph.nodes.policies.budget import Amounts
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.step_support.registry import step_classes
 from moagraph.nodes.steps.propose import Seat
 
 ROOT = Path(__file__).parent.parent
@@ -62,18 +63,18 @@ def keys() -> str:
     parts = [_table(f"## {title}", model, hidden) for title, model, hidden in tables]
     steps = [
         _table(f"### `{name}`", model, {*call, *Reading.model_fields})
-        for name, model in KINDS.items()
+        for name, model in step_classes().items()
     ]
-    every = {*Check.model_fields, "by"}
-    checks = [_table("## The `checks` of `verify` and `gate`", Check, {"by"})]
+    every = {*CheckSettings.model_fields, "by"}
+    checks = [_table("## The `checks` of `verify` and `gate`", CheckSettings, {"by"})]
     checks += [_table(f'### `by = "{by}"`', model, every) for by, model in CHECKS.items()]
     return "\n".join([KEYS_HEAD, *parts, "## Steps\n", *steps, *checks])
 
 
 def _table(title: str, model: type[BaseModel], hidden: set[str]) -> str:
     """What the model is, and its keys."""
-    rooms = getattr(model, "rooms", ())
-    stands = f" Stands in {', '.join(f'`{room}`' for room in rooms)}." if rooms else ""
+    positions = [f"`{position}`" for position in getattr(model, "positions", ())]
+    stands = f" Stands in {', '.join(positions)}." if positions else ""
     head = f"{title}\n\n{(model.__doc__ or '').strip().splitlines()[0]}{stands}\n"
     rows = [
         f"| `{field.alias or name}` | {_default(field)} | {_about(field)} |"
@@ -100,15 +101,15 @@ def _default(field: FieldInfo) -> str:
 def studio() -> str:
     """`langgraph.json` with a graph for each recipe, and the one that is put together in a form."""
     said: dict[str, Any] = json.loads(STUDIO.read_text())
-    graphs = {name: _graph(name.replace("-", "_"), shipped(name).about) for name in SHIPPED}
+    graphs = {name: _graph(name.replace("-", "_"), load_shipped(name).about) for name in SHIPPED}
     said["graphs"] = {**graphs, "mixture": _graph("mixture", MIXTURE)}
     return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
 
 
 def _entry(name: str) -> Iterator[str]:
-    recipe = shipped(name)
+    recipe = load_shipped(name)
     drawn = build(recipe).compile().get_graph().draw_mermaid(with_styles=False)
-    calls = f"At most {recipe.calls} calls" if recipe.calls > 1 else "One call"
+    calls = f"At most {max_calls(recipe)} calls" if max_calls(recipe) > 1 else "One call"
     yield f"## `{name}`\n\n{recipe.about}\n\n{calls}; asks {_models(recipe.models)}.\n"
     yield f"```mermaid\n{drawn.rstrip()}\n```\n"
 

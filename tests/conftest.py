@@ -1,7 +1,10 @@
 """What every test stands on: no live call, no keys, a data folder of its own."""
 
 import os
+import signal
 
+# Otherwise each of the hundreds of processes that the tests start compiles our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
 
 from collections.abc import Iterator
@@ -11,6 +14,10 @@ import pytest
 
 from tests.guard import guarded
 from tests.provider import Provider
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PRIVATE = ("TOGETHER_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "OLLAMA_", "VLLM_", "MOA_")
 

@@ -2,9 +2,9 @@
 
     Fault
     ├── Empty, NullContent, Surrogate, ContentFilter, WrongModel    the reply is wrong
-    ├── Garbage, MidStreamError, Cut, TruncatedBody                 the bytes are wrong
-    ├── Slow, Drip, Gate, Hang                                      the time is wrong
-    └── Status, Reset                                               there is no answer at all
+    ├── Garbage, MidStreamError, Cut, TruncatedBody, Raw            the bytes are wrong
+    ├── Slow, Drip, Gate, Endless, Hang                             the time is wrong
+    └── Status, Redirect, Reset                                     there is no answer at all
 
 A fault acts on a reply, on the body of a whole answer or on the events of a stream; what needs
 the socket or the clock is only named here and played by the server.
@@ -284,6 +284,27 @@ class TruncatedBody(Cut):
 
 
 @dataclass(frozen=True)
+class Raw(Fault):
+    """A success with exactly these bytes, whether the client wants a stream or not."""
+
+    body: bytes
+    content_type: str = "application/json"
+    encoding: str | None = None
+
+    def whole(self, body: bytes) -> bytes:
+        return self.body
+
+    def stream(self, events: list[bytes]) -> list[bytes]:
+        return [self.body]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is said of the bytes."""
+        encoded = {"Content-Encoding": self.encoding} if self.encoding else {}
+        return {"Content-Type": self.content_type, **encoded}
+
+
+@dataclass(frozen=True)
 class Slow(Fault):
     """A straggler: so many seconds more than the latency, then a normal answer."""
 
@@ -302,6 +323,11 @@ class Gate(Fault):
     """The first words, and the rest of the stream once the test opens the gate."""
 
     opened: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Endless(Fault):
+    """A stream that goes on until the client closes the connection."""
 
 
 @dataclass(frozen=True)
@@ -343,3 +369,16 @@ class Status(Fault):
     def headers(self) -> dict[str, str]:
         """What the client is told about a retry."""
         return {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
+
+
+@dataclass(frozen=True)
+class Redirect(Status):
+    """The client is sent elsewhere."""
+
+    status: int = 307
+    location: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Where it is sent."""
+        return {"Location": self.location}

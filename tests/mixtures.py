@@ -32,8 +32,14 @@ def turn(recipe: Recipe, *messages: tuple[str, str], **compiling: Any) -> dict[s
     return state
 
 
-def one_layer(*seats: Any, aggregator: str | dict[str, Any] = AGGREGATOR, **rules: Any) -> Recipe:
+def one_layer(
+    *seats: Any,
+    aggregator: str | dict[str, Any] = AGGREGATOR,
+    budget: dict[str, Any] | None = None,
+    **rules: Any,
+) -> Recipe:
     """A recipe of one layer with rules of its own, such as a quorum."""
     told = {"model": aggregator} if isinstance(aggregator, str) else aggregator
     layer = {"proposers": list(seats), "aggregate": {"step": "synthesize", **told}, **rules}
-    return Recipe.model_validate({"name": "mixture", "layers": [layer]})
+    more = {"budget": budget} if budget else {}
+    return Recipe.model_validate({"name": "mixture", "layers": [layer], **more})

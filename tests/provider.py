@@ -26,10 +26,12 @@ from tests.faults import (
     DONE,
     Always,
     Drip,
+    Endless,
     Fault,
     Garbage,
     Gate,
     Hang,
+    Raw,
     Reply,
     Reset,
     Slow,
@@ -44,6 +46,7 @@ from tests.faults import (
 )
 
 BYTES_A_DROP = 32
+PATIENCE = 30  # seconds until an answer leaves though too few calls wait beside it
 NORMAL = Fault()
 JSON = {"Content-Type": "application/json"}
 EVENTS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
@@ -93,6 +96,7 @@ class Provider:
         self.models: list[str] = []
         self.ollama_models: list[str] = []
         self.max_in_flight = 0
+        self.min_in_flight = 0  # no answer leaves before so many calls have waited at once
         self._numbers: Counter[str] = Counter()
         self._answers: dict[str, deque[Answer]] = {}
         self._scripts: dict[str, deque[Fault | Always]] = {}
@@ -233,6 +237,8 @@ class Provider:
         response = web.StreamResponse(headers=JSON)
         if isinstance(fault, Garbage):
             response.headers["Content-Type"] = fault.content_type
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
         response.content_length = len(body) * (2 if isinstance(fault, TruncatedBody) else 1)
         return await self._send(request, call, response, pieces, fault)
 
@@ -240,7 +246,20 @@ class Provider:
         self, request: web.Request, call: Call, reply: Reply, fault: Fault
     ) -> web.StreamResponse:
         events = fault.stream([*(event(body) for body in chunks(call.body, reply)), DONE])
-        return await self._send(request, call, web.StreamResponse(headers=EVENTS), events, fault)
+        response = web.StreamResponse(headers=EVENTS)
+        if isinstance(fault, Endless):
+            return await self._send_endless(request, response, events[1])
+        if isinstance(fault, Raw):
+            response.headers.update(fault.headers)
+        return await self._send(request, call, response, events, fault)
+
+    async def _send_endless(
+        self, request: web.Request, response: web.StreamResponse, words: bytes
+    ) -> web.StreamResponse:
+        await response.prepare(request)
+        while True:
+            await response.write(words)
+            await asyncio.sleep(0.001)  # the client may close in between
 
     async def _send(
         self,
@@ -271,6 +290,10 @@ class Provider:
     async def _wait(self, call: Call, fault: Fault) -> None:
         more = fault.seconds if isinstance(fault, Slow) else 0.0
         await asyncio.sleep(call.arrived + self.latency + more - time.monotonic())
+        while (
+            self.max_in_flight < self.min_in_flight and time.monotonic() < call.arrived + PATIENCE
+        ):
+            await asyncio.sleep(0.01)
 
     def _finish(self, call: Call) -> None:
         call.finished = time.monotonic()

@@ -1,4 +1,7 @@
-"""The real `moa` in a process of its own: through pipes, or on a terminal that a test reads."""
+"""The real `moa` in a process of its own: through pipes, or on a terminal that a test reads.
+
+Through pipes it is a fork of a process that has imported everything (`tests.preloaded`).
+"""
 
 import os
 import pty
@@ -10,9 +13,12 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+
+from tests.preloaded import Preloaded
 
 MOA = str(Path(sys.executable).with_name("moa"))
 # The guard of this process does not reach into another; it is found on that one's path.
@@ -46,11 +52,21 @@ def environment(**more: Any) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path} | {"TERM": "xterm", **more}
 
 
+@cache
+def preloaded() -> Preloaded:
+    """The process that runs `moa` for all tests of this one."""
+    return Preloaded(environment())
+
+
 def moa(*words: str | bytes, given: bytes = b"", **more: Any) -> Done:
     """Run `moa` through pipes."""
-    done = subprocess.run(
-        [MOA, *words], input=given, capture_output=True, env=environment(**more), timeout=PATIENCE
-    )
+    env = environment(**more)
+    if preloaded().can_run(env):
+        done = preloaded().run(words, given, env, PATIENCE)
+    else:
+        done = subprocess.run(
+            [MOA, *words], input=given, capture_output=True, env=env, timeout=PATIENCE
+        )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -8,41 +8,52 @@ from moagraph.nodes.errors import MoaError
 
 
 def main() -> None:
-    """Run `moa`; whatever a person can cause ends in one line and an exit code."""
+    """Run `moa`; whatever a user can cause ends in one line and an exit code."""
     try:
-        _settle_streams()
+        _repair_streams()
         sys.exit(_run())
     except MoaError as error:
         fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("moagraph."):
+            raise
+        fail(f"this needs {error.name!r}, an optional module that is not installed here", 2)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _run() -> int:
+    from typer import Abort
+
     from moagraph.cli.app import app
 
     try:
-        code = app(prog_name="moa", standalone_mode=False)
-    except Exception as error:  # typer's usage errors share no class that it makes public
-        told = getattr(error, "format_message", None)
-        if told is None:
+        exit_code = app(prog_name="moa", standalone_mode=False)
+    except Abort:  # a command of another package had a prompt, and standard input has ended
+        fail("aborted: standard input has ended", 1)
+    except Exception as error:  # typer's usage errors have no common class that is public
+        format_message = getattr(error, "format_message", None)
+        if format_message is None:
             raise
-        fail(_in_one_line(error, told()), 2)
-    return code if isinstance(code, int) else 0
+        fail(_usage_line(error, format_message()), 2)
+    return exit_code if isinstance(exit_code, int) else 0
 
 
-def _in_one_line(error: Exception, told: str) -> str:
+def _usage_line(error: Exception, message: str) -> str:
     command = getattr(getattr(error, "ctx", None), "command_path", "moa")
-    if not told or "\n" in told:  # no arguments at all: the help is the answer
-        return told or f"say what to do; `{command} --help` lists it"
-    return f"{told.rstrip('.')}; see `{command} --help`"
+    if not message or "\n" in message:  # without any argument, the message is the help text
+        return message or f"say what to do; `{command} --help` lists it"
+    return f"{message.rstrip('.')}; see `{command} --help`"
 
 
-def _settle_streams() -> None:
-    """Keep a closed stream's number from the next file, and odd characters from raising."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+def _repair_streams() -> None:
+    """Open a closed standard stream as the null device, and replace what cannot be encoded.
+
+    Otherwise the next file that is opened would get the closed stream's descriptor.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(opened, "w" if number else "r", encoding="utf-8"))
-        elif number:
+            null = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(null, "w" if descriptor else "r", encoding="utf-8"))
+        elif descriptor:
             getattr(sys, name).reconfigure(errors="replace")

@@ -1,374 +1,116 @@
-"""The commands and their words; each imports what it needs when it runs."""
+"""The `moa` application: it finds a command by its name and imports only that one.
 
-from pathlib import Path
-from typing import Annotated
+The core's commands are in `BUILT_IN`. Those of optional modules and of other packages are entry
+points of the group `moagraph.commands`: each names a function with typer's annotations, or a
+`typer.Typer` with sub-commands.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from moagraph.cli.eval import evals
-from moagraph.cli.runs import batch
+from moagraph.cli.render.output import out, say
+from moagraph.nodes.errors import ExtensionError
+from moagraph.nodes.extensions import COMMANDS, Extension, Extensions
+
+BUILT_IN = {
+    "ask": "moagraph.cli.ask:ask",
+    "chat": "moagraph.cli.chat:chat",
+    "resume": "moagraph.cli.resume:resume",
+    "retry": "moagraph.cli.retry:retry",
+    "show": "moagraph.cli.show:show",
+    "replay": "moagraph.cli.replay:replay",
+    "threads": "moagraph.cli.threads:commands",
+    "recipes": "moagraph.cli.recipes:commands",
+    "graph": "moagraph.cli.graph:graph",
+    "models": "moagraph.cli.models:models",
+    "doctor": "moagraph.cli.doctor:doctor",
+    "cache": "moagraph.cli.cache:commands",
+}
+
+
+class CommandGroup(TyperGroup):
+    """The commands by name; a command's module is imported when it is run or listed."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Read the names; until a command is loaded, an empty one stands for it."""
+        super().__init__(**settings)
+        self._extensions = Extensions(COMMANDS, BUILT_IN)
+        names = dict.fromkeys([*BUILT_IN, *self._extensions.names()])
+        self.commands = {name: TyperCommand(name) for name in names}
+        self._loaded: set[str] = set()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command for a listing: without one that cannot be loaded, which is reported."""
+        try:
+            return self._load(cmd_name)
+        except ExtensionError as error:
+            if not ctx.resilient_parsing:  # a line would disturb the shell's completion
+                say(f"moa: {error}")
+            return None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is run; one that cannot be loaded is an error."""
+        if not ctx.resilient_parsing:
+            self._load(args[0])
+        return super().resolve_command(ctx, args)
+
+    def _load(self, name: str) -> Any:
+        """Import the command at its first use; None if there is none of that name."""
+        if name in self.commands and name not in self._loaded:
+            extension = self._extensions.find(name)
+            if extension:
+                self.commands[name] = _build_command(extension)
+            self._loaded.add(name)
+        return self.commands.get(name)
+
+
+def _build_command(extension: Extension) -> Any:
+    target = extension.load()
+    parent = typer.Typer(rich_markup_mode=None)
+    try:
+        if isinstance(target, typer.Typer):
+            parent.add_typer(target, name=extension.name)
+        else:
+            parent.command(extension.name)(target)
+        return get_group(parent).commands[extension.name]
+    except Exception as error:  # typer raises various errors for what it cannot read
+        raise ExtensionError(
+            f"{extension.label} of the package {extension.package!r} has to be a `typer.Typer` or "
+            f"a function with typer's annotations: {extension.target!r} is neither "
+            f"({' '.join(str(error).split()) or type(error).__name__})"
+        ) from error
+
 
 app = typer.Typer(
     name="moa",
-    help="Ask several language models at once and have one make the best of it.",
+    cls=CommandGroup,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RecipeOption = Annotated[
-    str | None,
-    typer.Option("--recipe", "-r", metavar="NAME|FILE", help="Default: the best that can run."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-SystemOption = Annotated[
-    str | None, typer.Option("--system", metavar="TEXT", help="A system message for all models.")
-]
-ThreadOption = Annotated[
-    str | None, typer.Option("--thread", metavar="ID", help="Name a new thread, or go on with one.")
-]
+
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
+        try:
+            out(f"moagraph {version('moagraph')}")
+        except PackageNotFoundError:  # a checkout that is on the path, but not installed
+            out("moagraph, version unknown: it is not installed")
+        raise typer.Exit
 
 
-EditOption = Annotated[
-    list[str], typer.Option("--edit", metavar="L.S=TEXT|@FILE", help="Change a seat's answer.")
-]
-DropOption = Annotated[
-    list[str], typer.Option("--drop", metavar="L.S", help="Leave a seat's answer out.")
-]
-ThreadArgument = Annotated[str, typer.Argument(metavar="THREAD", help="The thread's name.")]
-
-
-@app.command()
-def ask(
-    question: Annotated[
-        str,
-        typer.Argument(metavar="QUESTION", help="The question; `-` reads it from standard input."),
-    ],
-    recipe: RecipeOption = None,
-    thread: ThreadOption = None,
-    pause_after: Annotated[
-        list[str], typer.Option("--pause-after", metavar="N|all", help="Stop behind a layer.")
-    ] = [],  # noqa: B006 (typer copies it)
-    system: SystemOption = None,
-    cache: Annotated[
-        bool, typer.Option("--cache", help="What was asked before is not asked again.")
-    ] = False,
-    only_estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say what it would cost at most, and ask nobody.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say why each gate and router decided so.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask one question."""
-    if only_estimate:
-        from moagraph.cli.ask import estimate
-
-        estimate(question, recipe, system, as_json)
-        return
-    from moagraph.cli.ask import ask as command
-
-    command(question, recipe, thread, pause_after, system, cache, explain, as_json)
-
-
-@app.command()
-def chat(
-    recipe: RecipeOption = None, thread: ThreadOption = None, system: SystemOption = None
-) -> None:
-    """Keep a conversation; end it with Ctrl-D."""
-    from moagraph.cli.ask import chat as command
-
-    command(recipe, thread, system)
-
-
-@app.command()
-def resume(
-    thread: ThreadArgument,
-    edit: EditOption = [],  # noqa: B006
-    drop: DropOption = [],  # noqa: B006
-    add: Annotated[
-        list[str], typer.Option("--add", metavar="TEXT|@FILE", help="Add an answer of your own.")
-    ] = [],  # noqa: B006
-    pin: Annotated[
-        list[str], typer.Option("--pin", metavar="L.S", help="No step may leave it out.")
-    ] = [],  # noqa: B006
-    abort: Annotated[bool, typer.Option("--abort", help="Stop the run here.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Go on after a pause, a crash or Ctrl-C."""
-    from moagraph.cli.ask import resume as command
-
-    command(thread, edit, drop, add, pin, abort, as_json)
-
-
-@app.command()
-def retry(thread: ThreadArgument, as_json: JsonOption = False) -> None:
-    """Ask again only what failed."""
-    from moagraph.cli.ask import retry as command
-
-    command(thread, as_json)
-
-
-@app.command()
-def show(
-    thread: Annotated[
-        str | None, typer.Argument(metavar="THREAD", help="A thread, or a fork of it: THREAD@2.")
-    ] = None,
-    turn: Annotated[
-        int | None, typer.Option("--turn", metavar="N", help="Counted from 1; default: the last.")
-    ] = None,
-    layer: Annotated[
-        int | None, typer.Option("--layer", metavar="N", help="Only this layer.")
-    ] = None,
-    sent: Annotated[bool, typer.Option("--sent", help="Also what each was sent.")] = False,
-    forks: Annotated[
-        bool, typer.Option("--forks", help="List the thread's forks: each replay makes one.")
-    ] = False,
-    diff: Annotated[
-        tuple[str, str] | None,
+@app.callback()
+def moa(
+    show_version: Annotated[
+        bool,
         typer.Option(
-            "--diff", metavar="A B", help="Compare two threads or, given THREAD, its forks A and B."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
-    ] = None,
-    html: Annotated[
-        str | None,
-        typer.Option("--html", metavar="FILE", help="Write a page to read side by side."),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what each seat of a turn said, or how two runs differ."""
-    from moagraph.cli.show import show as command
-
-    command(thread, turn, layer, sent, forks, diff, html, as_json)
-
-
-@app.command()
-def replay(
-    thread: ThreadArgument,
-    from_layer: Annotated[
-        int | None,
-        typer.Option("--from-layer", metavar="N", help="Its answers stand; default: the last."),
-    ] = None,
-    edit: EditOption = [],  # noqa: B006
-    drop: DropOption = [],  # noqa: B006
-    again: Annotated[
-        list[str], typer.Option("--again", metavar="L.S", help="Ask a seat anew.")
-    ] = [],  # noqa: B006
-    put: Annotated[
-        list[str],
-        typer.Option(
-            "--set", metavar="PATH=VALUE", help="Change the recipe: layers.2.aggregate.model=…"
-        ),
-    ] = [],  # noqa: B006
-    as_json: JsonOption = False,
-) -> None:
-    """Run everything behind a layer anew, in a fork."""
-    from moagraph.cli.ask import replay as command
-
-    command(thread, from_layer, edit, drop, again, put, as_json)
-
-
-app.add_typer(evals, name="eval")
-
-recipes = typer.Typer(help="List the recipes, or show one.", invoke_without_command=True)
-app.add_typer(recipes, name="recipes")
-
-
-@recipes.callback()
-def recipes_list(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the recipes: those that ship and your own."""
-    from moagraph.cli.recipes import listing
-
-    if context.invoked_subcommand is None:
-        listing(as_json)
-
-
-@recipes.command("show")
-def recipes_show(
-    name: str,
-    runs: Annotated[
-        bool, typer.Option("--runs", help="What its gates have saved, over the kept threads.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show one recipe with every seat and default spelled out."""
-    from moagraph.cli.recipes import show, show_runs
-
-    (show_runs if runs else show)(name, as_json)
-
-
-route = typer.Typer(help="Learn a recipe's route from what was answered before.")
-app.add_typer(route, name="route")
-
-
-@route.callback()
-def route_group() -> None:
-    """Learn a recipe's route from what was answered before."""
-
-
-@route.command("fit")
-def route_fit(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One that routes by `learned`.")],
-    files: Annotated[
-        list[str],
-        typer.Option("--from", metavar="FILE", help="JSON lines: question, route and score."),
-    ] = [],  # noqa: B006
-    as_json: JsonOption = False,
-) -> None:
-    """Fit its route on the kept turns of cascades and on scored results, and say its worth."""
-    from moagraph.cli.route import fit
-
-    fit(recipe, files, as_json)
-
-
-threads = typer.Typer(
-    help="List the threads, or prune, delete, export or import them.", invoke_without_command=True
-)
-app.add_typer(threads, name="threads")
-
-
-@threads.callback()
-def threads_list(
-    context: typer.Context,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")
-    ] = 20,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON array, nothing else.")
     ] = False,
 ) -> None:
-    """List the threads, newest first: what was asked last, and what came of it."""
-    from moagraph.cli.threads import listing
-
-    if context.invoked_subcommand is None:
-        listing(limit, as_json)
-
-
-@threads.command("prune")
-def threads_prune(
-    older_than: Annotated[
-        str, typer.Option("--older-than", metavar="AGE", help="Not used for 30d, 12h or 45m.")
-    ],
-    keep_latest: Annotated[
-        bool, typer.Option("--keep-latest", help="Keep each one's last turn and conversation.")
-    ] = False,
-) -> None:
-    """Delete threads that were not used for long, or all but their last turns."""
-    from moagraph.cli.threads import prune
-
-    prune(older_than, keep_latest)
-
-
-@threads.command("delete")
-def threads_delete(
-    names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
-) -> None:
-    """Forget these threads."""
-    from moagraph.cli.threads import remove
-
-    remove(names)
-
-
-@threads.command("export")
-def threads_export(
-    thread: ThreadArgument,
-    file: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: print it.")
-    ] = None,
-) -> None:
-    """Write a thread as one JSON document."""
-    from moagraph.cli.threads import export
-
-    export(thread, file)
-
-
-@threads.command("import")
-def threads_import(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="`-` reads standard input.")],
-    name: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="Another name for it.")
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Also if its recipe calls Python functions.")
-    ] = False,
-) -> None:
-    """Read a thread that was exported, here or on another machine."""
-    from moagraph.cli.threads import take_in
-
-    take_in(file, name, trust)
-
-
-cache_app = typer.Typer(
-    help="Tell what the cache of `moa ask --cache` holds, or clear it.", invoke_without_command=True
-)
-app.add_typer(cache_app, name="cache")
-
-
-@cache_app.callback()
-def cache_size(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Tell how many answers are kept, and where."""
-    from moagraph.cli.cache import told
-
-    if context.invoked_subcommand is None:
-        told(as_json)
-
-
-@cache_app.command("clear")
-def cache_clear() -> None:
-    """Forget every answer."""
-    from moagraph.cli.cache import clear
-
-    clear()
-
-
-app.command()(batch)
-
-
-@app.command()
-def graph(
-    recipe: RecipeOption = None,
-    form: Annotated[str, typer.Option("--format", help="mermaid, or png.")] = "mermaid",
-) -> None:
-    """Draw a recipe's graph."""
-    from moagraph.cli.recipes import draw
-
-    draw(recipe, form)
-
-
-@app.command()
-def models(as_json: JsonOption = False) -> None:
-    """List the providers, their variables, and what each still needs."""
-    from moagraph.cli.doctor import models as command
-
-    command(as_json)
-
-
-@app.command()
-def serve(
-    host: Annotated[
-        str, typer.Option(help="Beyond this machine only with API keys.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    api_keys: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="One key a line; MOA_API_KEYS holds them with commas."),
-    ] = None,
-    running: Annotated[int, typer.Option(min=1, help="How many requests run at once.")] = 64,
-    waiting: Annotated[int, typer.Option(min=0, help="How many may wait for their turn.")] = 256,
-    body_mb: Annotated[int, typer.Option(min=1, help="How large a request may be.")] = 4,
-) -> None:
-    """Serve the recipes to every client that speaks OpenAI's protocol."""
-    from moagraph.cli.serve import serve as command
-
-    command(host, port, api_keys, running, waiting, body_mb)
-
-
-@app.command()
-def doctor(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
-    """Check keys, addresses, models and the data folder."""
-    from moagraph.cli.doctor import doctor as command
-
-    command(recipe, as_json)
+    """Ask several language models at once and have one make the best of it."""

@@ -1,107 +1,138 @@
-"""`moa show`: what each seat of a kept turn said and was sent, and how two runs differ."""
+"""`moa show`: what each seat of a stored turn answered and was sent, and how two runs differ."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from moagraph.cli.render.html import page
+import typer
+
+from moagraph.cli.options import JsonOption
 from moagraph.cli.render.output import out, say
-from moagraph.cli.render.text import difference_told, fork_told, turn_told
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import clean
-from moagraph.threads.diff import Difference, difference
-from moagraph.threads.open import Threads, open_threads
-from moagraph.threads.turn_view import every_fork, shown
+
+if TYPE_CHECKING:
+    from moagraph.threads.diff import Difference
+    from moagraph.threads.open import Threads
 
 T = TypeVar("T")
 
 
 def show(
-    thread: str | None,
-    turn: int | None,
-    layer: int | None,
-    sent: bool,
-    forks: bool,
-    diff: tuple[str, str] | None,
-    html: str | None,
-    as_json: bool,
+    thread: Annotated[
+        str | None, typer.Argument(metavar="THREAD", help="A thread, or a fork of it: THREAD@2.")
+    ] = None,
+    turn: Annotated[
+        int | None, typer.Option("--turn", metavar="N", help="Counted from 1; default: the last.")
+    ] = None,
+    layer: Annotated[
+        int | None, typer.Option("--layer", metavar="N", help="Only this layer.")
+    ] = None,
+    sent: Annotated[bool, typer.Option("--sent", help="Also what each was sent.")] = False,
+    forks: Annotated[
+        bool, typer.Option("--forks", help="List the thread's forks: each replay makes one.")
+    ] = False,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--diff", metavar="A B", help="Compare two threads or, given THREAD, its forks A and B."
+        ),
+    ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write a page to read side by side."),
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """One turn of a thread, its forks, or two runs side by side."""
-    asked = {"--turn": turn, "--layer": layer, "--sent": sent, "--forks": forks, "--html": html}
+    """Show what each seat of a turn said, or how two runs differ."""
+    options = {"--turn": turn, "--layer": layer, "--sent": sent, "--forks": forks, "--html": html}
     if diff:
-        _refuse("--diff", asked, "--sent", "--forks", "--html")
-        _differ(thread, diff, turn, layer, as_json)
+        _refuse_together("--diff", options, "--sent", "--forks", "--html")
+        _show_difference(thread, diff, turn, layer, as_json)
     elif thread is None:
         raise UsageError("say which thread: `moa show THREAD`; `moa threads` lists them")
     elif forks:
-        _refuse("--forks", asked, "--turn", "--layer", "--sent", "--html")
-        _forks(thread, as_json)
+        _refuse_together("--forks", options, "--turn", "--layer", "--sent", "--html")
+        _show_forks(thread, as_json)
     else:
-        _turn(thread, turn, layer, sent, html, as_json)
+        _show_turn(thread, turn, layer, sent, html, as_json)
 
 
-def _turn(
+def _show_turn(
     thread: str, turn: int | None, layer: int | None, sent: bool, html: str | None, as_json: bool
 ) -> None:
-    found = _read(lambda threads: shown(threads, thread, turn, layer))
+    from moagraph.cli.render.html import render_page
+    from moagraph.cli.render.text import turn_lines
+    from moagraph.threads.turn_view import read_turn
+
+    view = _load(lambda threads: read_turn(threads, thread, turn, layer))
     if html is not None:
-        _write(html, page(found))
+        _write_page(html, render_page(view))
     if as_json:
-        _json(found.as_json(sent))
+        _print_json(view.as_json(sent))
     elif html is None:
-        out(clean("\n".join(turn_told(found, sent, whole=layer is None))))
+        out(clean("\n".join(turn_lines(view, sent, whole=layer is None))))
 
 
-def _forks(thread: str, as_json: bool) -> None:
-    found = _read(lambda threads: every_fork(threads, thread))
+def _show_forks(thread: str, as_json: bool) -> None:
+    from moagraph.cli.render.text import fork_line
+    from moagraph.threads.turn_view import read_forks
+
+    forks = _load(lambda threads: read_forks(threads, thread))
     if as_json:
-        _json([end.as_json() | {"forked_from": fork.origin} for fork, end in found])
+        _print_json([view.as_json() | {"forked_from": fork.origin} for fork, view in forks])
         return
-    for fork, end in found:
-        out(fork_told(fork, end))
+    for fork, view in forks:
+        out(fork_line(fork, view))
 
 
-def _differ(
+def _show_difference(
     thread: str | None, names: tuple[str, str], turn: int | None, layer: int | None, as_json: bool
 ) -> None:
-    """Two threads; where a thread is named, two of its forks."""
+    """Compare two threads or, if a thread is named, two of its forks."""
+    from moagraph.cli.render.difference import difference_lines
+    from moagraph.threads.diff import compare_turns
+    from moagraph.threads.turn_view import read_turn
+
     first, second = (f"{thread}@{name.lstrip('@')}" if thread else name for name in names)
 
-    async def read(threads: Threads) -> Difference:
-        one = await shown(threads, first, turn, layer)
-        return difference(one, await shown(threads, second, turn, layer))
+    async def compare(threads: "Threads") -> "Difference":
+        before = await read_turn(threads, first, turn, layer)
+        return compare_turns(before, await read_turn(threads, second, turn, layer))
 
-    found = _read(read)
+    result = _load(compare)
     if as_json:
-        _json(found.as_json())
+        _print_json(result.as_json())
     else:
-        out(clean("\n".join(difference_told(found))))
+        out(clean("\n".join(difference_lines(result))))
 
 
-def _refuse(option: str, asked: Mapping[str, object], *others: str) -> None:
-    """Nothing that was asked for is left out silently."""
-    for other in others:
-        if asked[other]:
-            raise UsageError(f"{option} does not go with {other}")
+def _refuse_together(option: str, options: Mapping[str, object], *excluded: str) -> None:
+    """Refuse an option that would have no effect beside another."""
+    for name in excluded:
+        if options[name]:
+            raise UsageError(f"{option} does not go with {name}")
 
 
-def _read(what: Callable[[Threads], Awaitable[T]]) -> T:
-    async def read() -> T:
-        return await what(threads)
+def _load(view: Callable[["Threads"], Awaitable[T]]) -> T:
+    import asyncio
+
+    from moagraph.threads.open import open_threads
+
+    async def load() -> T:
+        return await view(threads)
 
     with open_threads() as threads:
-        return asyncio.run(read())
+        return asyncio.run(load())
 
 
-def _json(said: Json | list[Json]) -> None:
-    out(json.dumps(said, ensure_ascii=False))
+def _print_json(value: Any) -> None:
+    out(json.dumps(value, ensure_ascii=False))
 
 
-def _write(name: str, text: str) -> None:
-    """For this user's eyes only, as the threads are."""
+def _write_page(name: str, text: str) -> None:
+    """Write a file that only this user can read, as the threads are."""
     file = Path(name).expanduser()
     try:
         file.touch(mode=0o600)

@@ -1,1 +1,1 @@
-"""Does it help? Runs of recipes and models over data sets, and what judges say of them."""
+"""Evaluations: run recipes and single models on data sets, and judge their answers."""

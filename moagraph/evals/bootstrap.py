@@ -1,4 +1,4 @@
-"""Intervals by resampling: what else might have come out, had other instructions been drawn."""
+"""Confidence intervals by the bootstrap: how much a value varies with the sampled questions."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,60 +8,77 @@ from numpy.typing import NDArray
 
 from moagraph.evals.length_control.logistic import Array
 
-TIMES = 1000
-AT_ONCE = 2_000_000  # draws in memory
-LEVEL = 95.0
+RESAMPLES = 1000
+MAX_COUNTS = 2_000_000  # resample counts in memory at once
+CONFIDENCE = 95.0  # percent
 SEED = 20240607
 
 Interval = tuple[float, float]
 
 
 @lru_cache(maxsize=4)
-def resamples(size: int, times: int = TIMES, seed: int = SEED) -> Array:
-    """How often each of so many rows is in each resample; the same at every call."""
+def resample_counts(size: int, times: int = RESAMPLES, seed: int = SEED) -> Array:
+    """Return how often each row is in each resample; equal arguments give equal resamples.
+
+    Args:
+        size: The number of rows.
+        times: The number of resamples.
+        seed: The seed of the random generator.
+
+    Returns:
+        A read-only array of shape (times, size).
+    """
     if not size:
         return np.zeros((times, 0))
-    drawn = _drawn(np.random.default_rng(seed), size, times)
-    drawn.setflags(write=False)
-    return drawn
+    counts = _draw(np.random.default_rng(seed), size, times)
+    counts.setflags(write=False)
+    return counts
 
 
-def parts(size: int) -> Iterator[Array]:
-    """The same resamples, some at a time where all of them would not fit the memory."""
-    if size * TIMES <= AT_ONCE:
-        yield resamples(size)
+def resample_batches(size: int) -> Iterator[Array]:
+    """Yield the same resamples in batches, so that a large data set fits in memory."""
+    if size * RESAMPLES <= MAX_COUNTS:
+        yield resample_counts(size)
         return
-    dice, some = np.random.default_rng(SEED), max(1, AT_ONCE // size)
-    for begin in range(0, TIMES, some):
-        yield _drawn(dice, size, min(some, TIMES - begin))
+    generator, batch_size = np.random.default_rng(SEED), max(1, MAX_COUNTS // size)
+    for start in range(0, RESAMPLES, batch_size):
+        yield _draw(generator, size, min(batch_size, RESAMPLES - start))
 
 
-def _drawn(dice: np.random.Generator, size: int, times: int) -> Array:
-    drawn: NDArray[np.int64] = dice.multinomial(size, np.full(size, 1 / size), size=times)
-    return drawn.astype(np.float64)
+def _draw(generator: np.random.Generator, size: int, times: int) -> Array:
+    counts: NDArray[np.int64] = generator.multinomial(size, np.full(size, 1 / size), size=times)
+    return counts.astype(np.float64)
 
 
-def interval(values: Array) -> Interval | None:
-    """The middle 95 % of the resamples that have a value."""
+def percentile_interval(values: Array) -> Interval | None:
+    """Return the middle 95 % of the values of resamples; NaN values do not count."""
     values = values[np.isfinite(values)]
     if not len(values):
         return None
-    low, high = np.percentile(values, [50 - LEVEL / 2, 50 + LEVEL / 2])
+    low, high = np.percentile(values, [50 - CONFIDENCE / 2, 50 + CONFIDENCE / 2])
     return float(low), float(high)
 
 
-def means(values: Array, counts: Array) -> Array:
-    """The mean of each resample; NaN stands for what nobody judged."""
-    known = ~np.isnan(values)
-    if not known.all():
-        counts, values = counts[:, known], values[known]
+def resample_means(values: Array, counts: Array) -> Array:
+    """Return the mean of each resample.
+
+    Args:
+        values: One value per row; NaN for a row without a verdict, which does not count.
+        counts: How often each row is in each resample.
+    """
+    judged = ~np.isnan(values)
+    if not judged.all():
+        counts, values = counts[:, judged], values[judged]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Array = counts @ values / counts.sum(1)
     return mean
 
 
-def of_mean(values: Array) -> Interval | None:
-    """The interval of a mean."""
+def mean_interval(values: Array) -> Interval | None:
+    """Return the interval of the mean; None for fewer than two values."""
     if len(values) < 2:
         return None
-    return interval(np.concatenate([means(values, counts) for counts in parts(len(values))]))
+    batches = resample_batches(len(values))
+    return percentile_interval(
+        np.concatenate([resample_means(values, counts) for counts in batches])
+    )

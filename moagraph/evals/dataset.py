@@ -1,4 +1,4 @@
-"""What is asked: one row of a data set, and the set."""
+"""A data set: the conversations that a system answers."""
 
 import hashlib
 import json
@@ -13,47 +13,56 @@ Id = int | str
 
 @dataclass(frozen=True)
 class Item:
-    """A conversation to hold: what stands before it, its turns, and what is known about it."""
+    """One row: the messages before the first turn, the user's turns, and the row's metadata."""
 
     id: Id
     turns: tuple[str, ...]
-    before: tuple[tuple[str, str], ...] = ()  # role and text: a system message, earlier turns
+    history: tuple[tuple[str, str], ...] = ()  # role and text: a system message, earlier turns
     category: str | None = None
-    temperature: float | None = None  # where the data set says it
-    references: tuple[str, ...] = ()  # what a good answer is, by turn
+    temperature: float | None = None  # None: the data set sets none
+    references: tuple[str, ...] = ()  # reference answers by turn
     skills: tuple[str, ...] = ()
     row: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def messages(self, answers: Sequence[str]) -> list[tuple[str, str]]:
-        """The conversation up to the turn behind these answers."""
-        said = list(self.before)
+        """Return the messages up to the first turn that has no answer yet.
+
+        Args:
+            answers: The system's answers to the turns before it.
+        """
+        messages = list(self.history)
         for question, answer in zip(self.turns, answers, strict=False):
-            said += [("user", question), ("assistant", answer)]
-        return [*said, ("user", self.turns[len(answers)])]
+            messages += [("user", question), ("assistant", answer)]
+        return [*messages, ("user", self.turns[len(answers)])]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Rows to ask, with what their makers fixed for all of them."""
+    """Rows, with the settings that apply to all of them."""
 
     name: str
     items: tuple[Item, ...]
     source: str
     max_tokens: int | None = None
-    prompts: Mapping[str, Json] = field(default_factory=dict)  # judge prompts that come with it
+    prompts: Mapping[str, Json] = field(default_factory=dict)  # judge prompts from the data set
     notes: tuple[str, ...] = ()
 
     def first(self, limit: int | None) -> "DataSet":
-        """The set cut down to so many rows."""
+        """Return the data set with its first `limit` rows; None keeps all."""
         return self if limit is None else replace(self, items=self.items[:limit])
 
 
-def heard(answers: Sequence[str], against: Sequence[str] | None = None) -> str:
-    """By which a verdict knows the answers that it is about."""
-    return digest([list(answers), None if against is None else list(against)])
+def digest_answers(answers: Sequence[str], baseline_answers: Sequence[str] | None = None) -> str:
+    """Hash the answers that a verdict is about.
+
+    Args:
+        answers: The system's answers up to the judged turn.
+        baseline_answers: The baseline's, for a verdict that compares two systems.
+    """
+    return digest([list(answers), None if baseline_answers is None else list(baseline_answers)])
 
 
-def digest(said: Any) -> str:
-    """A short hash of plain JSON, whatever the order of its keys."""
-    text = json.dumps(said, sort_keys=True, ensure_ascii=True)
+def digest(value: Any) -> str:
+    """Return a short hash of a JSON value; the order of object keys does not matter."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,7 +1,7 @@
-"""What an answer took to compute: 2 x active parameters x tokens, in TFLOPs.
+"""The compute of an answer: 2 x active parameters x tokens, in TFLOPs.
 
-`decode` counts the tokens said, `total` those heard as well. `latency` is how long one would wait
-if all of a layer's models ran at once: of each layer the most, summed; each step is its own layer.
+`decode` counts output tokens; `total` also counts input tokens. `latency` assumes that the models
+of a layer run in parallel: the largest count of each layer, summed; a step is a layer of its own.
 """
 
 import tomllib
@@ -9,78 +9,95 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.address import split
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 TABLE = Path(__file__).with_name("parameters.toml")
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """Billions of active parameters by model; what a user says goes before the table."""
+class ActiveParameters:
+    """Billions of active parameters by model; the user's `overrides` come before the table."""
 
-    own: Mapping[str, float] = field(default_factory=dict)
+    overrides: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, model: str) -> float | None:
-        """For a model by its full name, its own or its last part; None where it is not known."""
-        names = _names(model)
-        found = [self.own[name] for name in (model, *names) if name in self.own]
-        found += [_table()[name.lower()] for name in names if name.lower() in _table()]
-        return found[0] if found else None
+    def billions(self, model: str) -> float | None:
+        """Return a model's active parameters, in billions; None for an unknown model.
+
+        Args:
+            model: The address; its last part alone also matches.
+        """
+        names = _short_names(model)
+        matches = [self.overrides[name] for name in (model, *names) if name in self.overrides]
+        matches += [_table()[name.lower()] for name in names if name.lower() in _table()]
+        return matches[0] if matches else None
 
 
-def parameters_of(said: Sequence[str]) -> Parameters:
-    """What `--active-parameters MODEL=BILLIONS` says."""
-    own = {}
-    for one in said:
-        model, _, number = one.rpartition("=")
+def parse_active_parameters(options: Sequence[str]) -> ActiveParameters:
+    """Parse the values of `--active-parameters MODEL=BILLIONS`."""
+    overrides = {}
+    for option in options:
+        model, _, number = option.rpartition("=")
         try:
-            own[model] = float(number)
+            overrides[model] = float(number)
         except ValueError:
-            own[model] = -1.0
-        if not model or not 0 < own[model] < float("inf"):
+            overrides[model] = -1.0
+        if not model or not 0 < overrides[model] < float("inf"):
             raise UsageError(
-                f"--active-parameters {one!r}: it takes MODEL=BILLIONS, such as vllm:my-model=7.2"
+                f"--active-parameters {option!r}: it takes MODEL=BILLIONS, "
+                "such as vllm:my-model=7.2"
             )
-    return Parameters(own)
+    return ActiveParameters(overrides)
 
 
-def tflops(
-    layers: Sequence[Json], steps: Sequence[Json], known: Parameters
+def compute_tflops(
+    layers: Sequence[Mapping[str, Any]], steps: Sequence[Json], parameters: ActiveParameters
 ) -> dict[str, float] | None:
-    """For the records of one answer; None as soon as one model or its tokens are unknown."""
+    """Compute the TFLOPs of one answer from its records.
+
+    Args:
+        layers: The layers of the result, with their proposals.
+        steps: The records of its steps.
+        parameters: The size of each model.
+
+    Returns:
+        `decode`, `total` and `latency`; None if a model's size or a token count is unknown.
+    """
     rows = [[p for p in layer["proposals"]] for layer in layers]
-    rows += [asked(step) for step in steps]
-    taken = [[_one(record, known) for record in row if _ran(record)] for row in rows]
-    pairs = [pair for row in taken for pair in row]
+    rows += [calls_of_record(step) for step in steps]
+    counts = [[_call_tflops(record, parameters) for record in row if _ran(record)] for row in rows]
+    pairs = [pair for row in counts for pair in row]
     if not pairs or None in pairs:
         return None
     return {
         "decode": sum(pair[0] for pair in pairs if pair),
         "total": sum(pair[1] for pair in pairs if pair),
-        "latency": sum(max((pair[1] for pair in row if pair), default=0.0) for row in taken),
+        "latency": sum(max((pair[1] for pair in row if pair), default=0.0) for row in counts),
     }
 
 
 def _ran(record: Json) -> bool:
-    """Whether a model was at work: not where it answered from a cache or failed for nothing."""
+    """Return whether a model ran: not for a cached answer or a failed call without output."""
     return bool(record["attempts"]) and (record["ok"] or bool(record["output_tokens"]))
 
 
-def _one(record: Json, known: Parameters) -> tuple[float, float] | None:
-    billions = known.of(record["answered_by"] or "") if record["kind"] == "substituted" else None
-    billions = billions or known.of(record["model"])
-    heard, said = record["input_tokens"], record["output_tokens"]
-    if billions is None or heard is None or said is None:
+def _call_tflops(record: Json, parameters: ActiveParameters) -> tuple[float, float] | None:
+    """Return the `decode` and `total` TFLOPs of one call."""
+    substituted = record["kind"] == "substituted"
+    billions = parameters.billions(record["answered_by"] or "") if substituted else None
+    billions = billions or parameters.billions(record["model"])
+    input_tokens, output_tokens = record["input_tokens"], record["output_tokens"]
+    if billions is None or input_tokens is None or output_tokens is None:
         return None
-    each = 2 * billions / 1000
-    return each * said, each * (heard + said)
+    per_token = 2 * billions / 1000
+    return per_token * output_tokens, per_token * (input_tokens + output_tokens)
 
 
-def _names(model: str) -> list[str]:
-    """`together:Qwen/Qwen1.5-72B-Chat` is also called by what stands behind its `:` and `/`."""
+def _short_names(model: str) -> list[str]:
+    """Return the parts of `together:Qwen/Qwen1.5-72B-Chat` after its `:` and its last `/`."""
     name = split(model)[1] if ":" in model else model
     name = name.partition("@")[0]
     return [name, name.rpartition("/")[2]]
@@ -88,5 +105,5 @@ def _names(model: str) -> list[str]:
 
 @cache
 def _table() -> dict[str, float]:
-    said = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    return {name.lower(): float(row["billions"]) for name, row in said.items()}
+    rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return {name.lower(): float(row["billions"]) for name, row in rows.items()}

@@ -1,76 +1,81 @@
-"""What a judge is: it is given a case, says what it would be asked, and rules on each of those."""
+"""The judge protocol: a judge makes trials from a case, and rules on each trial with verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from moagraph.evals.dataset import Item, digest, heard
+from moagraph.evals.dataset import Item, digest, digest_answers
 from moagraph.nodes.errors import RunError
 from moagraph.nodes.state import Json
 
-Order = Literal["ab", "ba"]  # which answer is shown first: "ab" the system's, "ba" the baseline's
+Order = Literal["ab", "ba"]  # the order of the answers: "ab" has the system's first
 
 
 class NoVerdict(RunError):
-    """The judge could not be asked; the same command asks again."""
+    """The judge gave no reply; the next run of the same command asks it again."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """A system's answers to a row up to one turn, and a baseline's where they are compared."""
+class JudgeCase:
+    """A system's answers to a row up to one turn, and the baseline's if the two are compared."""
 
     item: Item
     system: str
     answers: tuple[str, ...]
     baseline: str | None = None
-    against: tuple[str, ...] = ()
+    baseline_answers: tuple[str, ...] = ()
 
     @property
     def turn(self) -> int:
-        """The turn that is judged, counted from 1."""
+        """The number of the judged turn; the first is 1."""
         return len(self.answers)
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """What was asked up to there."""
+        """The user's turns up to the judged one."""
         return self.item.turns[: self.turn]
 
     @property
     def reference(self) -> str | None:
-        """What a good answer to the turn is, where that is known."""
-        known = self.item.references
-        return known[self.turn - 1] if len(known) >= self.turn else None
+        """The turn's reference answer; None if the row has none."""
+        references = self.item.references
+        return references[self.turn - 1] if len(references) >= self.turn else None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One thing that a judge is asked; `said` is all that its verdict hangs on."""
+    """One request to a judge; `inputs` has everything that determines its verdicts."""
 
-    case: Case
-    said: Json
+    case: JudgeCase
+    inputs: Json
     prompt: str = ""
     order: Order | None = None
     skills: tuple[str, ...] = ()
 
     @property
-    def heard(self) -> str:
-        """The answers up to the turn, and the baseline's where it is shown."""
-        return heard(self.case.answers, self.case.against if self.order else None)
+    def answers_digest(self) -> str:
+        """A hash of the judged answers, and of the baseline's if the trial compares them."""
+        case = self.case
+        return digest_answers(case.answers, case.baseline_answers if self.order else None)
 
     def keys(self, judge: str) -> list[str]:
-        """Of its verdicts: one, or one a skill."""
-        case, compared = self.case, self.case.baseline if self.order else None
-        where = [judge, case.system, compared, str(case.item.id), case.turn, self.order]
-        where.append(self.heard)
-        key = digest([where, self.prompt, self.said])
+        """Return the keys under which the verdicts are stored: one, or one for each skill.
+
+        Args:
+            judge: The judge's name.
+        """
+        case, baseline = self.case, self.case.baseline if self.order else None
+        identity = [judge, case.system, baseline, str(case.item.id), case.turn, self.order]
+        identity.append(self.answers_digest)
+        key = digest([identity, self.prompt, self.inputs])
         return [f"{key}:{skill}" for skill in self.skills] or [key]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a judge found; one that could not be read is kept as such."""
+class JudgeVerdict:
+    """A preference or a score; `parsed` is false for a reply that could not be parsed."""
 
-    preference: float | None = None  # 1 the baseline is better … 2 the system is
+    preference: float | None = None  # from 1, the baseline is better, to 2, the system is better
     score: float | None = None
     skill: str | None = None
     parsed: bool = True
@@ -78,35 +83,35 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ruling:
-    """The verdicts of one trial, the judge's words, and what they took."""
+    """The verdicts of one trial, the judge's text, and its cost."""
 
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[JudgeVerdict]
     text: str = ""
     cost_usd: float | None = None
     usage: Json = field(default_factory=lambda: {"input_tokens": 0, "output_tokens": 0, "calls": 0})
 
 
-class Judge(Protocol):
-    """Whoever says how good an answer is."""
+class AnswerJudge(Protocol):
+    """A model, a function or a record that judges answers."""
 
     @property
     def name(self) -> str:
-        """As it was asked for."""
+        """The name that the user wrote."""
 
     @property
     def method(self) -> str:
-        """How it judges."""
+        """How it judges, such as `pairwise` or `grade`."""
 
     @property
     def compares(self) -> bool:
-        """Whether it needs a baseline's answer beside the system's."""
+        """Whether it needs a baseline's answer besides the system's."""
 
     @property
     def recipe(self) -> Json | None:
-        """The model that it asks, in the form of a recipe; None where it asks nobody."""
+        """The judge's model call in the form of a recipe; None if it calls no model."""
 
-    def trials(self, case: Case) -> Sequence[Trial]:
-        """What it would be asked about the case; refused here, it has cost nothing."""
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
+        """Return the trials of a case; a case that it cannot judge is refused, without any call."""
 
     async def rule(self, trial: Trial) -> Ruling:
-        """Ask."""
+        """Judge the trial."""

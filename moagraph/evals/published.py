@@ -1,4 +1,4 @@
-"""What the papers and the leaderboard report, with their sources."""
+"""The results that the papers and the leaderboard publish, with their sources."""
 
 import json
 from functools import cache
@@ -7,14 +7,17 @@ from typing import Any
 
 
 @cache
-def facts() -> dict[str, Any]:
-    """Every table by its name: `columns`, `rows`, and `source` by which `sources` explains it."""
+def published_tables() -> dict[str, Any]:
+    """Return every table by name: its `columns`, `rows`, and `source` keys.
+
+    The entry `sources` explains the source keys.
+    """
     text = files(__package__).joinpath("paper_facts.json").read_text("utf-8")
-    said: dict[str, Any] = json.loads(text)
-    return said
+    tables: dict[str, Any] = json.loads(text)
+    return tables
 
 
-def source(name: str) -> str:
-    """Where a table's numbers are from."""
-    known = facts()
-    return "; ".join(known["sources"][key] for key in known[name]["source"])
+def table_source(name: str) -> str:
+    """Return the citation of a table's numbers."""
+    tables = published_tables()
+    return "; ".join(tables["sources"][key] for key in tables[name]["source"])

@@ -1,4 +1,4 @@
-"""How alike two texts are: BLEU, shared words, TF-IDF, by edits; each counts a text once."""
+"""Text similarity: BLEU, shared words, TF-IDF, edit distance; a text is tokenized once."""
 
 import math
 import re
@@ -17,25 +17,25 @@ WORD = re.compile(r"\w+")
 
 
 class Similarity(Protocol):
-    """How alike a text is to another; larger is more alike."""
+    """A measure of how similar a text is to a reference; larger is more similar."""
 
-    def __call__(self, text: str, other: str) -> float:
-        """Compare."""
+    def __call__(self, text: str, reference: str, /) -> float:
+        """Compare the text with the reference."""
 
 
 @dataclass
-class _Grams:
-    """A text's runs of up to so many words, by sacrebleu's tokenizer, and its number of words."""
+class _NgramCounter:
+    """Counts a text's word n-grams up to `order`, with sacrebleu's tokenizer, and its words."""
 
     order: int
-    _seen: dict[str, tuple[Counter[tuple[str, ...]], int]] = field(default_factory=dict)
+    _cache: dict[str, tuple[Counter[tuple[str, ...]], int]] = field(default_factory=dict)
 
     def __call__(self, text: str) -> tuple[Counter[tuple[str, ...]], int]:
-        """Count."""
-        if text not in self._seen:
+        """Return the n-gram counts and the number of words."""
+        if text not in self._cache:
             tokens = self._tokenizer.tokenizer(text.rstrip())
-            self._seen[text] = extract_all_word_ngrams(tokens, 1, self.order)
-        return self._seen[text]
+            self._cache[text] = extract_all_word_ngrams(tokens, 1, self.order)
+        return self._cache[text]
 
     @cached_property
     def _tokenizer(self) -> BLEU:
@@ -44,22 +44,22 @@ class _Grams:
 
 @dataclass
 class Bleu:
-    """sacrebleu's sentence BLEU in percent, with the other text as the reference."""
+    """sacrebleu's sentence BLEU, in percent."""
 
     order: int = 4
 
-    def __call__(self, text: str, other: str) -> float:
-        """Compare."""
-        said, length = self._grams(text)
-        known, reference = self._grams(other)
+    def __call__(self, text: str, reference: str) -> float:
+        """Compare the text with the reference."""
+        ngrams, length = self._count_ngrams(text)
+        reference_ngrams, reference_length = self._count_ngrams(reference)
         correct, total = [0] * self.order, [max(0, length - n) for n in range(self.order)]
-        for gram in said.keys() & known.keys():
-            correct[len(gram) - 1] += min(said[gram], known[gram])
+        for ngram in ngrams.keys() & reference_ngrams.keys():
+            correct[len(ngram) - 1] += min(ngrams[ngram], reference_ngrams[ngram])
         score = BLEU.compute_bleu(
             correct,
             total,
             length,
-            reference,
+            reference_length,
             smooth_method="exp",
             effective_order=True,
             max_ngram_order=self.order,
@@ -67,63 +67,72 @@ class Bleu:
         return float(score.score)
 
     @cached_property
-    def _grams(self) -> _Grams:
-        return _Grams(self.order)
+    def _count_ngrams(self) -> _NgramCounter:
+        return _NgramCounter(self.order)
 
 
 @dataclass
-class Shared:
-    """The share of the other text's words that the text has too: its BLEU-1, brevity forgiven."""
+class SharedWords:
+    """The share of the reference's words that the text has: BLEU-1 as recall, without brevity."""
 
-    _grams: _Grams = field(default_factory=lambda: _Grams(1))
+    _count_words: _NgramCounter = field(default_factory=lambda: _NgramCounter(1))
 
-    def __call__(self, text: str, other: str) -> float:
-        """Compare."""
-        said, _ = self._grams(text)
-        known, words = self._grams(other)
-        return (said & known).total() / words if words else 0.0
+    def __call__(self, text: str, reference: str) -> float:
+        """Compare the text with the reference."""
+        words, _ = self._count_words(text)
+        reference_words, length = self._count_words(reference)
+        return (words & reference_words).total() / length if length else 0.0
 
 
 @dataclass
 class TfIdf:
-    """The cosine of two texts' words, each the heavier the fewer texts have it."""
+    """The cosine of two TF-IDF vectors; `corpus` gives the document frequencies."""
 
     corpus: Iterable[str]
-    _seen: dict[str, dict[str, float]] = field(default_factory=dict)
+    _vectors: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def __call__(self, text: str, other: str) -> float:
-        """Compare."""
-        one, two = self._weighed(text), self._weighed(other)
-        return sum(weight * two[word] for word, weight in one.items() if word in two)
+    def __call__(self, text: str, reference: str) -> float:
+        """Compare the two texts; the order does not matter."""
+        vector, reference_vector = self._vectorize(text), self._vectorize(reference)
+        return sum(
+            weight * reference_vector[word]
+            for word, weight in vector.items()
+            if word in reference_vector
+        )
 
     @cached_property
-    def _rarity(self) -> dict[str, float]:
+    def _idf(self) -> dict[str, float]:
         texts = list(self.corpus)
-        found = Counter(word for text in texts for word in set(_words(text)))
-        return {word: math.log((1 + len(texts)) / (1 + n)) + 1 for word, n in found.items()}
+        frequencies = Counter(word for text in texts for word in set(_words(text)))
+        return {word: math.log((1 + len(texts)) / (1 + n)) + 1 for word, n in frequencies.items()}
 
-    def _weighed(self, text: str) -> dict[str, float]:
-        if text not in self._seen:
+    def _vectorize(self, text: str) -> dict[str, float]:
+        if text not in self._vectors:
             counts = Counter(_words(text))
-            weights = {word: n * self._rarity.get(word, 1.0) for word, n in counts.items()}
-            size = math.sqrt(sum(weight**2 for weight in weights.values())) or 1.0
-            self._seen[text] = {word: weight / size for word, weight in weights.items()}
-        return self._seen[text]
+            weights = {word: n * self._idf.get(word, 1.0) for word, n in counts.items()}
+            norm = math.sqrt(sum(weight**2 for weight in weights.values())) or 1.0
+            self._vectors[text] = {word: weight / norm for word, weight in weights.items()}
+        return self._vectors[text]
 
 
-def by_edits(text: str, other: str) -> float:
-    """1 less the edits that make one out of the other, as a share of the longer."""
-    return float(Levenshtein.normalized_similarity(text, other))
+def edit_similarity(text: str, reference: str) -> float:
+    """Return 1 minus the edit distance as a share of the longer text."""
+    return float(Levenshtein.normalized_similarity(text, reference))
 
 
-def vendi(texts: list[str], alike: Similarity) -> float:
-    """How many different texts there are, in effect: 1 where all are the same, n where none is."""
-    kernel = np.array([[alike(one, other) for other in texts] for one in texts])
+def vendi_score(texts: list[str], similarity: Similarity) -> float:
+    """Return the effective number of different texts: 1 if all are equal, n if none overlap.
+
+    Args:
+        texts: The texts to compare with each other.
+        similarity: A measure from 0 to 1.
+    """
+    kernel = np.array([[similarity(text, reference) for reference in texts] for text in texts])
     kernel = (kernel + kernel.T) / 2
     np.fill_diagonal(kernel, 1.0)
-    values = np.linalg.eigvalsh(kernel / len(texts))
-    values = values[values > 1e-12]
-    return float(np.exp(-(values * np.log(values)).sum()))
+    eigenvalues = np.linalg.eigvalsh(kernel / len(texts))
+    eigenvalues = eigenvalues[eigenvalues > 1e-12]
+    return float(np.exp(-(eigenvalues * np.log(eigenvalues)).sum()))
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the verdicts of a run say of each system: a value a judge, with an interval and parts."""
+"""Summarize a run: measures by system and judge, bills of usage, and gaps between systems."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,13 +7,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, of_mean
-from moagraph.evals.results import Results, Row, Where, where
+from moagraph.evals.bootstrap import Interval, mean_interval
+from moagraph.evals.results import Results, Row, TurnKey, turn_key
 
-GRADES = {"grade", "flask"}
-USAGE = ("calls", "input_tokens", "output_tokens")
-Values: TypeAlias = dict[tuple[str, str, str], dict[Where, float]]
-NAMES = {
+GRADED_METHODS = {"grade", "flask"}
+USAGE_KEYS = ("calls", "input_tokens", "output_tokens")
+METRICS = {
     "pairwise-logprobs": "win rate, %",
     "pairwise": "win rate, both orders, %",
     "grade": "grade, 1 to 10",
@@ -22,11 +21,13 @@ NAMES = {
     "numeric": "right numbers, %",
     "python": "score, %",
 }
+# By system, judge and method: the value of each question and turn.
+Values: TypeAlias = dict[tuple[str, str, str], dict[TurnKey, float]]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How good a judge found a system."""
+    """A system's mean value by one judge."""
 
     system: str
     judge: str
@@ -35,23 +36,23 @@ class Measure:
     value: float | None
     interval: Interval | None
     unparsed: int
-    parts: Mapping[str, float] = field(default_factory=dict)  # turns, categories, skills
-    flips: float | None = None  # the share that the order of the answers turned round
+    parts: Mapping[str, float] = field(default_factory=dict)  # by turn, category, skill
+    flips: float | None = None  # the share of comparisons whose winner depends on the order
 
     @property
     def name(self) -> str:
-        """What the value is."""
-        return NAMES.get(self.method, f"{self.method}, %")
+        """What is measured, with its unit."""
+        return METRICS.get(self.method, f"{self.method}, %")
 
     @property
     def percent(self) -> bool:
-        """Whether it is a share."""
-        return self.method not in GRADES
+        """Whether the value is a percentage."""
+        return self.method not in GRADED_METHODS
 
 
 @dataclass(frozen=True)
 class Bill:
-    """What a system's answers took, each a mean an answer; None where it is not known of all."""
+    """A system's mean usage per answer; None if it is unknown for one of the answers."""
 
     system: str
     answers: int
@@ -64,45 +65,12 @@ class Bill:
     seconds: float
 
 
-def measures(results: Results) -> list[Measure]:
-    """Every system with every judge that ruled on it."""
-    found = ruled(results)
-    order = {system: number for number, system in enumerate(results.systems)}
-    keys = sorted(found, key=lambda key: (key[1], key[2], order.get(key[0], len(order))))
-    return [_measure(*key, found[key]) for key in keys]
-
-
-def bills(results: Results) -> list[Bill]:
-    """What each system took."""
-    return [_bill(results, system) for system in results.systems]
-
-
-def by_question(rows: Iterable[Row]) -> dict[Where, float]:
-    """One value each question and turn: what orders, skills and repetitions say, on average."""
-    found: dict[Where, list[float]] = defaultdict(list)
-    for row in rows:
-        if (value := value_of(row)) is not None:
-            found[where(row)].append(value)
-    return {key: float(np.mean(values)) for key, values in found.items()}
-
-
-def value_of(row: Row) -> float | None:
-    """What a verdict says: a share of 100, or a grade; None where it could not be read."""
-    if not row["parsed"]:
-        return None
-    if row.get("preference") is not None:
-        return 100 * (0.5 if row["preference"] == 0 else float(row["preference"]) - 1)
-    if row.get("score") is None:
-        return None
-    return float(row["score"]) * (1 if row["method"] in GRADES else 100)
-
-
 @dataclass(frozen=True)
 class Gap:
-    """How much better one system is than another in a judge's eyes, on the same questions."""
+    """The first system's value minus the second's, on the questions that both answered."""
 
-    one: str
-    other: str
+    first: str
+    second: str
     judge: str
     method: str
     n: int
@@ -110,119 +78,162 @@ class Gap:
     interval: Interval | None
 
 
-def gaps(one: Results, other: Results) -> list[Gap]:
-    """Every pair of systems, one from each run, that a judge ruled on in the same way."""
-    found = []
-    mine, yours = valued(one), valued(other)
-    for (system, judge, method), said in mine.items():
-        for (second, *same), others in yours.items():
-            if same == [judge, method] and (system != second or one is not other):
-                gap = paired(said, others)
-                if gap:
-                    found.append(Gap(system, second, judge, method, *gap))
-    return found
+def compute_measures(results: Results) -> list[Measure]:
+    """Measure every system by every judge that has a verdict on it."""
+    verdicts = group_verdicts(results)
+    order = {system: number for number, system in enumerate(results.systems)}
+    keys = sorted(verdicts, key=lambda key: (key[1], key[2], order.get(key[0], len(order))))
+    return [_compute_measure(*key, verdicts[key]) for key in keys]
 
 
-def valued(results: Results) -> Values:
-    """By system, judge and method the value of each question and turn."""
-    return {key: by_question(rows) for key, rows in ruled(results).items()}
+def compute_bills(results: Results) -> list[Bill]:
+    """Return the bill of each system."""
+    return [_compute_bill(results, system) for system in results.systems]
 
 
-def paired(
-    mine: Mapping[Where, float], yours: Mapping[Where, float]
-) -> tuple[int, float, Interval | None] | None:
-    """Of the questions that both have how many there are, and how much better the first is."""
-    less: dict[str, list[float]] = defaultdict(list)
-    for key in sorted(mine.keys() & yours.keys()):
-        less[key[0]].append(mine[key] - yours[key])
-    if not less:
+def values_by_turn(rows: Iterable[Row]) -> dict[TurnKey, float]:
+    """Average the verdicts on each turn: both orders, several skills, repetitions."""
+    values: dict[TurnKey, list[float]] = defaultdict(list)
+    for row in rows:
+        if (value := verdict_value(row)) is not None:
+            values[turn_key(row)].append(value)
+    return {key: float(np.mean(turn_values)) for key, turn_values in values.items()}
+
+
+def verdict_value(row: Row) -> float | None:
+    """Return a verdict as a percentage or a grade; None if it was not parsed."""
+    if not row["parsed"]:
         return None
-    gap = np.array([np.mean(turns) for turns in less.values()], dtype=np.float64)
-    return len(gap), float(gap.mean()), of_mean(gap)
+    if row.get("preference") is not None:
+        return 100 * (0.5 if row["preference"] == 0 else float(row["preference"]) - 1)
+    if row.get("score") is None:
+        return None
+    return float(row["score"]) * (1 if row["method"] in GRADED_METHODS else 100)
 
 
-def ruled(results: Results) -> dict[tuple[str, str, str], list[Row]]:
-    """The verdicts by system, judge and method."""
-    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+def compute_gaps(first: Results, second: Results) -> list[Gap]:
+    """Compare every system of one run with every system of another, by each common judge.
+
+    Args:
+        first: The run whose values count positive.
+        second: The run to compare with; it may be the same one.
+    """
+    gaps = []
+    second_values = collect_values(second)
+    for (system, judge, method), values in collect_values(first).items():
+        for (other_system, *other_method), other_values in second_values.items():
+            if other_method != [judge, method] or (system == other_system and first is second):
+                continue
+            if difference := paired_difference(values, other_values):
+                gaps.append(Gap(system, other_system, judge, method, *difference))
+    return gaps
+
+
+def collect_values(results: Results) -> Values:
+    """Return the value of each question and turn, by system, judge and method."""
+    return {key: values_by_turn(rows) for key, rows in group_verdicts(results).items()}
+
+
+def paired_difference(
+    first: Mapping[TurnKey, float], second: Mapping[TurnKey, float]
+) -> tuple[int, float, Interval | None] | None:
+    """Return the number of common questions, the mean difference on them, and its interval.
+
+    Args:
+        first: The values of the system that counts positive.
+        second: The values of the system to compare with.
+    """
+    by_question: dict[str, list[float]] = defaultdict(list)
+    for key in sorted(first.keys() & second.keys()):
+        by_question[key[0]].append(first[key] - second[key])
+    if not by_question:
+        return None
+    differences = np.array([np.mean(turns) for turns in by_question.values()], dtype=np.float64)
+    return len(differences), float(differences.mean()), mean_interval(differences)
+
+
+def group_verdicts(results: Results) -> dict[tuple[str, str, str], list[Row]]:
+    """Group the verdicts by system, judge and method."""
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in results.verdicts:
-        found[row["system"], row["judge"], _method(row)].append(row)
-    return found
+        groups[row["system"], row["judge"], _method(row)].append(row)
+    return groups
 
 
 def _method(row: Row) -> str:
-    """How it was judged; of recorded verdicts, what they were."""
+    """Return how the answer was judged; a recorded verdict does not tell, but its value does."""
     if row["method"] != "recorded":
         return str(row["method"])
     return "pairwise-logprobs" if row.get("preference") is not None else "grade"
 
 
-def _measure(system: str, judge: str, method: str, rows: Sequence[Row]) -> Measure:
-    values = by_question(rows)
-    # Turns of a question hang together, so questions are what is drawn.
+def _compute_measure(system: str, judge: str, method: str, rows: Sequence[Row]) -> Measure:
+    values = values_by_turn(rows)
+    # The turns of a question are not independent, so the bootstrap samples questions.
     questions: dict[str, list[float]] = defaultdict(list)
-    for (question, _), value in sorted(values.items()):  # so that no order of rows matters
+    for (question, _), value in sorted(values.items()):  # the order of rows must not matter
         questions[question].append(value)
-    each = np.array([np.mean(one) for one in questions.values()], dtype=np.float64)
+    question_means = np.array([np.mean(turns) for turns in questions.values()], dtype=np.float64)
     return Measure(
         system,
         judge,
         method,
         len(values),
         float(np.mean(list(values.values()))) if values else None,
-        of_mean(each),
+        mean_interval(question_means),
         sum(not row["parsed"] for row in rows),
-        dict(_parts(rows)),
-        _flips(rows),
+        dict(_part_means(rows)),
+        _flip_share(rows),
     )
 
 
-def _parts(rows: Sequence[Row]) -> list[tuple[str, float]]:
-    """By turn where there are several, by category, by skill."""
-    ways: list[Callable[[Row], str | None]] = [
-        lambda row: f"turn {where(row)[1]}",
+def _part_means(rows: Sequence[Row]) -> list[tuple[str, float]]:
+    """Return the means by turn, by category and by skill, if there are several of each."""
+    part_names: list[Callable[[Row], str | None]] = [
+        lambda row: f"turn {turn_key(row)[1]}",
         lambda row: row.get("category") and str(row["category"]),
         lambda row: row.get("skill") and str(row["skill"]),
     ]
-    parts: list[tuple[str, float]] = []
-    for way in ways:
-        found: dict[str, list[Row]] = defaultdict(list)
+    means: list[tuple[str, float]] = []
+    for part_name in part_names:
+        parts: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            if name := way(row):
-                found[name].append(row)
-        if len(found) > 1:
-            shown = {name: by_question(some) for name, some in sorted(found.items())}
-            parts += [(name, float(np.mean(list(v.values())))) for name, v in shown.items() if v]
-    return parts
+            if name := part_name(row):
+                parts[name].append(row)
+        if len(parts) > 1:
+            values = {name: values_by_turn(part) for name, part in sorted(parts.items())}
+            means += [(name, float(np.mean(list(v.values())))) for name, v in values.items() if v]
+    return means
 
 
-def _flips(rows: Sequence[Row]) -> float | None:
-    """Of what was asked in both orders, the share where the winner changed with the order."""
-    found: dict[Where, dict[str, float]] = defaultdict(dict)
+def _flip_share(rows: Sequence[Row]) -> float | None:
+    """Return the share of turns, judged in both orders, whose winner changes with the order."""
+    by_turn: dict[TurnKey, dict[str, float]] = defaultdict(dict)
     for row in rows:
         if row.get("order") and row["parsed"] and row.get("preference") is not None:
-            found[where(row)][row["order"]] = float(row["preference"]) - 1.5
-    both = [orders for orders in found.values() if len(orders) == 2]
+            by_turn[turn_key(row)][row["order"]] = float(row["preference"]) - 1.5
+    both = [orders for orders in by_turn.values() if len(orders) == 2]
     return float(np.mean([o["ab"] * o["ba"] < 0 for o in both])) if both else None
 
 
-def _bill(results: Results, system: str) -> Bill:
+def _compute_bill(results: Results, system: str) -> Bill:
     rows = [row for row in results.answers if row["system"] == system]
     done = [row for row in rows if row["status"] == "done"]
-    calls, heard, said = (
-        _mean([(row.get("usage") or {}).get(key) or 0 for row in done]) for key in USAGE
+    calls, input_tokens, output_tokens = (
+        _mean([(row.get("usage") or {}).get(key) or 0 for row in done]) for key in USAGE_KEYS
     )
     costs = [row["cost_usd"] for row in done if row.get("cost_usd") is not None]
-    flops = [row["tflops"] for row in done if row.get("tflops")]
-    priced, counted = (len(known) == len(done) > 0 for known in (costs, flops))
+    tflops = [row["tflops"] for row in done if row.get("tflops")]
+    has_costs, has_tflops = (len(values) == len(done) > 0 for values in (costs, tflops))
     return Bill(
         system,
         answers=len(done),
         failed=len(rows) - len(done),
         calls=calls,
-        input_tokens=heard,
-        output_tokens=said,
-        cost_usd=_mean(costs) if priced else None,
-        tflops={key: _mean([o[key] for o in flops]) for key in flops[0]} if counted else None,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost_usd=_mean(costs) if has_costs else None,
+        tflops={key: _mean([t[key] for t in tflops]) for key in tflops[0]} if has_tflops else None,
         seconds=_mean([row.get("seconds") or 0 for row in done]),
     )
 

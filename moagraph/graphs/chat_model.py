@@ -1,45 +1,49 @@
-"""A recipe as one LangChain chat model: an app's own, or a seat's in another recipe."""
+"""A recipe as one LangChain chat model: in an app, or in a seat of another recipe."""
 
 import asyncio
-import contextvars
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from langchain_core.callbacks import (
-    AsyncCallbackManager,
-    AsyncCallbackManagerForLLMRun,
-    BaseCallbackHandler,
-    BaseCallbackManager,
-    CallbackManagerForLLMRun,
-)
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
-from langchain_core.tracers.base import BaseTracer
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from moagraph.graphs.bill import bill_of, cost, usage
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.isolated_stream import Managers, StreamPart, isolated_stream, tracing_callbacks
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.models import event_loops
+from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import UsageError
+from moagraph.nodes.models import event_loops
 from moagraph.nodes.state import Json, merge_keys, merge_layers
 
-Part: TypeAlias = tuple[str, Any]
-Managers: TypeAlias = AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "stop", "reasoning_effort")
 
 
 class ChatMoA(BaseChatModel):
-    """Asks a whole recipe; tools, formats and sampling are for its last step."""
+    """A chat model that runs a whole recipe.
+
+    Tools, response formats and sampling apply to the recipe's last step.
+
+    Args:
+        recipe: A recipe, its name, or the path of its file.
+        temperature: Replaces that of the last step; so do the other sampling arguments.
+        top_p: The share of likely words to pick from.
+        max_tokens: The longest answer.
+        seed: For providers that can repeat an answer.
+        stop: Texts at which the answer ends.
+        reasoning_effort: How long a reasoning model thinks.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -49,12 +53,30 @@ class ChatMoA(BaseChatModel):
     max_tokens: int | None = None
     seed: int | None = None
     stop: list[str] | None = None
+    reasoning_effort: str | None = None
 
     _graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, _: Any, /) -> None:
-        """Refuse at once a recipe that is none."""
-        self._graph(self._named())
+        """Refuse an invalid recipe at once, and describe what the model can do."""
+        self._graph(self._recipe_name)
+        if self.profile is None:
+            self.profile = _PROFILE
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Tell LangChain that the model can be serialised; a recipe holds no secrets."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Return the module path that LangChain stores."""
+        return ["moagraph", "graphs", "chat_model"]
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What LangChain stores of the model's fields: the recipe as plain data."""
+        return {"recipe": self.recipe if isinstance(self.recipe, str) else self.recipe.resolved()}
 
     @property
     def _llm_type(self) -> str:
@@ -62,24 +84,46 @@ class ChatMoA(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Json:
-        return {"recipe": self._named(), **self._sampling()}
+        return {"recipe": self._recipe_name, **self._sampling()}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
-        named = kwargs.get("model") or self._named()
-        return {**super()._get_ls_params(stop, **kwargs), "ls_model_name": named}
+        name = kwargs.get("model") or self._recipe_name
+        return {**super()._get_ls_params(stop, **kwargs), "ls_model_name": name}
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text; the recipe's models have different tokenizers."""
+        return count_tokens_approximately([text])
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """Estimate the tokens of messages."""
+        schemas: list[BaseTool | dict[str, Any]] = []
+        schemas += [convert_to_openai_tool(tool) for tool in tools or ()]
+        return count_tokens_approximately(messages, tools=schemas or None)
 
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
         tool_choice: str | dict[str, Any] | bool | None = None,
+        strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Let the last step call these tools."""
-        told = [convert_to_openai_tool(tool) for tool in tools]
+        """Let the last step call these tools.
+
+        Args:
+            tools: Functions, pydantic classes, LangChain tools, or dicts in OpenAI's form.
+            tool_choice: A tool's name, `"auto"`, `"none"`, `"required"`, `True` or a dict.
+            strict: Whether the model must follow the schemas exactly, where supported.
+            **kwargs: Other arguments of the call.
+        """
+        schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         if tool_choice is not None and tool_choice is not False:
-            kwargs["tool_choice"] = _choice(tool_choice)
-        return self.bind(tools=told, **kwargs)
+            kwargs["tool_choice"] = _openai_tool_choice(tool_choice)
+        return self.bind(tools=schemas, **kwargs)
 
     def _generate(
         self,
@@ -88,7 +132,7 @@ class ChatMoA(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return event_loops.run(self._whole(messages, stop, run_manager, kwargs))
+        return event_loops.run(self._answer(messages, stop, run_manager, kwargs))
 
     async def _agenerate(
         self,
@@ -97,7 +141,7 @@ class ChatMoA(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._whole(messages, stop, run_manager, kwargs)
+        return await self._answer(messages, stop, run_manager, kwargs)
 
     def _stream(
         self,
@@ -106,12 +150,12 @@ class ChatMoA(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        pieces = self._pieces(messages, stop, run_manager, kwargs)
+        chunks = self._chunks(messages, stop, run_manager, kwargs)
         try:
-            while (piece := event_loops.run(_next(pieces))) is not None:
-                yield piece
+            while (chunk := event_loops.run(_next(chunks))) is not None:
+                yield chunk
         finally:
-            event_loops.run(pieces.aclose())
+            event_loops.run(chunks.aclose())
 
     async def _astream(
         self,
@@ -120,36 +164,45 @@ class ChatMoA(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with aclosing(self._pieces(messages, stop, run_manager, kwargs)) as pieces:
-            async for piece in pieces:
-                yield piece
+        async with aclosing(self._chunks(messages, stop, run_manager, kwargs)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
-    async def _whole(
-        self, messages: list[BaseMessage], stop: list[str] | None, manager: Managers, said: Json
+    async def _answer(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        manager: Managers,
+        options: Json,
     ) -> ChatResult:
         turn = _Turn()
-        async with aclosing(self._run(messages, stop, manager, said, ["updates"])) as parts:
+        async with aclosing(self._run(messages, stop, manager, options, ["updates"])) as parts:
             async for _, data in parts:
-                turn.take(data)
-        message = turn.answer.model_copy(update=turn.told(said.get("model") or self._named()))
+                turn.merge(data)
+        metadata = turn.metadata(options.get("model") or self._recipe_name)
+        message = turn.answer.model_copy(update=metadata)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
-    async def _pieces(
-        self, messages: list[BaseMessage], stop: list[str] | None, manager: Managers, said: Json
+    async def _chunks(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        manager: Managers,
+        options: Json,
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        """The last step's tokens, and behind them what all calls took together."""
-        turn, modes, spoken = _Turn(), ["updates", "messages"], False
-        async with aclosing(self._run(messages, stop, manager, said, modes)) as parts:
+        """Yield the last step's tokens, and at the end the usage of all calls."""
+        turn, modes, has_streamed = _Turn(), ["updates", "messages"], False
+        async with aclosing(self._run(messages, stop, manager, options, modes)) as parts:
             async for mode, data in parts:
                 if mode == "updates":
-                    turn.take(data)
-                elif piece := _piece(*data):
-                    spoken = True
-                    yield ChatGenerationChunk(message=piece)
-        if not spoken and turn.answer.text:  # picked among what was there
+                    turn.merge(data)
+                elif chunk := _answer_chunk(*data):
+                    has_streamed = True
+                    yield ChatGenerationChunk(message=chunk)
+        if not has_streamed and turn.answer.text:  # the answer was selected, not written
             yield ChatGenerationChunk(message=AIMessageChunk(content=turn.answer.text))
-        told = turn.told(said.get("model") or self._named())
-        last = AIMessageChunk(content="", chunk_position="last", **told)
+        metadata = turn.metadata(options.get("model") or self._recipe_name)
+        last = AIMessageChunk(content="", chunk_position="last", **metadata)
         yield ChatGenerationChunk(message=last)
 
     async def _run(
@@ -157,42 +210,56 @@ class ChatMoA(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None,
         manager: Managers,
-        said: Json,
+        options: Json,
         modes: list[str],
-    ) -> AsyncGenerator[Part]:
-        graph = await asyncio.to_thread(self._graph, said.get("model") or self._named())
-        config = {"callbacks": _tracers(manager)}
-        context = self._context(stop, said)
-        given = {"messages": [message.model_copy() for message in messages]}
-        parts = _apart(
-            lambda: graph.astream(given, config, context=context, stream_mode=modes)  # type: ignore[call-overload,unused-ignore]
+    ) -> AsyncGenerator[StreamPart]:
+        name = options.get("model") or self._recipe_name
+        graph = await asyncio.to_thread(self._graph, name)
+        config = {"callbacks": tracing_callbacks(manager)}
+        context = self._context(stop, options)
+        values = {"messages": [message.model_copy() for message in messages]}
+        parts = isolated_stream(
+            lambda: graph.astream(values, config, context=context, stream_mode=modes)  # type: ignore[call-overload,unused-ignore]
         )
         async with aclosing(parts):
             async for part in parts:
                 yield part
 
-    def _graph(self, named: str) -> CompiledStateGraph[Any, Any, Any, Any]:
-        if named not in self._graphs:
-            own = self.recipe if named == self._named() else named
-            recipe = load_recipe(own) if isinstance(own, str) else own
-            if recipe.pauses:
-                raise UsageError(f"`{named}` pauses for a person, which a chat model cannot")
-            self._graphs[named] = build(recipe).compile(checkpointer=False)
-        return self._graphs[named]
+    def _graph(self, name: str) -> CompiledStateGraph[Any, Any, Any, Any]:
+        if name not in self._graphs:
+            source = self.recipe if name == self._recipe_name else name
+            recipe = load_recipe(source) if isinstance(source, str) else source
+            if recipe.may_pause:
+                raise UsageError(f"`{name}` pauses for a person, which a chat model cannot")
+            self._graphs[name] = build(recipe).compile(checkpointer=False)
+        return self._graphs[name]
 
-    def _context(self, stop: list[str] | None, said: Json) -> Context:
-        """What is said of this call goes before what was said of the model."""
-        told = {key: value for key, value in said.items() if key != "model" and value is not None}
-        if unknown := told.keys() - Context.model_fields.keys():
+    def _context(self, stop: list[str] | None, options: Json) -> Context:
+        """Return the context of a run; options of the call replace those of the model."""
+        given = {k: v for k, v in options.items() if k not in _IGNORED_OPTIONS and v is not None}
+        if unknown := given.keys() - Context.model_fields.keys():
             raise UsageError(f"a recipe's last step takes no `{min(unknown)}`")
-        return Context(**{**self._sampling(), **({"stop": stop} if stop else {}), **told})
+        return Context(**{**self._sampling(), **({"stop": stop} if stop else {}), **given})
 
     def _sampling(self) -> Json:
-        names = ("temperature", "top_p", "max_tokens", "seed", "stop")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        return {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}
 
-    def _named(self) -> str:
+    @property
+    def _recipe_name(self) -> str:
         return self.recipe if isinstance(self.recipe, str) else self.recipe.name
+
+
+# `model` names another recipe; the second only tells tracers about structured output.
+_IGNORED_OPTIONS = {"model", "ls_structured_output_format"}
+
+_PROFILE: ModelProfile = {
+    "tool_calling": True,
+    "tool_choice": True,
+    "structured_output": True,
+    "image_inputs": True,
+    "text_inputs": True,
+    "text_outputs": True,
+}
 
 
 class _Turn:
@@ -202,7 +269,7 @@ class _Turn:
         self.state: Json = {"layers": {}, "steps": {}}
         self.answer = AIMessage("")
 
-    def take(self, update: Json) -> None:
+    def merge(self, update: Json) -> None:
         """Merge what the nodes wrote; the answer is among it."""
         for node, written in update.items():
             if node != "begin" and isinstance(written, dict):
@@ -211,84 +278,40 @@ class _Turn:
                 self.state["steps"] = merge_keys(self.state["steps"], [steps])
                 self.answer = written.get("messages", [self.answer])[-1]
 
-    def told(self, named: str) -> Json:
-        """The bill of all calls, and who answered, as a message carries it."""
-        records = bill_of(self.state)
-        took = usage(records)
-        heard, said = took["input_tokens"], took["output_tokens"]
-        inside = {"calls": took["calls"], "cost_usd": cost(records)}
+    def metadata(self, name: str) -> Json:
+        """Return the usage of all calls, and the model's name, as a message carries them."""
+        records = call_records(self.state)
+        usage = total_usage(records)
+        tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
+        nested = {"calls": usage["calls"], "cost_usd": total_cost(records)}
         finish = self.answer.response_metadata.get("finish_reason", "stop")
         return {
-            "response_metadata": {"model_name": named, "finish_reason": finish, "moa": inside},
+            "response_metadata": {"model_name": name, "finish_reason": finish, "moa": nested},
             "usage_metadata": UsageMetadata(
-                input_tokens=heard, output_tokens=said, total_tokens=heard + said
+                input_tokens=tokens_in,
+                output_tokens=tokens_out,
+                total_tokens=tokens_in + tokens_out,
             ),
         }
 
 
-def _piece(message: BaseMessage, place: Json) -> AIMessageChunk | None:
-    """What the last step says; its own bill is part of the whole one."""
-    if place.get("role") != "answer" or not isinstance(message, AIMessageChunk):
+def _answer_chunk(message: BaseMessage, metadata: Mapping[str, Any]) -> AIMessageChunk | None:
+    """Return a token of the last step, without its own usage, which the total includes."""
+    if metadata.get("role") != "answer" or not isinstance(message, AIMessageChunk):
         return None
     if not message.text and not message.tool_call_chunks:
         return None
     return AIMessageChunk(content=message.text, tool_call_chunks=message.tool_call_chunks)
 
 
-def _choice(said: str | dict[str, Any] | Literal[True]) -> str | dict[str, Any]:
-    """A tool's name, or a word for how free the choice is, in OpenAI's form."""
-    if said is True or said == "any":
+def _openai_tool_choice(choice: str | dict[str, Any] | Literal[True]) -> str | dict[str, Any]:
+    """Return a tool's name, or a word for how free the choice is, in OpenAI's form."""
+    if choice is True or choice == "any":
         return "required"
-    if isinstance(said, str) and said not in ("auto", "none", "required"):
-        return {"type": "function", "function": {"name": said}}
-    return said
+    if isinstance(choice, str) and choice not in ("auto", "none", "required"):
+        return {"type": "function", "function": {"name": choice}}
+    return choice
 
 
-def _tracers(manager: Managers) -> Any:
-    """Whoever listens to a model hears this one; only traces look inside."""
-    if manager:
-        tracers = _looking_inside(manager.inheritable_handlers)
-        return AsyncCallbackManager(
-            tracers,
-            tracers,
-            parent_run_id=manager.run_id,
-            inheritable_metadata=manager.inheritable_metadata,
-        )
-    around = (var_child_runnable_config.get() or {}).get("callbacks")
-    if isinstance(around, BaseCallbackManager):
-        around = around.copy()
-        around.handlers = _looking_inside(around.handlers)
-        around.inheritable_handlers = _looking_inside(around.inheritable_handlers)
-        return around
-    return _looking_inside(around or [])
-
-
-def _looking_inside(handlers: list[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
-    return [handler for handler in handlers if isinstance(handler, BaseTracer)]
-
-
-async def _next(pieces: AsyncGenerator[ChatGenerationChunk]) -> ChatGenerationChunk | None:
-    return await anext(pieces, None)
-
-
-async def _apart(parts: Callable[[], AsyncIterator[Part]]) -> AsyncGenerator[Part]:
-    """Iterate in a task that knows nothing of the graph in which the model is called."""
-    queue: asyncio.Queue[Part | None] = asyncio.Queue()
-
-    async def pump() -> None:
-        try:
-            async for part in parts():
-                queue.put_nowait(part)
-        finally:
-            queue.put_nowait(None)
-
-    context = contextvars.copy_context()
-    context.run(var_child_runnable_config.set, None)
-    task = asyncio.get_running_loop().create_task(pump(), context=context)
-    try:
-        while (part := await queue.get()) is not None:
-            yield part
-        await task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+async def _next(chunks: AsyncGenerator[ChatGenerationChunk]) -> ChatGenerationChunk | None:
+    return await anext(chunks, None)

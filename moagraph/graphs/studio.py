@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.studio_form import SHIPPED, Mixture, mixture_of, recipe_of, shipped
+from moagraph.graphs.studio_form import SHIPPED, Mixture, parse_mixture, mixture_recipe, load_shipped
 from moagraph.nodes.context import Context
 from moagraph.nodes.state import Input, Output, State
 
@@ -19,7 +19,7 @@ Graph: TypeAlias = CompiledStateGraph[State, Context, Input, Output]
 
 
 def _graph(name: str) -> Graph:
-    return build(shipped(name), answer_only=True).compile()
+    return build(load_shipped(name), answer_only=True).compile()
 
 
 for _name in SHIPPED:
@@ -28,11 +28,11 @@ for _name in SHIPPED:
 
 async def mixture(config: RunnableConfig) -> Graph:
     """The graph that the assistant's context means; prompts are read, so not on the loop."""
-    chosen = mixture_of(dict(config.get("configurable", {})))
+    chosen = parse_mixture(dict(config.get("configurable", {})))
     return await asyncio.to_thread(_compiled, chosen.shape)
 
 
 @lru_cache(maxsize=64)
 def _compiled(shape: str) -> Graph:
-    recipe = recipe_of(Mixture.model_validate_json(shape))
+    recipe = mixture_recipe(Mixture.model_validate_json(shape))
     return build(recipe, Mixture, answer_only=True).compile()

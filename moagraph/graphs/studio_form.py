@@ -1,20 +1,20 @@
-"""A mixture that is put together in a form: the assistant's context says what a recipe would."""
+"""The `mixture` graph of Studio: an assistant's context describes the recipe in a form."""
 
 from functools import cache
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from moagraph.graphs.recipe.load import HERE, load_recipe
-from moagraph.graphs.recipe.schema import Recipe, reviewed
+from moagraph.graphs.recipe.load import SHIPPED as SHIPPED_RECIPES, load_recipe
+from moagraph.graphs.recipe.schema import Recipe, with_review
 from moagraph.nodes.models.address import split
 from moagraph.nodes.context import Context
 
-SHIPPED = sorted(file.stem for file in HERE.glob("*.toml"))
+SHIPPED = sorted(file.stem for file in SHIPPED_RECIPES.glob("*.toml"))
 
 
 class Mixture(Context):
-    """Which models propose and which one answers; what is left open is as the recipe has it."""
+    """Which models propose and which one answers; what is not set is as the recipe has it."""
 
     recipe: str = Field(
         "local",
@@ -67,31 +67,31 @@ class Mixture(Context):
 
     @property
     def shape(self) -> str:
-        """What the graph is drawn from; the rest is for the last step of a run."""
+        """What the graph is built from, as JSON; the other fields are for the last step of a run."""
         return self.model_dump_json(exclude=set(Context.model_fields))
 
 
-def mixture_of(said: dict[str, Any]) -> Mixture:
-    """The choices among what an assistant is configured with; the server adds keys of its own."""
-    return Mixture(**{key: said[key] for key in Mixture.model_fields if key in said})
+def parse_mixture(configurable: dict[str, Any]) -> Mixture:
+    """Return the form's fields of an assistant's configuration; the server adds keys of its own."""
+    return Mixture(**{key: configurable[key] for key in Mixture.model_fields if key in configurable})
 
 
-def recipe_of(mixture: Mixture) -> Recipe:
-    """The recipe that these choices mean."""
-    said = _own(mixture) if mixture.proposers else shipped(mixture.recipe).resolved()
+def mixture_recipe(mixture: Mixture) -> Recipe:
+    """Return the recipe that the form describes."""
+    resolved = _own_recipe(mixture) if mixture.proposers else load_shipped(mixture.recipe).resolved()
     if mixture.aggregator:
-        said["layers"][-1]["aggregate"][-1]["model"] = mixture.aggregator
-    recipe = Recipe.model_validate(said)
-    return reviewed(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
+        resolved["layers"][-1]["aggregate"][-1]["model"] = mixture.aggregator
+    recipe = Recipe.model_validate(resolved)
+    return with_review(recipe, range(1, len(recipe.layers) + 1)) if mixture.review else recipe
 
 
 @cache
-def shipped(name: str) -> Recipe:
-    """The recipe of that name that ships, whatever lies in the data folder."""
-    return load_recipe(HERE / f"{name}.toml")
+def load_shipped(name: str) -> Recipe:
+    """Return the shipped recipe of that name, whatever the data folder has."""
+    return load_recipe(SHIPPED_RECIPES / f"{name}.toml")
 
 
-def _own(mixture: Mixture) -> dict[str, Any]:
+def _own_recipe(mixture: Mixture) -> dict[str, Any]:
     seats = [
         {"model": model, "count": mixture.samples, "temperature": mixture.proposer_temperature}
         for model in mixture.proposers

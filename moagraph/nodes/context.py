@@ -1,4 +1,4 @@
-"""What a caller may choose for one run, beside the question; all of it is for the last step."""
+"""The context of a run: what its caller sets for the last step."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Context(BaseModel):
-    """How the answer is to be written; what is left open stays as the recipe says."""
+    """How the last step writes the answer; what is not set stays as the recipe has it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -17,6 +17,9 @@ class Context(BaseModel):
     )
     max_tokens: int | None = Field(None, ge=1, description="The longest answer, in tokens.")
     seed: int | None = Field(None, description="For providers that can repeat an answer.")
+    reasoning_effort: str | None = Field(
+        None, description="How long a reasoning model thinks, such as low or high."
+    )
     stop: list[str] | None = Field(None, description="Texts at which the answer ends.")
     response_format: dict[str, Any] | None = Field(
         None, description="OpenAI's `response_format`, for an answer in JSON."
@@ -27,7 +30,7 @@ class Context(BaseModel):
     tool_choice: str | dict[str, Any] | None = Field(None, description="Which tool, if any.")
 
 
-def chosen() -> dict[str, Any]:
-    """What the caller of this run chose for the last step."""
+def run_settings() -> dict[str, Any]:
+    """Return what the caller of this run has set for the last step."""
     context = get_runtime(Context).context or Context()
     return context.model_dump(include=set(Context.model_fields), exclude_none=True)

@@ -4,10 +4,13 @@ MoaError
 ├── UsageError            cannot be done as asked; nothing was called            exit 2
 │   ├── RecipeError       a recipe is refused, with its file and line
 │   ├── MissingKey        a provider's key is not in the environment
+│   ├── NotTrusted        nobody on this machine has approved the thread, or a key's address
 │   ├── MissingExtra      an optional package is not installed
+│   ├── ExtensionError    an installed package adds something that cannot be used
 │   ├── OverBudget        not even one call fits the budget
 │   ├── StorageError      the data folder or a database cannot be used
 │   └── UnknownName       no such thread, layer, seat, recipe or provider
+│       └── UnknownStep   no such step
 └── RunError              a run began and could not finish; what it has is kept  exit 1
     ├── EngineError       the embedded engine or its weights are not to be had
     ├── QuorumFailed      too few usable answers in a layer
@@ -39,8 +42,16 @@ class MissingKey(UsageError):
     """A provider's key is not in the environment."""
 
 
+class NotTrusted(UsageError):
+    """Nobody on this machine has approved the thread, or the address of a key."""
+
+
 class MissingExtra(UsageError):
     """An optional package is not installed."""
+
+
+class ExtensionError(UsageError):
+    """An installed package adds a step, provider or command that cannot be used."""
 
 
 class OverBudget(UsageError):
@@ -53,6 +64,15 @@ class StorageError(UsageError):
 
 class UnknownName(UsageError):
     """There is no thread, layer, seat, recipe or provider of that name."""
+
+
+class UnknownStep(UnknownName):
+    """There is no step of that name, or the package that provides it is not installed."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        """Keep the name beside the message."""
+        super().__init__(f"there is no step {name!r}; {hint}")
+        self.name = name
 
 
 class RunError(MoaError):

@@ -42,7 +42,7 @@ def steps(
     kinds: list[str] = []
     for index, one in enumerate(said):
         nodes = []
-        for kind in one.nodes(seats[index]):
+        for kind in one.node_kinds(seats[index]):
             nodes.append(step(layer, kind, kinds.count(kind)))
             kinds.append(kind)
         if nodes:

@@ -1,7 +1,6 @@
-"""What flows through the graph: plain JSON and LangChain messages, so that any saver keeps it."""
+"""The graph's state: plain JSON and LangChain messages, so that any checkpointer can store it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Annotated, Any, NotRequired, TypeAlias, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -22,7 +21,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Proposal(TypedDict):
-    """What one seat answered, or why it did not."""
+    """A seat's answer, or why there is none."""
 
     model: str
     answered_by: str | None
@@ -37,25 +36,27 @@ class Proposal(TypedDict):
     cost_usd: float | None
     cached: bool
     edited: bool
-    logprob: NotRequired[float]  # of a token, on average, where it was asked for
-    order: NotRequired[list[str]]  # which seat was its reference 1, 2 …
-    shortened: NotRequired[dict[str, int]]  # characters left out of which seat's answer
+    logprob: NotRequired[float]  # mean of its tokens, if requested
+    order: NotRequired[list[str]]  # the seats of its references 1, 2 …
+    shortened: NotRequired[dict[str, int]]  # characters removed from each seat's answer
+    estimated: NotRequired[bool]  # the provider did not report its tokens
+    warnings: NotRequired[list[str]]  # why a usable answer may not be complete
 
 
 def merge_messages(messages: list[AnyMessage], writes: Sequence[Any]) -> list[AnyMessage]:
-    """Append the written messages, replace those of the same id, take out those removed.
+    """Append new messages, replace those with a known id, and remove those marked as removed.
 
-    The engine's own reducer gives a text a new id each time that the writes are read again.
+    LangGraph's own reducer would give a message a new id each time the writes are read again.
     """
     merged = {message.id: message for message in convert_to_messages(messages or [])}
     for write in writes:
-        for said in convert_to_messages(write if isinstance(write, list) else [write]):
-            _merge(merged, said)
+        for message in convert_to_messages(write if isinstance(write, list) else [write]):
+            _merge_message(merged, message)
     return cast(list[AnyMessage], list(merged.values()))
 
 
-def _merge(merged: dict[str | None, BaseMessage], said: BaseMessage) -> None:
-    message = message_chunk_to_message(said) if isinstance(said, BaseMessageChunk) else said
+def _merge_message(merged: dict[str | None, BaseMessage], new: BaseMessage) -> None:
+    message = message_chunk_to_message(new) if isinstance(new, BaseMessageChunk) else new
     if isinstance(message, RemoveMessage):
         if message.id == REMOVE_ALL_MESSAGES:
             merged.clear()
@@ -68,7 +69,7 @@ def _merge(merged: dict[str | None, BaseMessage], said: BaseMessage) -> None:
 
 
 def merge_layers(layers: Json, writes: Sequence[Json]) -> Json:
-    """Put the written seats into their layers; a seat written as None is taken out."""
+    """Put the written seats into their layers; a seat written as None is removed."""
     merged = {layer: dict(seats) for layer, seats in layers.items()}
     for write in writes:
         for layer, seats in write.items():
@@ -79,139 +80,71 @@ def merge_layers(layers: Json, writes: Sequence[Json]) -> Json:
     return dict(sorted(merged.items(), key=lambda item: int(item[0])))
 
 
-def merge_keys(known: Json, writes: Sequence[Json]) -> Json:
-    """Put the written keys over the known ones; a key written as None is taken out."""
-    merged = reduce(lambda left, right: {**left, **right}, writes, known)
+def merge_keys(current: Json, writes: Sequence[Json]) -> Json:
+    """Update the current keys with the written ones; a key written as None is removed."""
+    merged = reduce(lambda left, right: {**left, **right}, writes, current)
     return {key: value for key, value in sorted(merged.items()) if value is not None}
 
 
 def replace(_: Json, writes: Sequence[Json]) -> Json:
-    """Keep what was written last."""
+    """Keep only the last write."""
     return writes[-1]
 
 
 class Input(TypedDict):
-    """What a caller gives: the conversation."""
+    """The graph's input: the conversation."""
 
     messages: Annotated[list[AnyMessage], DeltaChannel(merge_messages)]
 
 
 class Output(Input):
-    """What a caller gets: the conversation with its answer, and how it came about."""
+    """The graph's output: the conversation with its answer, the layers, and the recipe."""
 
     layers: Annotated[dict[str, Any], DeltaChannel(merge_layers)]
     recipe: Annotated[dict[str, Any], DeltaChannel(replace)]
 
 
 class State(Output):
-    """What the nodes share; `steps` holds one record for each join and step, by node."""
+    """What the nodes share; `steps` holds one record for each join and step, by node name."""
 
     steps: Annotated[dict[str, Any], DeltaChannel(merge_keys)]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a node stands: its name, its own settings in the recipe, and what it reads.
-
-    `last`: what it leaves is the turn's answer; `final`: it is always the last to run. A step of
-    several nodes has a `round` for each, and the `earlier` ones before it; `gates` are nodes of
-    layers above that may have settled the turn; `heard` is what the seats of its layer read,
-    and `ahead` the nodes ahead of the first layer that have run before it.
-    """
-
-    node: str
-    path: tuple[str | int, ...] = ()
-    layer: int = 0
-    seat: str = ""
-    reads: tuple[int, tuple[str, ...]] | None = None
-    last: bool = False
-    final: bool = False
-    kind: str = ""
-    round: int = 0
-    earlier: tuple[str, ...] = ()
-    gates: tuple[str, ...] = ()
-    heard: tuple[int, tuple[str, ...]] | None = None
-    ahead: tuple[str, ...] = ()
-
-
-def settings(state: State, place: Place) -> Json:
-    """The node's own settings, as the recipe of this turn has them."""
-    found: Any = state["recipe"]
-    for key in place.path:
-        found = found[key]
-    return cast(Json, found)
-
-
-def seats(state: State, layer: int) -> dict[str, Proposal]:
-    """A layer's proposals by seat, in seat order."""
+def proposals_of(state: State, layer: int) -> dict[str, Proposal]:
+    """Return a layer's proposals by seat, in seat order."""
     return cast(dict[str, Proposal], state.get("layers", {}).get(str(layer), {}))
 
 
-def answers(state: State, place: Place) -> dict[str, str]:
-    """What the node reads: the layer's usable answers by seat, as its steps have left them."""
-    if place.reads is None:
-        return {}
-    layer, chain = place.reads
-    for gate in place.gates:
-        if settled(state, gate):
-            return _left({gate: state["steps"][gate]["text"]}, state, chain)
-    while "passes" in (joined := state["steps"].get(chain[0], {})):
-        if joined["passes"] is None:
-            return {}
-        layer, chain = joined["passes"]
-    texts = {seat: p["text"] for seat, p in sorted(seats(state, layer).items()) if p["ok"]}
-    return _left(texts, state, chain)
-
-
-def _left(texts: dict[str, str], state: State, chain: Sequence[str]) -> dict[str, str]:
-    """What the steps leave of the texts: those they kept, or others in their place."""
-    for node in chain:
-        record = state["steps"].get(node, {})
-        if "kept" in record:
-            texts = {seat: texts[seat] for seat in record["kept"] if seat in texts}
-        if "texts" in record:
-            texts = record["texts"]
-        if "text" in record:
-            texts = {node: record["text"]}
-    return texts
-
-
-def settled(state: State, node: str) -> bool:
-    """Whether the turn needs nothing more than what this node has left."""
+def is_settled(state: State, node: str) -> bool:
+    """Tell whether the turn needs nothing more than what this node has written."""
     return bool(state["steps"].get(node, {}).get("settled"))
 
 
-def asked(record: Json) -> list[Json]:
-    """The calls that a step's record tells of: its own, or each of those it made."""
+def calls_of_record(record: Json) -> list[Json]:
+    """Return the call records in a step's record: its own, or each of those it made."""
     own = [record] if "model" in record else []
     return [*own, *record.get("calls", {}).values()]
 
 
-def passed(state: State, layer: int) -> bool:
-    """Whether the layer was left out, so that the one before it is read in its place."""
-    records = seats(state, layer).values()
-    return all(record["kind"] == "skipped" and not record["edited"] for record in records)
+def model_calls(recipe: Json) -> list[Json]:
+    """Return each part of a resolved recipe that calls a model: seats first, then steps, by layer."""
+    return [part for part in recipe_parts(recipe) if "model" in part]
 
 
-def calls(recipe: Json) -> list[Json]:
-    """Everything in a resolved recipe that asks a model: seats first, then steps, by layer."""
-    return [call for call in parts(recipe) if "model" in call]
+def recipe_parts(recipe: Json) -> list[Json]:
+    """Return every seat and step of a resolved recipe, and the judges of its steps."""
+    layers = [part for row in recipe["layers"] for part in (*row["proposers"], *row["aggregate"])]
+    parts = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
+    return [*parts, *(judge for part in parts for judge in part.get("judges", ()))]
 
 
-def parts(recipe: Json) -> list[Json]:
-    """Every step and seat of a resolved recipe, and the judges of its steps."""
-    layers = [part for one in recipe["layers"] for part in (*one["proposers"], *one["aggregate"])]
-    said = [*recipe.get("before", ()), *layers, *recipe.get("after", ())]
-    return [*said, *(judge for step in said for judge in step.get("judges", ()))]
-
-
-def widest(recipe: Json) -> int:
-    """The most seats that answer at once."""
+def widest_layer(recipe: Json) -> int:
+    """Return the most seats that answer at once."""
     return max(len(layer["proposers"]) for layer in recipe["layers"])
 
 
-def passed_over(state: State, layer: int) -> dict[str, str]:
-    """The seats of the layer that a router has not chosen, each with the router's node."""
+def unrouted_seats(state: State, layer: int) -> dict[str, str]:
+    """Return the seats of the layer that a router has not chosen, each with the router's node."""
     if layer != 1:
         return {}
     proposers = state["recipe"]["layers"][0]["proposers"]
@@ -223,8 +156,3 @@ def passed_over(state: State, layer: int) -> dict[str, str]:
         for number, seat in enumerate(proposers, 1)
         if seat.get("name") not in (None, record["chosen"])
     }
-
-
-def sample(state: State, place: Place) -> str | None:
-    """Which of a model's samples the place stands for in the cache; None where none is used."""
-    return f"{place.layer}.{place.seat or place.node}" if state["recipe"].get("cache") else None

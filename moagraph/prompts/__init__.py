@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from string import Template
 
-__all__ = ["PromptError", "fill", "names", "numbered", "read", "render"]
+__all__ = ["PromptError", "fill", "is_path", "names", "numbered", "read", "render"]
 
 HERE = Path(__file__).parent
 
@@ -24,11 +24,18 @@ def read(name: str) -> str:
         return name
     if name in names():
         return _text(HERE / f"{name}.md")
-    if "/" in name or name.endswith((".md", ".txt")):
+    if is_path(name):
         return _text(Path(name).expanduser())
     near = get_close_matches(name, names(), 1)
     hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(names())}"
     raise PromptError(f"no prompt is called {name!r}; {hint} (or give a path, or the text)")
+
+
+def is_path(name: str) -> bool:
+    """Whether it names a file, and neither a prompt that ships nor the text itself."""
+    if len(name.split()) > 1 or name in names():
+        return False
+    return "/" in name or name.endswith((".md", ".txt"))
 
 
 def fill(text: str, name: str = "prompt", **values: str) -> str:

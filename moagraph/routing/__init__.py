@@ -1,1 +1,1 @@
-"""Learned routing: fit a recipe's route from scored results."""
+"""Learned routing: fits the router of a recipe to scored answers."""

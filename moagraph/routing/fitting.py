@@ -1,16 +1,14 @@
-"""Learn a recipe's route from what was answered before: from cascades, and from scored results."""
+"""Fits a recipe's learned router to rows from earlier cascades or from a file of scores."""
 
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from statistics import mean
 
-from moagraph.graphs.compile.layout import ended_by
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.compile.layout import early_end
+from moagraph.graphs.recipe.load import recipe_from_state
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
@@ -19,13 +17,13 @@ from moagraph.nodes.steps.route import Route, routes
 from moagraph.nodes.texts.hashed_features import Vector
 from moagraph.threads.snapshot import question_of
 
-LEAST_QUESTIONS, LEAST_ROWS = 20, 5
+MIN_QUESTIONS, MIN_ROWS_PER_ROUTE = 20, 5
 FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Row:
-    """How well a route has answered a question, from 0 to 1 or on any one scale."""
+class ScoredRoute:
+    """A route's score on a question; all scores share one scale, such as 0 to 1."""
 
     question: str
     route: str
@@ -33,10 +31,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """What the learned route is worth on questions that it was not fitted on.
+class RouterEvaluation:
+    """The cross-validated mean scores of a router and of its alternatives.
 
-    `mix` sends as many questions to the dearest route, but by chance, and the rest to the cheapest.
+    `learned` is the router's, `dearest` and `cheapest` those of the most expensive and the
+    cheapest route alone. `mix` sends the same share of questions to the most expensive route as
+    the router does, but at random, and the others to the cheapest.
     """
 
     questions: int
@@ -44,116 +44,168 @@ class Accuracy:
     dearest: float
     cheapest: float
     mix: float
-    share: float  # of questions that the learned route sends to the dearest
+    share: float  # of the questions that the router sends to the most expensive route
 
     def as_json(self) -> Json:
-        """As `--json` prints it."""
+        """Return the fields of `moa route fit --json`."""
         return asdict(self)
 
 
-def names_of(recipe: Recipe) -> tuple[list[str], float]:
-    """The recipe's routes, the cheapest first, and its slack; refused where it learns none."""
+def learned_routes(recipe: Recipe) -> tuple[list[str], float]:
+    """Return the names of the recipe's routes, the cheapest first, and its slack.
+
+    Raises:
+        UsageError: The recipe has no learned route.
+    """
     step = next((step for step in recipe.before if isinstance(step, Route)), None)
     if step is None or step.by != "learned":
         raise UsageError(
-            f'`{recipe.name}` learns no route: it has no {{ step = "route", by = "learned" }} '
-            "in `before`"
+            f"`{recipe.name}` has no learned route: add "
+            '{ step = "route", by = "learned" } to `before`'
         )
     return routes(recipe.resolved()), step.slack
 
 
-def from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[Row]:
-    """What cascades tell: a stage that settled a question would be enough, and so any later one."""
+def rows_from_turns(turns: Iterable[Json], names: Sequence[str]) -> list[ScoredRoute]:
+    """Convert turns of cascades to rows.
+
+    The stage that ended a cascade and every later stage score 1; the earlier ones score 0. Turns
+    without a gate, and cascades whose stages do not match the routes, are ignored.
+
+    Args:
+        turns: The state values of answered turns.
+        names: The routes, the cheapest first.
+    """
     rows = []
     for turn in turns:
-        recipe = from_state(turn["recipe"])
-        gated = any(step.settles for layer in recipe.layers for step in layer.aggregate)
-        if not gated or len(recipe.layers) not in (2, len(names)):
+        recipe = recipe_from_state(turn["recipe"], read_prompts=False)
+        has_gate = any(step.may_end_turn for layer in recipe.layers for step in layer.aggregate)
+        if not has_gate or len(recipe.layers) not in (2, len(names)):
             continue
         stages = names if len(names) == len(recipe.layers) else [names[0], names[-1]]
-        ended = ended_by(recipe, turn["steps"])
-        end = ended[0] if ended else len(recipe.layers)
-        asked = question_of(turn)
-        rows += [Row(asked, name, float(n >= end)) for n, name in enumerate(stages, 1)]
+        ended = early_end(recipe, turn["steps"])
+        last = ended[0] if ended else len(recipe.layers)
+        question = question_of(turn)
+        rows += [
+            ScoredRoute(question, name, float(number >= last))
+            for number, name in enumerate(stages, 1)
+        ]
     return rows
 
 
-def from_file(name: str, names: Sequence[str]) -> list[Row]:
-    """Rows of JSON: `{"question": …, "route": …, "score": …}`, a line each."""
-    rows = []
+def read_rows(name: str, names: Sequence[str]) -> list[ScoredRoute]:
+    """Read rows from a file of JSON lines: `{"question": …, "route": …, "score": …}`.
+
+    Args:
+        name: The path of the file.
+        names: The routes that a row may name.
+    """
     try:
         lines = Path(name).expanduser().read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {name!r}: {why}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            rows.append(_row(f"{name}:{number}", line, names))
-    return rows
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {name!r}: {reason}") from error
+    return [
+        _parse_row(f"{name}:{number}", line, names)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
-def _row(where: str, line: str, names: Sequence[str]) -> Row:
+def _parse_row(position: str, line: str, names: Sequence[str]) -> ScoredRoute:
     try:
-        said = json.loads(line)
-        row = Row(str(said["question"]), str(said["route"]), float(said["score"]))
+        fields = json.loads(line)
+        row = ScoredRoute(str(fields["question"]), str(fields["route"]), float(fields["score"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f'{where}: a row is {{"question": …, "route": …, "score": a number}} ({error!r})'
+            f'{position}: a row is {{"question": …, "route": …, "score": a number}} ({error!r})'
         ) from error
     if row.route not in names:
-        raise UsageError(f"{where}: the route {row.route!r} is none of {', '.join(names)}")
+        raise UsageError(f"{position}: the route {row.route!r} is none of {', '.join(names)}")
     return row
 
 
-def learn(rows: Sequence[Row], names: Sequence[str], slack: float) -> tuple[Router, Accuracy]:
-    """The router fitted on all rows, and what it is worth by cross-validation."""
-    questions = sorted({row.question for row in rows})
-    short = [name for name in names if sum(row.route == name for row in rows) < LEAST_ROWS]
-    if len(questions) < LEAST_QUESTIONS or short:
-        lack = (
-            f", and {LEAST_ROWS} for each route (too few for {', '.join(short)})" if short else ""
-        )
-        raise UsageError(
-            f"there are rows for {len(questions)} questions; to learn a route takes "
-            f"{LEAST_QUESTIONS}{lack}: run a cascade of as many stages, or give --from FILE"
-        )
-    seen = {question: features(question) for question in questions}
-    told = [(seen[row.question], row.route, row.score) for row in rows]
-    return fitted(names, told), _accuracy(rows, seen, names, slack)
+def fit_router(
+    rows: Sequence[ScoredRoute], names: Sequence[str], slack: float
+) -> tuple[Router, RouterEvaluation]:
+    """Fit a router to all rows, and evaluate it by cross-validation.
+
+    Args:
+        rows: Scores of routes on questions.
+        names: The routes, the cheapest first.
+        slack: How far the chosen route's expected score may be below the best.
+    """
+    _check_rows(rows, names)
+    vectors = {question: features(question) for question in {row.question for row in rows}}
+    samples = [(vectors[row.question], row.route, row.score) for row in rows]
+    return fitted(names, samples), _evaluate(rows, vectors, names, slack)
 
 
-def _accuracy(
-    rows: Sequence[Row], seen: Mapping[str, Vector], names: Sequence[str], slack: float
-) -> Accuracy:
-    """Each question is routed by what was learned without it; only known scores count."""
-    by = attrgetter("question")
-    known = {
-        question: {row.route: row.score for row in own}
-        for question, own in groupby(sorted(rows, key=by), key=by)
-    }
-    order = [question for question in known if {names[0], names[-1]} <= known[question].keys()]
-    random.Random(0).shuffle(order)
-    chosen: dict[str, str] = {}
-    for fold in range(FOLDS):
-        held = set(order[fold::FOLDS])
-        told = [(seen[r.question], r.route, r.score) for r in rows if r.question not in held]
-        if {route for _, route, _ in told} < set(names):
-            continue
-        router = fitted(names, told)
-        for question in held:
-            guesses = router.guesses(question)
-            chosen[question] = within({n: guesses[n] for n in names if n in known[question]}, slack)
-    if not chosen:
+def _check_rows(rows: Sequence[ScoredRoute], names: Sequence[str]) -> None:
+    questions = {row.question for row in rows}
+    rare = [name for name in names if sum(row.route == name for row in rows) < MIN_ROWS_PER_ROUTE]
+    if len(questions) >= MIN_QUESTIONS and not rare:
+        return
+    per_route = (
+        f", and {MIN_ROWS_PER_ROUTE} for each route (too few for {', '.join(rare)})" if rare else ""
+    )
+    raise UsageError(
+        f"there are rows for {len(questions)} questions; fitting a route needs "
+        f"{MIN_QUESTIONS}{per_route}: run a cascade with as many stages, or give --from FILE"
+    )
+
+
+def _evaluate(
+    rows: Sequence[ScoredRoute], vectors: Mapping[str, Vector], names: Sequence[str], slack: float
+) -> RouterEvaluation:
+    """Route each question by a router that was fitted without it, among the routes with a score."""
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        scores.setdefault(row.question, {})[row.route] = row.score
+    choices = _cross_validated_choices(rows, scores, vectors, names, slack)
+    if not choices:
         raise UsageError(
             f"no question has a score for both `{names[0]}` and `{names[-1]}`: "
-            "what a route is worth could not be told"
+            "the route cannot be evaluated"
         )
-    share = mean(route == names[-1] for route in chosen.values())
-    score = _mean(known, chosen)
-    dearest, cheapest = (_mean(known, dict.fromkeys(chosen, n)) for n in (names[-1], names[0]))
+    share = mean(route == names[-1] for route in choices.values())
+    dearest, cheapest = (
+        _mean_score(scores, dict.fromkeys(choices, name)) for name in (names[-1], names[0])
+    )
     mix = share * dearest + (1 - share) * cheapest
-    return Accuracy(len(chosen), score, dearest, cheapest, mix, share)
+    learned = _mean_score(scores, choices)
+    return RouterEvaluation(len(choices), learned, dearest, cheapest, mix, share)
 
 
-def _mean(known: Mapping[str, Mapping[str, float]], chosen: Mapping[str, str]) -> float:
-    return mean(known[question][route] for question, route in chosen.items())
+def _cross_validated_choices(
+    rows: Sequence[ScoredRoute],
+    scores: Mapping[str, Mapping[str, float]],
+    vectors: Mapping[str, Vector],
+    names: Sequence[str],
+    slack: float,
+) -> dict[str, str]:
+    """Return the chosen route of each question with scores for the outermost routes."""
+    order = [
+        question for question in sorted(scores) if {names[0], names[-1]} <= {*scores[question]}
+    ]
+    random.Random(0).shuffle(order)
+    choices: dict[str, str] = {}
+    for fold in range(FOLDS):
+        test = set(order[fold::FOLDS])
+        training = [
+            (vectors[row.question], row.route, row.score)
+            for row in rows
+            if row.question not in test
+        ]
+        if {route for _, route, _ in training} < set(names):
+            continue
+        router = fitted(names, training)
+        for question in test:
+            expected = router.guesses(question)
+            scored = {name: expected[name] for name in names if name in scores[question]}
+            choices[question] = within(scored, slack)
+    return choices
+
+
+def _mean_score(scores: Mapping[str, Mapping[str, float]], choices: Mapping[str, str]) -> float:
+    return mean(scores[question][route] for question, route in choices.items())

@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.privacy.boundary import restored
+from moagraph.nodes.hooks import restore_originals
 from moagraph.server.protocol_errors import ApiError
 from moagraph.threads.runner import Graph, hold
 
@@ -79,7 +79,9 @@ def _whole_conversation(
 ) -> list[AnyMessage]:
     """The request's conversation, with the stored messages where the content is the same."""
     pairs = zip(stored, request, strict=False)
-    start = [mine if _same_content(restored(mine), theirs) else theirs for mine, theirs in pairs]
+    start = [
+        mine if _same_content(restore_originals(mine), theirs) else theirs for mine, theirs in pairs
+    ]
     return [*start, *request[len(start) :]]
 
 

@@ -21,11 +21,14 @@ from moagraph.server.limits import (
     run_cpu_work,
 )
 from moagraph.server.model_list import PREFIX, ModelList, ServedModel, recipe_name
+from moagraph.server.protocol_errors import ApiError
 from moagraph.server.responses.request import parse_response_request
 from moagraph.server.responses.response import ResponseFormatter
 from moagraph.server.run_stream import TurnEvent, TurnFinished, TurnRequest, stream_turn
 from moagraph.server.settings import ServerSettings
-from moagraph.threads.history import ASKED, config_of
+from moagraph.threads.history import config_of, trust_of
+from moagraph.threads.open import Threads
+from moagraph.threads.trust import REQUEST
 
 T = TypeVar("T")
 
@@ -117,9 +120,10 @@ class Endpoints:
             yield TurnRequest(model.graph, model.recipe, turn_input, context, {}, stream)
             return
         async with lock_thread(await self.models.threads(), thread_id):
+            await _check_trust(await self.models.threads(), thread_id)
             graph = await self.models.persistent_graph(model)
             requested = {"recipe": recipe_name(chat.model), "pause_after": []}
-            config = {**config_of(thread_id), "metadata": {ASKED: requested}}
+            config = {**config_of(thread_id), "metadata": {REQUEST: requested}}
             turn_input = {"messages": await messages_to_write(graph, config, messages)}
             yield TurnRequest(graph, model.recipe, turn_input, context, config, stream)
 
@@ -130,3 +134,9 @@ async def _last_event(turn: AsyncGenerator[TurnEvent]) -> TurnFinished:
             if isinstance(event, TurnFinished):
                 return event
     raise RuntimeError("the turn did not finish")
+
+
+async def _check_trust(threads: Threads, thread_id: str) -> None:
+    """Refuse to continue an imported thread that the server's owner has not trusted."""
+    if not (await trust_of(threads, thread_id)).trusted:
+        raise ApiError(403, "the thread was imported: the server's owner has not trusted it yet")

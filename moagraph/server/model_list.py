@@ -10,7 +10,7 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.state import Json
 from moagraph.server.protocol_errors import ApiError
-from moagraph.threads.history import compiled
+from moagraph.threads.history import compile_recipe
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.runner import Graph
 
@@ -74,7 +74,7 @@ class ModelList:
         name = model.recipe.name
         compiled_for, graph = self._persistent.get(name, (None, None))
         if graph is None or compiled_for is not model:
-            graph = await asyncio.to_thread(compiled, model.recipe, await self.threads())
+            graph = await asyncio.to_thread(compile_recipe, model.recipe, await self.threads())
             self._persistent[name] = (model, graph)
         return graph
 
@@ -84,7 +84,7 @@ class ModelList:
         loaded = self._models.get(name)
         if loaded is None or loaded.version != version:
             recipe = load_recipe(name)
-            if recipe.pauses:
+            if recipe.may_pause:
                 raise UsageError(f"recipe {name!r} pauses for a person: `moa ask` can do that")
             loaded = self._models[name] = ServedModel(version, recipe, build(recipe).compile())
         return loaded

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from moagraph.nodes.errors import MoaError, QuorumFailed, RunError, StepFailed, UsageError
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
 log = logging.getLogger("moagraph.server")
 
@@ -93,7 +93,7 @@ def upstream_error(error: RunError, state: Mapping[str, Any]) -> Exception:
         state: The run's layers and steps so far.
     """
     if isinstance(error, StepFailed) and error.record:
-        failed = [call for call in asked(dict(error.record)) if not call["ok"]]
+        failed = [call for call in calls_of_record(dict(error.record)) if not call["ok"]]
         return ApiError(_common_status(failed), str(error))
     if isinstance(error, QuorumFailed):
         last_layer = list(state["layers"].values())[-1]

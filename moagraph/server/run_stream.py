@@ -9,18 +9,18 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langgraph.types import StreamMode
 
 from moagraph.graphs.recipe.schema import Recipe
+from moagraph.graphs.usage import call_records, total_usage
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import RunError, StepFailed
 from moagraph.nodes.models.streaming import ONLY
 from moagraph.nodes.state import Json, merge_keys, merge_layers
 from moagraph.server.message_format import finish_reason, tool_call_deltas, tool_calls
 from moagraph.server.protocol_errors import ApiError, upstream_error
-from moagraph.threads.result import bill_of, usage
 from moagraph.threads.runner import Graph
 
 
 @dataclass(frozen=True)
-class SeatFinished:
+class SeatAnswered:
     """A seat has answered or failed.
 
     `done` of the layer's `total` seats are finished; `usable` answers exist in the turn so far.
@@ -54,7 +54,7 @@ class TurnFinished:
     @property
     def usage(self) -> Json:
         """The tokens of all calls, as chat completions report them."""
-        total = usage(bill_of(self.state))
+        total = total_usage(call_records(self.state))
         prompt, completion = total["input_tokens"], total["output_tokens"]
         return {
             "prompt_tokens": prompt,
@@ -63,7 +63,7 @@ class TurnFinished:
         }
 
 
-TurnEvent: TypeAlias = SeatFinished | AnswerChunk | TurnFinished
+TurnEvent: TypeAlias = SeatAnswered | AnswerChunk | TurnFinished
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _merge_update(update: Mapping[str, Any], state: Json) -> AIMessage | None:
 
 def _finished_seats(
     update: Mapping[str, Any], state: Json, recipe: Recipe
-) -> Iterator[SeatFinished]:
+) -> Iterator[SeatAnswered]:
     usable = sum(p["ok"] for seats in state["layers"].values() for p in seats.values())
     for _, written in _node_writes(update):
         for layer, seats in written.get("layers", {}).items():
@@ -134,7 +134,7 @@ def _finished_seats(
             total = len(recipe.layers[int(layer) - 1].proposers)
             for seat, proposal in seats.items():
                 model, ok = proposal["model"], proposal["ok"]
-                yield SeatFinished(int(layer), seat, model, ok, done, total, usable)
+                yield SeatAnswered(int(layer), seat, model, ok, done, total, usable)
 
 
 def _node_writes(update: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from moagraph.graphs.bill import bill_of, cost, usage
-from moagraph.graphs.compile.layout import ended_by
-from moagraph.graphs.recipe.load import from_state
+from moagraph.graphs.compile.layout import early_end
+from moagraph.graphs.recipe.load import recipe_from_state
+from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes.state import Json
 
 
@@ -48,7 +48,7 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
     layers = max((len(turn["recipe"]["layers"]) for turn in turns), default=0)
     stages = [_stage(layer, turns, ends) for layer in range(1, layers + 1)]
     escalated = sum(end > 1 for end in ends) / len(ends) if ends else None
-    took = _took([record for turn in turns for record in bill_of(turn)])
+    took = _took([record for turn in turns for record in call_records(turn)])
     return Runs(
         recipe,
         len(turns),
@@ -62,21 +62,21 @@ def runs(recipe: str, turns: Sequence[Json]) -> Runs:
 
 def _end(turn: Json) -> int:
     """The last layer that the turn needed."""
-    recipe = from_state(turn["recipe"])
-    ended = ended_by(recipe, turn["steps"])
+    recipe = recipe_from_state(turn["recipe"], read_prompts=False)
+    ended = early_end(recipe, turn["steps"])
     return ended[0] if ended else len(recipe.layers)
 
 
 def _stage(layer: int, turns: Sequence[Json], ends: Sequence[int]) -> Stage:
-    came = [turn for turn, end in zip(turns, ends, strict=True) if end >= layer]
-    took = _took([record for turn in came for record in bill_of(_only(turn, layer))])
+    outcome = [turn for turn, end in zip(turns, ends, strict=True) if end >= layer]
+    took = _took([record for turn in outcome for record in call_records(_only(turn, layer))])
     calls, dollars = took["calls"], took["cost_usd"]
     return Stage(
         layer,
-        len(came),
+        len(outcome),
         ends.count(layer),
-        calls / len(came) if came else None,
-        dollars / len(came) if came and dollars is not None else None,
+        calls / len(outcome) if outcome else None,
+        dollars / len(outcome) if outcome and dollars is not None else None,
     )
 
 
@@ -86,7 +86,7 @@ def _only(turn: Json, layer: int) -> Mapping[str, Any]:
 
 
 def _took(records: list[Mapping[str, Any]]) -> Json:
-    return {"calls": usage(records)["calls"], "cost_usd": cost(records)}
+    return {"calls": total_usage(records)["calls"], "cost_usd": total_cost(records)}
 
 
 def _would(stages: Sequence[Stage], turns: int) -> Json | None:
@@ -95,8 +95,8 @@ def _would(stages: Sequence[Stage], turns: int) -> Json | None:
     dollars = [stage.cost_usd for stage in stages if stage.cost_usd is not None]
     if not stages or len(calls) < len(stages):
         return None
-    known = len(dollars) == len(stages)
+    counted = len(dollars) == len(stages)
     return {
         "calls": round(turns * sum(calls), 1),
-        "cost_usd": turns * sum(dollars) if known else None,
+        "cost_usd": turns * sum(dollars) if counted else None,
     }

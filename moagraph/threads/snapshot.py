@@ -8,17 +8,18 @@ from typing import cast
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_openai_messages
 from langgraph.types import StateSnapshot
 
-from moagraph.graphs.compile.layout import places
+from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.messages.build import PLAIN, from_kept, sent
-from moagraph.nodes.privacy.boundary import restored
-from moagraph.nodes.state import Json, Place, State, merge_keys, merge_layers
+from moagraph.nodes.hooks import restore_originals
+from moagraph.nodes.messages.build import MessageBuilder
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.state import Json, State, merge_keys, merge_layers
 from moagraph.threads.result import Status
 
 NOTHING: Json = {"layers": {}, "steps": {}}
 
 
-def standing(state: StateSnapshot) -> Status:
+def status_of(state: StateSnapshot) -> Status:
     """How the turn stands; whether one that was stopped runs again, its lock would tell."""
     if not state.tasks:
         return "done"
@@ -32,25 +33,25 @@ def values_of(state: StateSnapshot) -> Json:
     values: Json = {"messages": [], **NOTHING, **state.values}
     if {"begin", "__start__"} & {task.name for task in state.tasks}:
         return values | NOTHING  # what `begin` may have written empties all of it
-    wrote = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
-    layers = merge_layers(values["layers"], [one.get("layers", {}) for one in wrote])
-    steps = merge_keys(values["steps"], [one.get("steps", {}) for one in wrote])
+    updates = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
+    layers = merge_layers(values["layers"], [update.get("layers", {}) for update in updates])
+    steps = merge_keys(values["steps"], [update.get("steps", {}) for update in updates])
     return values | {"layers": layers, "steps": steps}
 
 
 def question_of(values: Json) -> str:
     """What the user asked last, as it is kept: a private one with placeholders."""
-    return str(asked.text) if (asked := _last_asked(values)) else ""
+    return str(question.text) if (question := _last_question(values)) else ""
 
 
-def question_shown(values: Json) -> str:
+def original_question(values: Json) -> str:
     """The same as the user asked it."""
-    return str(restored(asked).text) if (asked := _last_asked(values)) else ""
+    return str(restore_originals(question).text) if (question := _last_question(values)) else ""
 
 
-def _last_asked(values: Json) -> HumanMessage | None:
-    said = [message for message in values["messages"] if isinstance(message, HumanMessage)]
-    return said[-1] if said else None
+def _last_question(values: Json) -> HumanMessage | None:
+    questions = [message for message in values["messages"] if isinstance(message, HumanMessage)]
+    return questions[-1] if questions else None
 
 
 def error_of(state: StateSnapshot) -> str | None:
@@ -67,35 +68,35 @@ def seconds_of(values: Json) -> float:
     """How long the models took, layer after layer: no wait for a person counts."""
     layers = [seats.values() for seats in values["layers"].values()]
     slowest = [max((record["seconds"] for record in seats), default=0.0) for seats in layers]
-    return float(sum(slowest) + sum(map(_took, values["steps"].values())))
+    return float(sum(slowest) + sum(map(_step_seconds, values["steps"].values())))
 
 
-def _took(step: Json) -> float:
+def _step_seconds(step: Json) -> float:
     """A step's own call; of several, which run side by side, the slowest."""
-    beside = (call["seconds"] for call in step.get("calls", {}).values())
-    return float(step["seconds"] if "seconds" in step else max(beside, default=0.0))
+    parallel = (call["seconds"] for call in step.get("calls", {}).values())
+    return float(step["seconds"] if "seconds" in step else max(parallel, default=0.0))
 
 
 def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
     """What each node that asked a model sent it, as OpenAI's protocol writes messages."""
-    asked = _asked(values["messages"])
-    state = cast(State, {**values, "messages": asked})
-    for place in places(recipe):
-        seats = values["layers"].get(str(place.layer), {})
-        record = seats.get(place.seat) if place.seat else values["steps"].get(place.node, {})
+    question = _question_messages(values["messages"])
+    state = cast(State, {**values, "messages": question})
+    for spec in calling_nodes(recipe):
+        seats = values["layers"].get(str(spec.layer), {})
+        record = seats.get(spec.seat) if spec.seat else values["steps"].get(spec.name, {})
         if record and record.get("attempts"):
-            yield place.node, _sent(state, place, record)
+            yield spec.name, _sent(NodeView(state, spec), record)
         for label, call in (record or {}).get("calls", {}).items():
             if "told" in call:
-                yield f"{place.node}.{label}", _sent(state, place, call)
+                yield f"{spec.name}.{label}", _sent(NodeView(state, spec), call)
 
 
-def _sent(state: State, place: Place, record: Json) -> list[Json]:
-    telling = from_kept(record["told"], state, place) if "told" in record else PLAIN
-    heard = sent(state, place, record.get("shortened", {}), telling)
-    return convert_to_openai_messages(heard)
+def _sent(view: NodeView, record: Json) -> list[Json]:
+    stored = record.get("told")
+    builder = MessageBuilder.from_record(view, stored) if stored else MessageBuilder(view)
+    return convert_to_openai_messages(builder.shortened_messages(record.get("shortened", {})))
 
 
-def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:
+def _question_messages(messages: list[AnyMessage]) -> list[AnyMessage]:
     """The conversation up to the question, without the answer that the turn gave to it."""
     return messages[:-1] if messages and isinstance(messages[-1], AIMessage) else messages

@@ -1,7 +1,6 @@
 """Where these tests keep their threads, and the weights of the embedded engine."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import pytest
 from moagraph.nodes.errors import EngineError
 from moagraph.nodes.models.local import weights
 from moagraph.threads.open import Threads, open_threads
+from tests.installed import skip
 from tests.postgres import Postgres, binaries, served
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for the whole run; it may lack on a person's machine, and never in CI."""
-    if binaries() is None and not os.environ.get("CI"):
-        pytest.skip("Postgres is not installed: `apt-get install postgresql`")
+    """One server for the whole run."""
+    if binaries() is None:
+        skip("Postgres is not installed: `apt-get install postgresql`")
     with served() as server:
         yield server
 
@@ -49,6 +49,12 @@ def gguf() -> Path:
     try:
         return asyncio.run(weights.fetch("smollm2-135m"))
     except EngineError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        skip(str(error))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that loads the weights unmarked: it would slow the default run."""
+    for item in items:
+        uses = "gguf" in getattr(item, "fixturenames", ())
+        if uses and item.get_closest_marker("weights") is None:
+            raise pytest.UsageError(f"{item.nodeid} uses `gguf`: mark it `weights`")

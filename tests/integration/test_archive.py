@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from moagraph import Review, UnknownName, UsageError, ask, replay, resume, retry
 from moagraph.nodes.errors import StorageError
 from moagraph.threads.archive import export_thread, import_thread
-from moagraph.threads.export_schema import document
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.prune import prune
 from tests.faults import Always, Status
@@ -76,7 +76,7 @@ def carried(told: dict[str, Any]) -> dict[str, Any]:
 def resummed(told: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     """Another document, whose sum is right: as one who means harm would write it."""
     change(told)
-    return document(told["thread_id"], told["checkpoints"])
+    return make_document(told["thread_id"], told["checkpoints"])
 
 
 def test_an_import_is_exactly_what_was_exported(lived: Threads) -> None:
@@ -120,7 +120,7 @@ def test_a_pruned_thread_moves_too(lived: Threads, other: Threads) -> None:
 def test_an_imported_thread_goes_on_from_where_it_was(
     provider: Provider, lived: Threads, other: Threads
 ) -> None:
-    import_thread(other, carried(export_thread(lived, "t")))
+    import_thread(other, carried(export_thread(lived, "t")), trust=True)
     assert calls_of(provider, lambda: retry("t", other)) == ["agg"]
     assert calls_of(provider, lambda: replay("t", other, edit={"2.01": "mine"})) == ["agg"]
     assert calls_of(provider, lambda: retry("t", lived)) == ["agg"]
@@ -131,7 +131,7 @@ def test_a_paused_thread_is_paused_after_its_move(
     provider: Provider, threads: Threads, other: Threads
 ) -> None:
     ask("one", two_layers(), thread="t", threads=threads, pause_after=[1])
-    import_thread(other, carried(export_thread(threads, "t")))
+    import_thread(other, carried(export_thread(threads, "t")), trust=True)
     asked = calls_of(provider, lambda: resume("t", other, Review(drop=["01"])))
     assert asked == ["agg", "d", "e", "f"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from moagraph.evals.run.batch import batch
-from moagraph.evals.run.evaluation import How
-from moagraph.evals.run.spending_limit import Spent
-from moagraph.evals.run.store import Ledger
+from moagraph.evals.run.evaluation import RunOptions
+from moagraph.evals.run.spending_limit import SpendingLimitReached
+from moagraph.evals.run.store import ResultStore
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import MoaError, OverBudget
 from tests.faults import Always, Hang, Status
@@ -96,7 +96,7 @@ def test_what_is_there_is_not_asked_again_whatever_its_order(
     (tmp_path / "in.jsonl").write_text("\n".join([*given, given[0]]))
     done = moa("batch", str(tmp_path / "in.jsonl"), str(out), "--recipe", mix)
     assert calls(provider) == EACH_ONCE
-    assert "moa: 1 of 5 rows stand there twice: each is asked once" in done.lines
+    assert "moa: 1 of 5 rows are duplicates: each row is asked once" in done.lines
     assert "moa: 4 answers wanted, 2 are there already" in done.lines
 
 
@@ -139,7 +139,7 @@ def test_a_killed_batch_goes_on_and_pays_for_nothing_twice(
     done = moa(*words)
     assert done.code == 0
     assert (
-        "moa: out.jsonl ended in the middle of a line: moved to out.jsonl.cut, and asked anew"
+        "moa: out.jsonl ended in the middle of a line: moved to out.jsonl.cut, and asked again"
         in (done.lines)
     )
     assert calls(provider) == EACH_ONCE + Counter({("agg", "when?"): 1})
@@ -186,12 +186,14 @@ async def test_a_spending_limit_holds_and_a_higher_one_goes_on(
     provider.reply("agg", " ".join(["w"] * 10))
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
     out = tmp_path / "out.jsonl"
-    with pytest.raises(Spent, match=r"the limit of \$0.23 is reached: \$0.0400 are spent"):
-        await batch(data, mix, out, How(max_cost_usd=0.23, at_once=4))
+    with pytest.raises(
+        SpendingLimitReached, match=r"the limit of \$0.23 is reached: \$0.0400 are spent"
+    ):
+        await batch(data, mix, out, RunOptions(max_cost_usd=0.23, concurrency=4))
     assert len(rows(out)) == 2
     assert sum(row["cost_usd"] for row in rows(out)) == pytest.approx(0.04)
     assert provider.max_in_flight == 1
-    assert await batch(data, mix, out, How(max_cost_usd=1)) == 4
+    assert await batch(data, mix, out, RunOptions(max_cost_usd=1)) == 4
     assert len(provider.calls) == 8
 
 
@@ -202,10 +204,10 @@ async def test_seats_that_stood_are_paid_once(provider: Provider, tmp_path: Path
     provider.script("agg", Status(400), Status(400))
     data = open_set(asked(tmp_path, ["why?"]))
     mix, out = recipe(tmp_path, provider, PRICED), tmp_path / "out.jsonl"
-    assert [await batch(data, mix, out, How()) for _ in range(3)] == [0, 0, 1]
+    assert [await batch(data, mix, out, RunOptions()) for _ in range(3)] == [0, 0, 1]
     assert [row["cost_usd"] for row in rows(out)] == pytest.approx([0.01, 0.01, 0.02])
-    with closing(Ledger(out)) as ledger:
-        assert ledger.spent == pytest.approx(0.02)
+    with closing(ResultStore(out)) as store:
+        assert store.spent == pytest.approx(0.02)
 
 
 OUTER = """
@@ -229,19 +231,19 @@ async def test_a_recipe_in_a_seat_is_priced_as_what_it_asks(
     outer = tmp_path / "outer.toml"
     outer.write_text(OUTER.format(url=provider.base_url, inner=inner))
     data, out = open_set(asked(tmp_path, ["why?"])), tmp_path / "out.jsonl"
-    with pytest.raises(Spent, match=r"the next answer may cost \$0.3010"):
-        await batch(data, str(outer), out, How(max_cost_usd=0.3))
-    assert await batch(data, str(outer), out, How(max_cost_usd=0.31)) == 1
+    with pytest.raises(SpendingLimitReached, match=r"the next answer may cost \$0.3010"):
+        await batch(data, str(outer), out, RunOptions(max_cost_usd=0.3))
+    assert await batch(data, str(outer), out, RunOptions(max_cost_usd=0.31)) == 1
     assert 0 < rows(out)[0]["cost_usd"] <= 0.301
     recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
-        await batch(data, str(outer), tmp_path / "other.jsonl", How(max_cost_usd=1))
+        await batch(data, str(outer), tmp_path / "other.jsonl", RunOptions(max_cost_usd=1))
 
 
 async def test_a_limit_that_nobody_can_hold_is_refused(provider: Provider, tmp_path: Path) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider)
     with pytest.raises(OverBudget, match="the price of `vllm:a` is not known"):
-        await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=1))
+        await batch(data, mix, tmp_path / "out.jsonl", RunOptions(max_cost_usd=1))
     assert provider.calls == []
 
 
@@ -263,7 +265,9 @@ async def test_a_limit_is_held_for_substitutes_too(
 ) -> None:
     mix = recipe(tmp_path, provider, SUBSTITUTED.replace("PRICE", price))
     with pytest.raises(MoaError, match=refused):
-        await batch(open_set(asked(tmp_path)), mix, tmp_path / "out.jsonl", How(max_cost_usd=0.5))
+        await batch(
+            open_set(asked(tmp_path)), mix, tmp_path / "out.jsonl", RunOptions(max_cost_usd=0.5)
+        )
     assert provider.calls == []
 
 
@@ -335,6 +339,6 @@ async def test_a_limit_of_nothing_asks_nobody_who_has_a_price(
     provider: Provider, tmp_path: Path
 ) -> None:
     data, mix = open_set(asked(tmp_path)), recipe(tmp_path, provider, PRICED)
-    with pytest.raises(Spent, match=r"the limit of \$0 is reached"):
-        await batch(data, mix, tmp_path / "out.jsonl", How(max_cost_usd=0))
+    with pytest.raises(SpendingLimitReached, match=r"the limit of \$0 is reached"):
+        await batch(data, mix, tmp_path / "out.jsonl", RunOptions(max_cost_usd=0))
     assert provider.calls == []

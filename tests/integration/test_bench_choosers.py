@@ -1,5 +1,5 @@
-from bench.choosers import Steps, report, sampled
-from moagraph.evals.studies.recorded import Question
+from bench.choosers import StepChooser, report, sample
+from moagraph.evals.studies.recorded_questions import Question
 from tests.provider import Call, Provider
 
 ANSWERS = {"good": "The sky is blue by day.", "like": "The sky is blue today.", "odd": "Fish swim."}
@@ -18,10 +18,10 @@ def likes_the_odd(call: Call) -> str:
 
 def test_the_steps_themselves_pick_among_what_was_recorded(provider: Provider) -> None:
     odd = {name: text for name, text in ANSWERS.items() if name != "good"}
-    way = Steps(provider, {"step": "vote", "by": "similar"})
+    way = StepChooser(provider, {"step": "vote", "by": "similar"})
     assert way("why?", ANSWERS) in ("good", "like")
     assert way("why?", odd) == "like"
-    assert len(way.noted("likeness")) == 2
+    assert len(way.recorded_values("likeness")) == 2
 
 
 def test_every_way_to_choose_is_a_row_with_what_it_wins(provider: Provider) -> None:
@@ -36,4 +36,4 @@ def test_every_way_to_choose_is_a_row_with_what_it_wins(provider: Provider) -> N
 
 
 def test_a_sample_is_spread_over_all_questions() -> None:
-    assert [one.text for one in sampled(asked(10), 3)] == ["why 0?", "why 3?", "why 6?"]
+    assert [one.text for one in sample(asked(10), 3)] == ["why 0?", "why 3?", "why 6?"]

@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.routing import SETTINGS, curve, over_chance, read, rows, signals
+from bench.routing import SETTINGS, curve, over_chance, read_records, rows, signals
 from tests.recorded import recorded
 
 
@@ -46,7 +46,7 @@ def test_the_table_has_a_row_for_each_share_and_the_cost_of_each_way() -> None:
 
 
 def test_on_recorded_preferences_no_signal_is_better_than_the_oracle() -> None:
-    said = read(recorded("alpaca_replay_40.jsonl.gz"))
+    said = read_records(recorded("alpaca_replay_40.jsonl.gz"))
     for one in SETTINGS:
         cheap = np.array([row["preference"][one.cheap] for row in said])
         best = np.array([row["preference"][one.best] for row in said])

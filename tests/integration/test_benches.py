@@ -4,13 +4,13 @@ from bench import soak, stragglers
 
 
 def test_a_soak_leaves_nothing_wrong_hung_or_stuck() -> None:
-    came = soak.soaked(60, seed=7)
-    assert came.runs == 60
-    assert (came.wrong, came.hung, came.stuck) == ([], [], [])
-    assert came.calls >= 60 * 3
-    assert {sight.tasks for sight in came.sights} == {1}
-    assert came.sights[-1].served <= 4 * soak.AT_ONCE
-    assert "0 wrong, 0 hung" in next(soak.rows(came))
+    outcome = soak.run_soak(60, seed=7)
+    assert outcome.runs == 60
+    assert (outcome.wrong, outcome.hung, outcome.stuck) == ([], [], [])
+    assert outcome.calls >= 60 * 3
+    assert {sample.tasks for sample in outcome.samples} == {1}
+    assert outcome.samples[-1].served <= 4 * soak.AT_ONCE
+    assert "0 wrong, 0 hung" in next(soak.rows(outcome))
 
 
 def test_the_rules_for_stragglers_are_measured_and_drawn() -> None:

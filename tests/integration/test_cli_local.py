@@ -110,7 +110,7 @@ def test_weights_that_cannot_be_fetched_are_one_line() -> None:
     assert done.lines[-1].startswith("moa: no weights for `local:smollm2-135m`: ")
 
 
-@pytest.mark.registry
+@pytest.mark.weights
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
 def test_ctrl_c_while_the_embedded_model_answers_can_be_resumed(gguf: Path, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")

@@ -6,8 +6,9 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from moagraph import RecipeError, ask
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
-from moagraph.nodes.messages.shorten import mark
+from moagraph.nodes.messages.shorten import omission_mark
 from tests.faults import Status
 from tests.mixtures import graph_of
 from tests.provider import Provider
@@ -54,7 +55,9 @@ def test_of_a_long_question_what_is_asked_for_stays(provider: Provider, tmp_path
     assert record["ratio"] == round(record["characters"]["after"] / len(PASTED), 3) <= 0.2
     assert record["tokens"]["after"] < record["tokens"]["before"]
     assert (
-        came.usage["calls"] == len(provider.calls) == load_recipe(recipe(tmp_path, provider)).calls
+        came.usage["calls"]
+        == len(provider.calls)
+        == max_calls(load_recipe(recipe(tmp_path, provider)))
     )
 
 
@@ -72,7 +75,7 @@ def test_answers_are_shortened_between_the_layers(provider: Provider, tmp_path: 
     provider.reply("beta", "140.")
     between = '{ step = "compress", max_words = 30 },'
     came = ask("How many litres does the boiler need?", recipe(tmp_path, provider, "", between))
-    left_out = mark(8 * len(FILLER) - 1)
+    left_out = omission_mark(8 * len(FILLER) - 1)
     short = f"{left_out} The boiler needs 140 litres. {left_out}"
     assert step(came, "L1_compress")["texts"] == {"01": short, "02": "140."}
     assert step(came, "L1_compress")["whole"] == ["02"]
@@ -87,7 +90,7 @@ def test_a_model_writes_a_summary_of_each_text_as_data(provider: Provider, tmp_p
     between = '{ step = "compress", by = "summary", model = "vllm:short", ratio = 0.1 },'
     one = recipe(tmp_path, provider, "", between)
     came = ask("How many litres?", one)
-    assert came.usage["calls"] == len(provider.calls) == load_recipe(one).calls == 5
+    assert came.usage["calls"] == len(provider.calls) == max_calls(load_recipe(one)) == 5
     heard = told(provider, "short")
     sign = re.search(r"\[begin ([0-9a-f]{32})\]", heard)
     assert sign

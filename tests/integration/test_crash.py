@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from moagraph import ask, resume
+from moagraph.graphs.usage import call_records
 from moagraph.nodes.errors import UnknownName
 from moagraph.nodes.models import event_loops
-from moagraph.threads.history import opened
+from moagraph.threads.history import open_thread
 from moagraph.threads.open import Threads, open_threads
-from moagraph.threads.result import bill_of
 from tests.faults import Slow
 from tests.provider import Call, Provider
 from tests.runs import calls_of, cut, latest, read, recipe_file, said
@@ -42,7 +42,7 @@ aggregate = {{ step = "synthesize", model = "vllm:{run}-agg" }}
 # `moa` as a process of its own each time, without the seconds that its imports take.
 FORKER = """
 import json, os, sys
-import langchain_openai, moagraph.cli.ask
+import langchain_openai, moagraph.cli.running.live_run
 import moagraph.threads.savers.postgres, moagraph.threads.savers.sqlite
 from moagraph.cli import main
 
@@ -157,11 +157,13 @@ def kept_of(run: str) -> int:
     """How many calls' answers the thread has, those of an unfinished layer as well."""
     with open_threads() as threads:
         try:
-            state = event_loops.run(opened(threads, run)).state
+            state = event_loops.run(open_thread(threads, run)).state
         except UnknownName:
             return 0
     written = [task.result for task in state.tasks if task.result and task.name != "begin"]
-    return len({record["model"] for one in (state.values, *written) for record in bill_of(one)})
+    return len(
+        {record["model"] for one in (state.values, *written) for record in call_records(one)}
+    )
 
 
 def crashes(provider: Provider, store: str, folder: Path) -> list[Crash]:
@@ -193,7 +195,7 @@ def test_runs_that_were_killed_go_on(provider: Provider, store: str, tmp_path: P
             question, answer = said(values)
             assert question == f"why, {crash.run}?"
             assert answer.startswith(f"{crash.run}-agg says: this is answer number ")
-            assert [record["ok"] for record in bill_of(values)] == [True] * PLANNED
+            assert [record["ok"] for record in call_records(values)] == [True] * PLANNED
     cut = [crash for crash in ended if 0 < crash.kept < PLANNED]
     assert cut, f"no run was killed in its midst: {ended}"
 
@@ -212,7 +214,7 @@ def test_a_run_goes_on_from_every_step_at_which_it_can_be_cut(
         cut(threads, thread, step, wrote)
         asked[step, wrote] = "".join(calls_of(provider, partial(resume, thread, threads)))
         assert len(said(latest(threads, thread))) == 2
-        assert len(bill_of(latest(threads, thread))) == PLANNED
+        assert len(call_records(latest(threads, thread))) == PLANNED
     everything, second = "aaggbcdef", "aggdef"
     assert asked == {
         **{(0, True): everything, (0, False): everything},

@@ -6,10 +6,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from moagraph import RecipeError, ask
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
+from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.policies.review import added
-from moagraph.nodes.state import Place
-from moagraph.nodes.steps.detect import detect
+from moagraph.nodes.steps.detect import Detect
 from moagraph.prompts import read
 from moagraph.threads.result import Result
 from tests.faults import Always, Status
@@ -78,7 +79,7 @@ def test_each_sample_is_read_once_with_all_sentences_and_what_few_support_is_mar
         "The sentences:\n1. Paris is large.\n2. It has e.g. 9 rivers!\n3. 1. It is"
         in (heard["content"])
     )
-    assert came.usage["calls"] == len(provider.calls) == load_recipe(recipe).calls == 3 + 1 + 3
+    assert came.usage["calls"] == len(provider.calls) == max_calls(load_recipe(recipe)) == 3 + 1 + 3
 
 
 def test_without_a_mark_the_answer_stays_as_it_was(provider: Provider, tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_it_can_stand_in_the_layer_itself(provider: Provider, tmp_path: Path) ->
     recipe = saved(tmp_path, text.replace(SYNTHESIZE, f"[{SYNTHESIZE}, {detect}]"))
     came = ask("What of Paris?", recipe)
     assert came.answer == DRAFT.replace("large.", "large. [unsupported]")
-    assert len(provider.calls) == load_recipe(recipe).calls == 7
+    assert len(provider.calls) == max_calls(load_recipe(recipe)) == 7
 
 
 def test_a_single_seat_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
@@ -158,8 +159,11 @@ def grounded(provider: Provider, passages: list[dict[str, str]]) -> dict[str, An
         "recipe": {"layers": [layer], "after": [step], "prompts": {"detect": read("detect")}},
     }
     reads = (1, ("L1_join",))
-    place = Place("L1_detect", ("after", 0), 1, reads=reads, last=True, ahead=("L0_retrieve",))
-    update = asyncio.run(detect(state, place))
+    preparation = ("L0_retrieve",)
+    spec = NodeSpec(
+        "L1_detect", ("after", 0), 1, reads=reads, ends_turn=True, preparation=preparation
+    )
+    update = asyncio.run(Detect.model_validate(step).run(NodeView(state, spec)))
     assert update["messages"][0].text == update["steps"]["L1_detect"]["text"]
     record: dict[str, Any] = update["steps"]["L1_detect"]
     return record

@@ -10,7 +10,7 @@ import pytest
 
 from moagraph import Review, StorageError, UsageError, ask, replay, resume
 from moagraph.evals.run.batch import batch
-from moagraph.evals.run.evaluation import How
+from moagraph.evals.run.evaluation import RunOptions
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.threads.open import open_threads
@@ -130,14 +130,14 @@ async def test_a_batch_without_its_key_is_told_so_and_loses_nothing_that_was_pai
     mix = recipe_file(tmp_path, provider.base_url)
     provider.script("agg", Status(400))
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", KEY)
-    assert await batch(given, mix, out, How()) == 0
+    assert await batch(given, mix, out, RunOptions()) == 0
     before = len(provider.calls)
     if other:
         monkeypatch.setenv("MOA_ENCRYPTION_KEY", other)
     else:
         monkeypatch.delenv("MOA_ENCRYPTION_KEY")
     with pytest.raises(StorageError, match="the threads are encrypted"):
-        await batch(given, mix, out, How())
+        await batch(given, mix, out, RunOptions())
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", KEY)
-    assert await batch(given, mix, out, How()) == 1
+    assert await batch(given, mix, out, RunOptions()) == 1
     assert [call.model for call in provider.calls[before:]] == ["agg"]

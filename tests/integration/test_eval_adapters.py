@@ -44,7 +44,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def test_a_recipe_is_evaluated_by_langsmith_and_nothing_is_uploaded(
-    traces: Traces, tmp_path: Path
+    traces: Traces, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     found = open_set(data(tmp_path))
     judges = ["exact", "grade:scripted:Rating: [[7]]"]
@@ -62,6 +62,7 @@ async def test_a_recipe_is_evaluated_by_langsmith_and_nothing_is_uploaded(
     assert outputs["runs"][0]["usage"]["calls"] == 3
     wait_for_all_tracers()
     assert traces.bodies == []
+    assert [str(it.message) for it in recwarn if "beta" in str(it.message)] == []
 
 
 async def test_what_is_asked_to_be_uploaded_is(traces: Traces, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ async def test_what_langsmith_cannot_do_is_refused(tmp_path: Path) -> None:
     found = open_set(data(tmp_path))
     with pytest.raises(UsageError, match="with `upload`, name a data set that is in LangSmith"):
         await evaluate("local", found, upload=True)
-    with pytest.raises(UsageError, match="our judges know our data sets only"):
+    with pytest.raises(UsageError, match="our judges need one of our data sets"):
         await evaluate("local", "theirs", ["exact"], upload=True)
     with pytest.raises(UsageError, match="compares two answers"):
         await evaluate("local", found, ["pairwise:scripted:x"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moagraph.evals.results import read_results
-from moagraph.evals.summary import bills, measures
+from moagraph.evals.summary import compute_bills, compute_measures
 from tests.terminal import moa
 
 MIX = 'name = "mix"\n[[layers]]\nproposers = ["scripted:4"]\naggregate = {{ step = "synthesize", model = "scripted:{}" }}\n'  # noqa: E501
@@ -33,7 +33,7 @@ def ran(*systems: str, judge: str = "exact", more: tuple[str, ...] = ()) -> dict
 
 
 def worth() -> dict[str, float | None]:
-    return {one.system: one.value for one in measures(read_results(Path("ev")))}
+    return {one.system: one.value for one in compute_measures(read_results(Path("ev")))}
 
 
 def test_an_edited_recipe_is_another_and_an_undone_edit_the_first() -> None:
@@ -43,10 +43,10 @@ def test_an_edited_recipe_is_another_and_an_undone_edit_the_first() -> None:
         assert ran("mix.toml") == {"mix": value}
         results = read_results(Path("ev"))
         assert {row["answer"] for row in results.answers} == {said}
-        assert [bill.answers for bill in bills(results)] == [2]
-    assert any("of what was changed since then" in note for note in results.notes)
+        assert [bill.answers for bill in compute_bills(results)] == [2]
+    assert any("are outdated and not counted" in note for note in results.notes)
     assert moa("eval", "judge", "ev", "--judge", "numeric").code == 0
-    assert {one.method: one.value for one in measures(read_results(Path("ev")))} == {
+    assert {one.method: one.value for one in compute_measures(read_results(Path("ev")))} == {
         "exact": 50, "numeric": 50,
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A hub on this machine that has the made-up constants as the real one has them."""
-    folder = tmp_path / "hub" / hub.PLACE
+    folder = tmp_path / "hub" / hub.URL_PATH
     folder.mkdir(parents=True)
     said = json.loads(constants_file(tmp_path).read_text())
     answers = [
@@ -54,17 +54,17 @@ def test_the_constants_come_from_the_hub_once(published: Path, tmp_path: Path) -
     found, same = fetch_constants(), read_constants(tmp_path / "constants.json")
     assert np.allclose(found.regulariser, same.regulariser)
     assert np.allclose(found.regulariser_target, same.regulariser_target)
-    assert (found.baseline, found.marks) == (same.baseline, same.marks)
+    assert (found.baseline, found.instruction_hashes) == (same.baseline, same.instruction_hashes)
     assert (found.lengths == same.lengths).all()
     assert (found.difficulty == same.difficulty).all()
     for file in published.iterdir():
         file.unlink()
-    assert fetch_constants().marks == same.marks
+    assert fetch_constants().instruction_hashes == same.instruction_hashes
 
 
 def test_another_file_of_that_name_is_refused(published: Path) -> None:
     (published / "df_gamed.csv").write_text("something else")
-    with pytest.raises(RunError, match="is not the file that is known by its SHA-256"):
+    with pytest.raises(RunError, match="does not have the expected SHA-256"):
         fetch_constants()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.pipeline import Came, Setting, piped
+from bench.pipeline import PipelineConfig, PipelineOutcome, run_pipeline
 from tests.faults import Hang
 from tests.provider import Provider
 from tests.terminal import MOA, environment, moa, until
@@ -34,11 +34,11 @@ def replay(folder: Path) -> Path:
     return folder / "replay.jsonl"
 
 
-def killed(setting: Setting, provider: Provider, model: str, call: int) -> None:
+def killed(config: PipelineConfig, provider: Provider, model: str, call: int) -> None:
     """Run until the model hangs at that call of it, and kill."""
     provider.script(model, *[None] * (call - 1), Hang())
     with subprocess.Popen(
-        [MOA, *setting.words], env=environment(), stderr=subprocess.PIPE
+        [MOA, *config.arguments], env=environment(), stderr=subprocess.PIPE
     ) as process:
         until(lambda: sum(one.model == model for one in list(provider.calls)) == call)
         process.send_signal(signal.SIGKILL)
@@ -49,7 +49,7 @@ def test_a_killed_evaluation_asks_again_only_what_was_cut_off(
 ) -> None:
     monkeypatch.setenv("VLLM_BASE_URL", provider.base_url)
     provider.reply("judge", {"content": "A", "logprobs": [{"A": -0.2, "B": -1.8}]})
-    setting = Setting(
+    config = PipelineConfig(
         tmp_path,
         replay(tmp_path),
         rows=4,
@@ -59,10 +59,10 @@ def test_a_killed_evaluation_asks_again_only_what_was_cut_off(
         judge="vllm:judge",
         at_once=1,
     )
-    setting.written()
-    killed(setting, provider, "agg", 3)
-    killed(setting, provider, "judge", 2)
-    done = moa(*setting.words)
+    config.write_recipe()
+    killed(config, provider, "agg", 3)
+    killed(config, provider, "judge", 2)
+    done = moa(*config.arguments)
     assert done.code == 0, done.lines
     asked = Counter((c.model, c.messages[-1]["content"]) for c in provider.calls)
     times = {
@@ -78,22 +78,24 @@ def test_a_killed_evaluation_asks_again_only_what_was_cut_off(
     assert Counter(row["id"] for row in rows) == {0: 2, 1: 2, 2: 2, 3: 2}
 
 
-def whole(came: Came, rows: int) -> None:
+def whole(outcome: PipelineOutcome, rows: int) -> None:
     """Nothing that stood was lost, and nothing is there twice."""
-    assert (came.lost, came.twice) == (0, 0), came
-    assert (came.answers, came.mixed, came.verdicts) == (2 * rows, rows, rows), came
-    assert came.calls == rows, came
-    assert 1 <= came.stood[-1] < rows, came
-    assert f"moa: {2 * rows} answers wanted, {2 * rows} are there already" in came.told
+    assert (outcome.lost, outcome.duplicates) == (0, 0), outcome
+    assert (outcome.answers, outcome.recipe_answers, outcome.verdicts) == (2 * rows, rows, rows), (
+        outcome
+    )
+    assert outcome.calls == rows, outcome
+    assert 1 <= outcome.rows_at_kills[-1] < rows, outcome
+    assert f"moa: {2 * rows} answers wanted, {2 * rows} are there already" in outcome.stderr
 
 
-@pytest.mark.registry
+@pytest.mark.weights
 def test_the_embedded_model_aggregates_and_judges_what_was_recorded(
     gguf: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("xllamacpp")
     model = f"local:{gguf}"
-    setting = Setting(
+    config = PipelineConfig(
         tmp_path,
         replay(tmp_path),
         rows=4,
@@ -104,4 +106,4 @@ def test_the_embedded_model_aggregates_and_judges_what_was_recorded(
         tokens=8,
         at_once=1,
     )
-    whole(piped(setting, [("answers.jsonl", 3), ("verdicts.jsonl", 1)]), 4)
+    whole(run_pipeline(config, [("answers.jsonl", 3), ("verdicts.jsonl", 1)]), 4)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import digest
-from moagraph.evals.flops import parameters_of
-from moagraph.evals.run.evaluation import How, Outcome, evaluate, judge_again
-from moagraph.evals.run.spending_limit import Spent
-from moagraph.evals.run.workspace import room
+from moagraph.evals.flops import parse_active_parameters
+from moagraph.evals.run.evaluation import Outcome, RunOptions, evaluate, judge_again
+from moagraph.evals.run.spending_limit import SpendingLimitReached
+from moagraph.evals.run.workspace import open_workspace
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import UsageError
 from tests.faults import Always, ContentFilter, Status
@@ -21,7 +21,7 @@ from tests.terminal import Terminal, moa
 
 SYSTEM, BASELINE, JUDGE = "vllm:s", "vllm:b", "vllm:judge"
 QUESTIONS = ["why?", "who?", "when?"]
-STEADY = How(at_once=2)
+STEADY = RunOptions(concurrency=2)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
 
 async def run(folder: Path, *judges: str, data: Path | None = None, **said: Any) -> Outcome:
     asked = open_set(str(data or prompts(folder)))
-    told = {"systems": [SYSTEM], "baseline": BASELINE, "how": STEADY, **said}
+    told = {"systems": [SYSTEM], "baseline": BASELINE, "options": STEADY, **said}
     return await evaluate(folder / "ev", asked, judges=judges, **told)
 
 
@@ -94,7 +94,7 @@ async def test_what_stands_is_not_asked_again_and_a_changed_answer_is_judged_ane
     await run(tmp_path, f"grade:{JUDGE}")
     assert len(vllm.calls) == before
     vllm.reply("s", "another")
-    await run(tmp_path, f"grade:{JUDGE}", how=How(temperature=0.3))
+    await run(tmp_path, f"grade:{JUDGE}", options=RunOptions(temperature=0.3))
     assert Counter(call.model for call in vllm.calls[before:]) == {"s": 3, "b": 3, "judge": 3}
 
 
@@ -103,7 +103,7 @@ async def test_an_unread_verdict_is_asked_for_once_more_and_then_kept_as_unread(
 ) -> None:
     data = prompts(tmp_path, "why?")
     vllm.reply("judge", "it is fine", "Rating: [[8]]", "who knows")
-    came = await run(tmp_path, f"grade:{JUDGE}", data=data, how=How(at_once=1))
+    came = await run(tmp_path, f"grade:{JUDGE}", data=data, options=RunOptions(concurrency=1))
     read, unread = rows(tmp_path, "verdicts.jsonl")
     assert (read["score"], read["parsed"], read["usage"]["calls"]) == (8.0, True, 2)
     assert (unread["score"], unread["parsed"], unread["text"]) == (None, False, "who knows")
@@ -132,10 +132,10 @@ async def test_a_judge_that_fails_is_told_and_asked_again_the_next_time(
 async def test_a_reply_that_was_paid_is_kept_as_unread_where_the_second_try_fails(
     vllm: Provider, tmp_path: Path
 ) -> None:
-    data, how = prompts(tmp_path, "why?"), How(at_once=1)
+    data, options = prompts(tmp_path, "why?"), RunOptions(concurrency=1)
     vllm.reply("judge", "it is fine")
     vllm.script("judge", None, Always(Status(400)))
-    said: Any = {"data": data, "systems": ["scripted:a"], "baseline": None, "how": how}
+    said: Any = {"data": data, "systems": ["scripted:a"], "baseline": None, "options": options}
     came = await run(tmp_path, f"grade:{JUDGE}", **said)
     assert (came.verdicts_failed, came.unparsed) == (0, 1)
     [verdict] = rows(tmp_path, "verdicts.jsonl")
@@ -190,8 +190,8 @@ async def test_a_server_without_log_probabilities_is_refused_with_the_reason(
     vllm: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.faults.logprobs", lambda *_: None)
-    with pytest.raises(UsageError, match="gives no log-probabilities"):
-        await run(tmp_path, f"pairwise-logprobs:{JUDGE}", how=How(at_once=1))
+    with pytest.raises(UsageError, match="returns no log-probabilities"):
+        await run(tmp_path, f"pairwise-logprobs:{JUDGE}", options=RunOptions(concurrency=1))
     assert len(asked(vllm)) == 1
     assert len(rows(tmp_path, "answers.jsonl")) == 6
 
@@ -265,7 +265,7 @@ async def test_mt_bench_holds_two_turns_at_its_temperatures_and_judges_by_its_ow
     ("judge", "told"),
     [
         ("exact", "row 81 has none: give the row a `reference`"),
-        (f"grade:{JUDGE}", "row 111 is judged beside a reference answer, and there is none"),
+        (f"grade:{JUDGE}", "row 111 needs a reference answer, and has none"),
         (f"pairwise:{JUDGE}", "the data set's judge prompts lack 'pair-v2'"),
     ],
 )
@@ -303,7 +303,7 @@ async def test_a_judges_price_is_part_of_the_limit(vllm: Provider, tmp_path: Pat
             f"grade:{JUDGE}",
             systems=["scripted:a"],
             baseline=None,
-            how=How(max_cost_usd=1),
+            options=RunOptions(max_cost_usd=1),
         )
     assert vllm.calls == []
 
@@ -322,9 +322,9 @@ async def test_a_recipe_that_judges_is_priced_by_its_seats(vllm: Provider, tmp_p
     vllm.reply("judge", "[[7]]")
     names = [f"grade:moa:{tmp_path / 'priced.toml'}"]
     said: dict[str, Any] = {"systems": ["scripted:a"], "baseline": None}
-    with pytest.raises(Spent, match=r"the next answer may cost \$6.1440"):
-        await run(tmp_path, *names, **said, how=How(max_cost_usd=6))
-    came = await run(tmp_path, *names, **said, how=How(max_cost_usd=7))
+    with pytest.raises(SpendingLimitReached, match=r"the next answer may cost \$6.1440"):
+        await run(tmp_path, *names, **said, options=RunOptions(max_cost_usd=6))
+    came = await run(tmp_path, *names, **said, options=RunOptions(max_cost_usd=7))
     assert (came.verdicts, came.unparsed) == (3, 0)
     costs = [row["cost_usd"] for row in rows(tmp_path, "verdicts.jsonl")]
     assert costs == pytest.approx([0.002] * 3)
@@ -461,7 +461,7 @@ async def test_results_of_another_set_or_in_use_are_refused(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="holds answers to 'in', not to 'other'"):
         await run(tmp_path, data=other, systems=["scripted:a"], baseline=None)
     with (
-        room(tmp_path / "ev" / "partial", tmp_path),
+        open_workspace(tmp_path / "ev" / "partial", tmp_path),
         pytest.raises(UsageError, match="in use by another process"),
     ):
         await run(tmp_path, systems=["scripted:a"], baseline=None)
@@ -516,8 +516,8 @@ async def test_a_real_judges_preferences_are_those_of_the_record(
 async def test_an_answers_tflops_are_counted_from_what_was_used(
     vllm: Provider, tmp_path: Path
 ) -> None:
-    how = How(parameters=parameters_of([f"{SYSTEM}=50"]))
-    await run(tmp_path, data=prompts(tmp_path, "why?"), how=how)
+    options = RunOptions(parameters=parse_active_parameters([f"{SYSTEM}=50"]))
+    await run(tmp_path, data=prompts(tmp_path, "why?"), options=options)
     answers = {row["system"]: row for row in rows(tmp_path, "answers.jsonl")}
     used, took = answers[SYSTEM]["usage"], answers[SYSTEM]["tflops"]
     both = used["input_tokens"] + used["output_tokens"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.bootstrap import resamples
+from moagraph.evals.bootstrap import resample_counts
 from moagraph.evals.length_control.constants import read_constants
-from moagraph.evals.length_control.pairs import pairs_of
-from moagraph.evals.length_control.score import difference, judged_of, score
+from moagraph.evals.length_control.pairs import parse_pairs
+from moagraph.evals.length_control.score import compare_pairs, score_pairs, to_matched_pairs
 from moagraph.nodes.errors import UsageError
 from tests.judged import BASELINE, JUDGE, SIZE, Rows, constants_file, rows, turned
 from tests.recorded import annotations, constants_said, recorded
@@ -56,14 +56,14 @@ def test_the_order_of_rows_and_of_answers_changes_nothing(tmp_path: Path) -> Non
     assert found["n"] == usual["n"]
     for what in ("win_rate", "lc_win_rate"):
         assert found[what] == pytest.approx(usual[what], abs=1e-9)
-    assert said == ["moa: 40 rows with the model as `output_1` turned round"]
+    assert said == ["moa: 40 rows with the model as `output_1`: outputs swapped"]
 
 
 def test_rows_there_twice_count_once_and_what_differs_counts_as_its_mean(tmp_path: Path) -> None:
     usual, _ = scored(rows(), tmp_path)
     found, said = scored([*rows(), *rows()[:5]], tmp_path)
     assert found == usual
-    assert said == ["moa: 5 rows there twice, counted once"]
+    assert said == ["moa: 5 duplicate rows, counted once"]
     again = rows()[0] | {"preference": 1.25}
     twice, told = scored([*rows(), again], tmp_path)
     step = (1.25 - rows()[0]["preference"]) / 2
@@ -231,9 +231,9 @@ def test_the_baseline_against_itself_is_even(tmp_path: Path) -> None:
 
 def test_a_difference_is_paired(tmp_path: Path) -> None:
     known = read_constants(constants_file(tmp_path))
-    one, other = (pairs_of(said, BASELINE) for said in (rows("a"), rows("b", better=-0.5)))
-    gap = difference(one, other, known)
-    apart = score(one, known), score(other, known)
+    one, other = (parse_pairs(said, BASELINE) for said in (rows("a"), rows("b", better=-0.5)))
+    gap = compare_pairs(one, other, known)
+    apart = score_pairs(one, known), score_pairs(other, known)
     assert gap.n == SIZE
     assert gap.win.value == pytest.approx(apart[0].win.value - apart[1].win.value)
     assert gap.lc
@@ -243,11 +243,16 @@ def test_a_difference_is_paired(tmp_path: Path) -> None:
     assert gap.win.interval
     assert gap.win.interval[0] > 0
     # The same rows and answers, judged with the same errors: nothing is left to differ.
-    same = difference(one, one, known)
+    same = compare_pairs(one, one, known)
     assert (same.win.value, same.win.interval, same.lc and same.lc.interval) == (0, (0, 0), (0, 0))
     strangers = [row | {"instruction": f"z{row['instruction']}"} for row in rows()]
     with pytest.raises(UsageError, match="no judged instruction in common"):
-        difference(one, pairs_of(strangers, BASELINE), known)
+        compare_pairs(one, parse_pairs(strangers, BASELINE), known)
+
+
+def test_rows_of_no_pair_are_refused_as_such() -> None:
+    with pytest.raises(UsageError, match="there are no judged pairs"):
+        parse_pairs([], BASELINE)
 
 
 def test_the_command_tells_how_much_more_one_wins(tmp_path: Path) -> None:
@@ -264,7 +269,7 @@ def test_a_difference_of_unlike_files_is_told(tmp_path: Path) -> None:
     against = str(tmp_path / "other.json")
     _, notes = scored(rows("a"), tmp_path, "--against", against)
     assert notes == [
-        f"moa: {against}: 1 row there twice, counted once",
+        f"moa: {against}: 1 duplicate row, counted once",
         f"moa: {against}: compared with 'weak', not with '{BASELINE}'",
         f"moa: {against}: judged by other, not by {JUDGE}",
     ]
@@ -272,7 +277,7 @@ def test_a_difference_of_unlike_files_is_told(tmp_path: Path) -> None:
 
 def test_a_difference_knows_an_instruction_whatever_its_spaces(tmp_path: Path) -> None:
     spaced = [row | {"instruction": f" {row['instruction']}\r\n"} for row in rows("b")]
-    gap = difference(pairs_of(rows("a"), BASELINE), pairs_of(spaced, BASELINE), None)
+    gap = compare_pairs(parse_pairs(rows("a"), BASELINE), parse_pairs(spaced, BASELINE), None)
     assert gap.n == SIZE
 
 
@@ -293,8 +298,8 @@ def test_a_named_baseline_that_no_row_has_is_refused(
 
 
 def test_intervals_are_those_of_the_resamples_and_always_the_same() -> None:
-    assert (resamples(10, 5) == resamples(10, 5)).all()
-    assert (resamples(10, 5).sum(1) == 10).all()
+    assert (resample_counts(10, 5) == resample_counts(10, 5)).all()
+    assert (resample_counts(10, 5).sum(1) == 10).all()
 
 
 def test_recorded_judgements_score_as_published_in_any_order(tmp_path: Path) -> None:
@@ -317,11 +322,11 @@ def test_recorded_judgements_score_as_published_in_any_order(tmp_path: Path) -> 
 def test_instructions_whose_text_is_unknown_are_known_by_the_baseline(tmp_path: Path) -> None:
     known = read_constants(recorded("lc_constants.json.gz"))
     said = [row | {"instruction": f"> {row['instruction']}"} for row in annotations("claude-2")]
-    found = score(pairs_of(said, known.baseline), known)
+    found = score_pairs(parse_pairs(said, known.baseline), known)
     assert found.lc
-    usual = score(pairs_of(annotations("claude-2"), known.baseline), known)
+    usual = score_pairs(parse_pairs(annotations("claude-2"), known.baseline), known)
     assert usual.lc
     assert found.lc.value == pytest.approx(usual.lc.value, abs=1e-9)
-    assert found.notes == ("instructions are known by the lengths of the baseline's answers",)
-    judged = judged_of(pairs_of(said[:3], known.baseline), [2, None, 0])
+    assert found.notes == ("instructions are matched by the lengths of the baseline's answers",)
+    judged = to_matched_pairs(parse_pairs(said[:3], known.baseline), [2, None, 0])
     assert judged.instruction.tolist() == [0, 2]

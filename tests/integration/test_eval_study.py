@@ -146,7 +146,7 @@ def test_what_cannot_be_studied_is_refused_in_a_line(tmp_path: Path, data: str) 
             "--data FOLDER, or a run's, --run FOLDER, or --models A,B,C",
         ),
         (("spearman",), "needs recorded answers, --data FOLDER, or a run's, --run FOLDER"),
-        (("choosers", "--run", run), "no judge ruled on two single models' answers"),
+        (("choosers", "--run", run), "no judge scored two single models on the same question"),
         (("choosers", "--data", str(tmp_path / "none")), "cannot read recorded answers"),
         (("spearman", "--data", data, "--target", "x"), "no recorded answer is of 'x'"),
         (("spearman", "--data", data, "--target", "a"), "answers of 'a' are among those that are"),

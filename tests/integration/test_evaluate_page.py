@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from moagraph.cli.eval_study import WAYS
-from moagraph.evals.judges.named import METHODS
+from moagraph.cli.eval.study import WAYS
+from moagraph.evals.judges.factory import METHODS
 from tests.readme import ROOT, blocks
 from tests.terminal import shell
 

@@ -8,9 +8,10 @@ from langchain_core.messages import convert_to_openai_messages
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import ask, replay
-from moagraph.graphs.compile.layout import places
+from moagraph.graphs.compile.layout import calling_nodes
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.messages.build import sent
+from moagraph.nodes.messages.build import MessageBuilder
+from moagraph.nodes.node_spec import NodeView
 from moagraph.prompts import read
 from tests.mixtures import graph_of, mixture, turn
 from tests.provider import Provider
@@ -201,10 +202,12 @@ def test_what_was_sent_can_be_shown_again_to_the_byte(provider: Provider) -> Non
     config = {"configurable": {"thread_id": "t"}}
     asyncio.run(graph.ainvoke({"messages": [ASKED]}, config))
     values = graph.get_state(config).values
-    state = {**values, "messages": values["messages"][:-1]}
+    state: Any = {**values, "messages": values["messages"][:-1]}
     kept = {call.model: call.messages for call in provider.calls}
-    for place in list(places(recipe))[3:]:
-        record = state["layers"]["2"].get(place.seat) or state["steps"][place.node]
-        shown = convert_to_openai_messages(sent(state, place, record["shortened"]))  # type: ignore[arg-type]
+    for spec in list(calling_nodes(recipe))[3:]:
+        record = state["layers"]["2"].get(spec.seat) or state["steps"][spec.name]
+        shown = convert_to_openai_messages(
+            MessageBuilder(NodeView(state, spec)).shortened_messages(record["shortened"])
+        )
         assert shown == kept[record["model"].partition(":")[2]]
         assert set(record["shortened"]) == {"01", "03"}

@@ -92,7 +92,7 @@ def test_invoke_from_several_threads(graph: Any) -> None:
 @pytest.mark.parametrize("seats", [6, 12])
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "inside"])
 def test_a_layer_is_as_parallel_as_it_is_wide(provider: Provider, way: str, seats: int) -> None:
-    provider.latency = 0.4
+    provider.min_in_flight = seats
     graph = graph_of(mixture([{"model": "openai:m", "count": seats}]))
 
     async def inside() -> None:

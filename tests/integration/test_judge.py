@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from moagraph import ask
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.steps.judge import score, scored
+from moagraph.nodes.steps.judge import parse_score, parse_scores
 from tests.faults import Always, Status
 from tests.provider import Call, Provider
 
@@ -46,7 +47,7 @@ def test_the_scores_of_the_judges_become_one(
         "judge 1": {"01": 4, "02": 6, "03": 2},
         "judge 2": {"01": 10, "02": 7, "03": 2},
     }
-    assert came.usage["calls"] == len(provider.calls) == recipe.calls == 5
+    assert came.usage["calls"] == len(provider.calls) == max_calls(recipe) == 5
     [told] = provider.calls[-1].messages
     assert told["content"].count("\n1. apple\n2. banana\n3. cherry\n") == 1
     assert "What was asked:\nwhat fruit?\n" in told["content"]
@@ -58,7 +59,7 @@ def test_a_judge_may_read_each_answer_alone(provider: Provider) -> None:
     recipe = panel(provider, reads="each")
     came = ask("hi", recipe)
     assert (came.answer, came.steps[-1]["combined"]) == ("cherry", {"03": 7, "01": 5, "02": 4})
-    assert came.usage["calls"] == recipe.calls == 3 + 6
+    assert came.usage["calls"] == max_calls(recipe) == 3 + 6
     heard = [call.messages[0]["content"] for call in provider.calls[3:]]
     assert all(sum(text in told for text in TEXTS) == 1 for told in heard)
 
@@ -119,12 +120,12 @@ def test_one_answer_alone_needs_no_judge(provider: Provider) -> None:
     [("Score: 6", 6), ("**8/10**", 8), ("I like it.\n\n7.5", 7.5), ("11", None), ("good", None)],
 )
 def test_a_score(said: str, value: float | None) -> None:
-    assert score(said) == value
+    assert parse_score(said) == value
 
 
 def test_scores_by_number() -> None:
-    assert scored("**Answer 1: 7/10**\n- 2 = 3.5\n9: 1\n3: 40", ["a", "b", "c"]) == {
+    assert parse_scores("**Answer 1: 7/10**\n- 2 = 3.5\n9: 1\n3: 40", ["a", "b", "c"]) == {
         "a": 7,
         "b": 3.5,
     }
-    assert scored("no numbers", ["a"]) is None
+    assert parse_scores("no numbers", ["a"]) is None

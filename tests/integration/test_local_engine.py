@@ -16,7 +16,7 @@ from moagraph.nodes.errors import EngineError, MissingExtra, UnknownName
 from moagraph.nodes.models.local import engine as local_engine
 from moagraph.nodes.models.local.engine import Endpoint, endpoint
 
-pytestmark = pytest.mark.registry
+pytestmark = pytest.mark.weights
 
 MODEL = "smollm2-135m"
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}

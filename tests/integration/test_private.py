@@ -13,19 +13,20 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from moagraph import Review, RunError, StorageError, UsageError, ask, open_threads, resume, retry
-from moagraph.evals.adapters.conversation import talker
+from moagraph.evals.adapters.conversation import open_system
 from moagraph.evals.run.batch import batch
-from moagraph.evals.run.evaluation import How
+from moagraph.evals.run.evaluation import RunOptions
 from moagraph.evals.sets.open import open_set
 from moagraph.graphs.chat_model import ChatMoA
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models.scripted import ACTS
 from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.threads.history import config_of
 from moagraph.threads.open import Threads
-from moagraph.threads.prune import delete
+from moagraph.threads.prune import delete_thread
 from tests.faults import Hang, Status
 from tests.integration.test_encryption import stored
 from tests.langsmith import langsmith
@@ -109,7 +110,7 @@ def test_nothing_private_leaves_and_the_answer_has_it_again(
     came = ask(QUESTION, recipe)
     assert (came.status, came.answer) == ("done", f"You said: {QUESTION}")
     assert [call.model for call in provider.calls[:2]] in (["a", "b"], ["b", "a"])
-    assert len(provider.calls) == came.usage["calls"] == load_recipe(recipe).calls == 3
+    assert len(provider.calls) == came.usage["calls"] == max_calls(load_recipe(recipe)) == 3
     assert secrets_in(heard(provider)) == []
     question = provider.calls[0].messages[-1]["content"]
     assert question == (
@@ -137,7 +138,7 @@ def test_what_is_kept_holds_nothing_private(provider: Provider, recipe: str, sto
         assert b"Kowalska" in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert file.name in said
-        delete(threads, "t")
+        delete_thread(threads, "t")
     assert vaults() == []
 
 
@@ -182,7 +183,7 @@ def test_placeholders_are_the_same_in_every_turn_and_other_in_another_thread(
         ]  # fmt: skip
         assert last[-2] == {"role": "assistant", "content": "You said: Mail <EMAIL_1>"}
         came = ask("Again", recipe, thread="u", threads=threads)
-        delete(threads, "u")
+        delete_thread(threads, "u")
         assert len(vaults()) == 1
     assert came.answer == "You said: Again"
     assert "<EMAIL_1>" in heard(provider)
@@ -564,7 +565,7 @@ def test_a_local_model_lists_names_that_nothing_else_knows(
     assert not [word for word in spelled if word in said]
     [call] = came.steps[0]["calls"].values()
     assert (call["text"], call["parsed"], came.usage["calls"]) == ("", True, 4)
-    assert load_recipe(recipe).calls == 4
+    assert max_calls(load_recipe(recipe)) == 4
 
 
 @pytest.mark.parametrize(
@@ -618,7 +619,7 @@ async def test_a_batch_leaves_behind_what_is_hidden_only_with_a_thread_that_is_k
     given.write_text(json.dumps({"prompt": QUESTION}))
     for keep in (False, True):
         out = tmp_path / f"{keep}.jsonl"
-        assert await batch(open_set(str(given)), recipe, out, How(keep_threads=keep)) == 1
+        assert await batch(open_set(str(given)), recipe, out, RunOptions(keep_threads=keep)) == 1
         assert bool(vaults()) is keep
 
 
@@ -626,9 +627,9 @@ async def test_a_talk_leaves_nothing_hidden_behind_however_it_ends(
     provider: Provider, recipe: str
 ) -> None:
     provider.reply("agg", echo)
-    await talker(recipe).answer([("user", QUESTION)])
+    await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []
     provider.script("agg", Status(400))
     with pytest.raises(RunError):
-        await talker(recipe).answer([("user", QUESTION)])
+        await open_system(recipe).answer([("user", QUESTION)])
     assert vaults() == []

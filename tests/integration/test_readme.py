@@ -27,7 +27,7 @@ def folder(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def run(folder: Path, *command: str) -> str:
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
@@ -57,7 +57,7 @@ def test_every_other_command_runs(folder: Path, provider: Provider) -> None:
 
 def test_every_python_block_runs(folder: Path, provider: Provider) -> None:
     for block in blocks(TEXT, "python"):
-        told = run(folder, sys.executable, "-W", "error", "-c", block)
+        told = run(folder, sys.executable, "-W", "error:::__main__", "-c", block)
         assert "answer number" in told, block
 
 

@@ -35,6 +35,7 @@ def keyed(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provi
     """Every key there is, is the canary; and the server is fond of repeating it."""
     for name in ("OPENAI_API_KEY", "TOGETHER_API_KEY", "CANARY"):
         monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("MOA_KEY_ADDRESSES", f"CANARY={provider.base_url}")
     provider.script("echo", Always(Status(401, message=ECHO)))
     provider.script("late", Always(MidStreamError(ECHO)))
     yield provider

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from moagraph import ask, open_threads
-from moagraph.api.estimate import estimated
+from moagraph.api.estimate import estimate_turn
 from moagraph.graphs.compile.build import build
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.prompts import read
@@ -55,7 +56,7 @@ def test_later_windows_read_the_answer_so_far_beside_new_samples(provider: Provi
         ["so far 1", *samples[6:11]],
         ["so far 2", *samples[11:16]],
     ]
-    assert (came.answer, came.usage["calls"], recipe.calls) == ("so far 3", 19, 19)
+    assert (came.answer, came.usage["calls"], max_calls(recipe)) == ("so far 3", 19, 19)
     drawn = build(recipe).edges
     assert ("L1_synthesize", "L1_synthesize_2") in drawn
     assert ("L1_synthesize_2", "L1_synthesize_3") in drawn
@@ -85,7 +86,7 @@ def test_samples_that_fail_leave_the_first_windows_idle(provider: Provider, fail
     texts = [proposal["text"] for proposal in came.layers[0]["proposals"] if proposal["ok"]]
     told = read_by(provider)
     assert [text for window in told for text in window if text.startswith("sample")] == texts
-    assert len(told) == seq(16 - failed, window=6).calls - (16 - failed)
+    assert len(told) == max_calls(seq(16 - failed, window=6)) - (16 - failed)
     assert came.answer == f"so far {len(told)}"
 
 
@@ -99,8 +100,8 @@ def test_what_a_window_was_sent_is_shown_again(provider: Provider) -> None:
 
 
 def test_an_estimate_counts_a_window_at_its_own_length() -> None:
-    few = asyncio.run(estimated("hi", load_recipe("self-moa")))
-    many = asyncio.run(estimated("hi", load_recipe("self-moa-seq")))
+    few = asyncio.run(estimate_turn("hi", load_recipe("self-moa")))
+    many = asyncio.run(estimate_turn("hi", load_recipe("self-moa-seq")))
     assert (few["calls"], many["calls"]) == (7, 11)
     question = (few["tokens"] - 6 * 96 - (150 + 6 * 96 + 192)) // 7
     window = question + 150 + 3 * 192 + 3 * 96 + 192

@@ -299,7 +299,7 @@ def test_nobody_hears_anothers_answer(served: Served, provider: Provider) -> Non
 
     for model in ("a", "b", "agg"):
         provider.reply(model, echo)
-    provider.latency = 0.3
+    provider.min_in_flight = 9
 
     async def one(client: openai.AsyncOpenAI, number: int) -> bool:
         said: Any = [{"role": "user", "content": f"question {number}"}]

@@ -6,7 +6,8 @@ from typing import Any
 import openai
 import pytest
 
-from moagraph.threads.history import opened
+from moagraph.threads.archive import export_thread, import_thread
+from moagraph.threads.history import check_trust, open_thread
 from moagraph.threads.open import open_threads
 from tests.faults import Always, Status
 from tests.provider import Provider
@@ -86,7 +87,7 @@ def test_a_kept_thread_is_one_like_any_other(served: Served) -> None:
     ask(served, "alice", "t", FIRST)
     with open_threads() as threads:
         [name] = {item.config["configurable"]["thread_id"] for item in threads.list(None)}
-        thread = asyncio.run(opened(threads, name))
+        thread = asyncio.run(open_thread(threads, name))
     assert thread.recipe.name == "mix"
     assert [message.text for message in thread.state.values["messages"]] == [
         "first",
@@ -141,3 +142,19 @@ def test_a_streamed_turn_is_kept_too(served: Served, provider: Provider) -> None
     served.stream(metadata={"thread_id": "t"})
     ask(served, "alice", "t", SECOND)
     assert heard(provider) == [("user", "hi"), ("assistant", "first answer"), SECOND]
+
+
+def test_a_thread_that_was_imported_is_not_continued_before_it_is_trusted(
+    served: Served, provider: Provider
+) -> None:
+    ask(served, "alice", "t", FIRST)
+    with open_threads() as threads:
+        [name] = {item.config["configurable"]["thread_id"] for item in threads.list(None)}
+        told = export_thread(threads, name)
+        threads.delete_thread(name)
+        import_thread(threads, told, name)
+        with pytest.raises(openai.PermissionDeniedError, match="has not trusted it yet"):
+            ask(served, "alice", "t", SECOND)
+        assert len(provider.calls) == 2
+        asyncio.run(check_trust(threads, name, trust=True))
+    assert ask(served, "alice", "t", SECOND) == "second answer"

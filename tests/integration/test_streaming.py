@@ -90,7 +90,7 @@ def test_updates_tell_each_seat_as_it_is_done(provider: Provider, way: str) -> N
 def test_a_watched_layer_is_as_parallel_as_it_is_wide(
     provider: Provider, way: str, seats: int
 ) -> None:
-    provider.latency = 0.3
+    provider.min_in_flight = seats
     graph = graph_of(mixture([{"model": "openai:m", "count": seats}]), checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "t"}}
     pieces(graph, way, config=config, stream_mode=["messages", "custom"])

@@ -86,7 +86,7 @@ def _environment(provider: Provider, home: Path) -> dict[str, str]:
 
 
 def _ready(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(300):
+    for _ in range(1200):  # a busy machine takes more than half a minute
         try:
             with urllib.request.urlopen(f"{url}/ok", timeout=1):
                 return url

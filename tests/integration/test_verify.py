@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from moagraph import ChatMoA, RecipeError, Review, UsageError, ask, open_threads, resume, retry
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.threads.open import Threads
 from moagraph.threads.result import Result
@@ -55,7 +56,7 @@ def test_what_passes_at_once_is_the_answer_and_costs_no_call(
     [record] = records(came, "verify")
     assert record["verdicts"] == [{"by": "regex", "verdict": "passed", "why": ""}]
     assert record["settled"]
-    assert load_recipe(recipe).calls == 3 + 2  # at most
+    assert max_calls(load_recipe(recipe)) == 3 + 2  # at most
 
 
 def test_what_fails_is_written_anew_by_a_writer_that_hears_why(
@@ -122,7 +123,7 @@ def judged_twice(provider: Provider, recipe: str, threads: Threads) -> None:
     assert "What was asked:\ntwo and two?\n\nThe answer:\n\n1. 4, I think\n" in told["content"]
     assert provider.calls[5].messages[0]["content"].endswith("wrong:\n- it must not doubt")
     assert came.usage["calls"] == len(provider.calls) == 7
-    assert load_recipe(recipe).calls == 3 + 2 + 3
+    assert max_calls(load_recipe(recipe)) == 3 + 2 + 3
 
 
 def test_a_verdict_without_form_is_asked_for_once_more_and_then_counted(
@@ -199,7 +200,7 @@ def test_where_no_person_can_be_asked_such_a_recipe_is_refused(
     provider: Provider, tmp_path: Path
 ) -> None:
     recipe = verified(tmp_path, provider, f"{FOUR}\notherwise = 'ask'", "5")
-    assert load_recipe(recipe).pauses
+    assert load_recipe(recipe).may_pause
     with pytest.raises(UsageError, match="pauses for a person, which a chat model cannot"):
         ChatMoA(recipe=recipe).invoke("?")
     outer = '{ step = "synthesize", model = "scripted:x" }'
@@ -292,11 +293,14 @@ def test_a_thread_from_elsewhere_calls_a_function_only_if_it_is_trusted(
     with open_threads() as threads:
         ask("?", verified(tmp_path, provider, said, "4"), thread="t", threads=threads)
     moa("threads", "export", "t", "-o", str(tmp_path / "t.json"))
-    refused = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
-    assert refused.code == 2
-    assert "calls the Python function 'mine:complains' when it goes on" in refused.lines[-1]
-    done = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u", "--trust")
-    assert (done.code, done.out) == (0, "u\n")
+    taken = moa("threads", "import", str(tmp_path / "t.json"), "--as", "u")
+    assert (taken.code, taken.out) == (0, "u\n")
+    assert "code mine:complains" in taken.err
+    refused = moa("replay", "u", "--from-layer", "1")
+    assert (refused.code, len(refused.lines)) == (2, 1)
+    assert "was imported and is not trusted" in refused.err
+    done = moa("replay", "u", "--from-layer", "1", "--trust")
+    assert done.code == 0, done.err
 
 
 def database(folder: Path) -> str:
@@ -509,16 +513,16 @@ CODE = {
     "it sleeps": ("import time\ntime.sleep(600)", "failed", "it did not end within 1 s"),
     "it ends the process": ("import os\nos._exit(0)", "failed", "ended before its verdict"),
     "it exits": ("import sys\nsys.exit(0)", "failed", "SystemExit"),
-    "it forks": ("import os\nos.fork()", "failed", "os.fork is not allowed here"),
+    "it forks": ("import os\nos.fork()", "failed", "Operation not permitted"),
     "it starts a process": (
         "import subprocess\nsubprocess.run(['true'])",
         "failed",
-        "subprocess.Popen is not allowed here",
+        "Operation not permitted",
     ),
-    "it reads files": ("open('/etc/passwd').read()", "failed", "'/etc/passwd' cannot be opened"),
-    "it reads the recipe": ("open({recipe!r}).read()", "failed", "cannot be opened here"),
-    "it writes files": ("open({recipe!r}, 'a').write('x')", "failed", "cannot be opened here"),
-    "it removes files": ("import os\nos.remove({recipe!r})", "failed", "cannot be changed here"),
+    "it reads files": ("open('/etc/passwd').read()", "failed", "No such file"),
+    "it reads the recipe": ("open({recipe!r}).read()", "failed", "No such file"),
+    "it writes files": ("open({recipe!r}, 'a').write('x')", "failed", "No such file"),
+    "it removes files": ("import os\nos.remove({recipe!r})", "failed", "No such file"),
     "it writes in its own folder": (
         f"open('mine', 'w').write('x')\nassert open('mine').read() == 'x'\n{ADD[10:-4]}",
         "passed",
@@ -527,13 +531,13 @@ CODE = {
     "it talks to the network": (
         "import socket\nsocket.create_connection(('127.0.0.1', {port}))",
         "failed",
-        "is not allowed here",
+        "Operation not permitted",
     ),
     "it takes all memory": ("x = 'x' * 2**33", "failed", "MemoryError"),
     "it calls the kernel": (
-        "import ctypes\nctypes.CDLL(None).fork()",
+        "import ctypes\nassert ctypes.CDLL(None).fork() >= 0",
         "failed",
-        "ctypes.dlsym is not allowed here",
+        "AssertionError",
     ),
     "it prints much": (f"print('x' * 50_000_000)\n{ADD[10:-4]}", "passed", ""),
     "it looks for keys": (
@@ -565,11 +569,11 @@ def test_code_is_run_apart_with_limits(
 def test_an_empty_answer_fails_every_check() -> None:
     import asyncio
 
-    from moagraph.nodes.checks.run import verdict
+    from moagraph.nodes.checks.run import run_check
     from moagraph.nodes.checks.settings import ByPython, ByRegex
 
     for check in (ByRegex(pattern=""), ByPython(function="mine:yes")):
-        found = asyncio.run(verdict(check, "why?", " \n"))
+        found = asyncio.run(run_check(check, "why?", " \n"))
         assert found == {"by": check.by, "verdict": "failed", "why": "the answer is empty"}
 
 

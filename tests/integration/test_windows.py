@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from moagraph import ask
-from moagraph.cli.render.rows import Row
+from moagraph.cli.render.rows import DisplayRow
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.window import window
+from moagraph.nodes.messages.window import find_window
 from moagraph.nodes.models.call import Call
 from moagraph.prompts import read
 from tests.faults import Always, Status
@@ -48,7 +48,8 @@ def test_long_answers_are_cut_to_one_length_and_short_ones_stay_whole(provider: 
     assert tokens(told) + tokens(ASKED[1]) < 4000 - 1000
     left = [int(number.replace(",", "")) for number in MARK.findall(told)]
     assert step["shortened"] == {"01": left[0], "03": left[1]}
-    assert Row("1 synthesize", "openai:agg", 1, record=step).told().endswith("2 answers shortened")
+    row = DisplayRow("1 synthesize", "openai:agg", 1, record=step)
+    assert row.status.endswith("2 answers shortened")
     assert abs((len("word " * 4000) - left[0]) - (len("other " * 8000) - left[1])) < 20
     assert tokens(told) > 0.6 * 4000
     assert told.startswith(f"{read('synthesize')}\n1. word word")
@@ -149,7 +150,7 @@ def test_a_providers_own_refusal_of_the_length_says_what_to_do(
 
 
 def of(model: str, tokens: int = 50_000, **said: Any) -> int | None:
-    return asyncio.run(window(Call(model=model, **said), tokens))
+    return asyncio.run(find_window(Call(model=model, **said), tokens))
 
 
 @pytest.mark.usefixtures("provider")

@@ -80,6 +80,7 @@ def test_a_seat_may_live_at_an_address_of_its_own(
 ) -> None:
     monkeypatch.setenv("SPARE_KEY", "spare")
     with Provider(api_key="spare") as other:
+        monkeypatch.setenv("MOA_KEY_ADDRESSES", f"SPARE_KEY={other.base_url}")
         at = {"model": "spare:z", "base_url": other.base_url, "api_key_env": "SPARE_KEY"}
         turn(mixture([at, "openai:a"]), ASKED)
         assert [call.model for call in other.calls] == ["z"]

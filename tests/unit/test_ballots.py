@@ -1,6 +1,6 @@
 import pytest
 
-from moagraph.nodes.texts.ballots import concordance, favour, points, ranks
+from moagraph.nodes.texts.ballots import borda_points, concordance, ranks, self_preference
 
 SEATS = ["01", "02", "03"]
 
@@ -12,8 +12,8 @@ def test_who_is_not_named_shares_the_ranks_that_are_left() -> None:
 
 def test_points_are_bordas_times_the_voters_weight() -> None:
     ballots = {"a": ranks(["01", "02", "03"], SEATS), "b": ranks(["03", "02", "01"], SEATS)}
-    assert points(ballots, {"a": 1, "b": 1}, SEATS) == {"01": 2, "02": 2, "03": 2}
-    assert points(ballots, {"a": 1, "b": 3}, SEATS) == {"01": 2, "02": 4, "03": 6}
+    assert borda_points(ballots, {"a": 1, "b": 1}, SEATS) == {"01": 2, "02": 2, "03": 2}
+    assert borda_points(ballots, {"a": 1, "b": 3}, SEATS) == {"01": 2, "02": 4, "03": 6}
 
 
 def test_concordance_is_one_where_all_agree_and_none_where_nothing_can_be_said() -> None:
@@ -33,5 +33,5 @@ def test_concordance_allows_for_ties() -> None:
 
 def test_favour_is_the_own_rank_beside_that_of_the_others() -> None:
     ballots = {"a": ranks(["01", "02", "03"], SEATS), "b": ranks(["02", "03", "01"], SEATS)}
-    assert favour(ballots, {"a": "01", "b": "02"}) == {"a": (1, 3), "b": (1, 2)}
-    assert favour(ballots, {"a": "04"}) == {}
+    assert self_preference(ballots, {"a": "01", "b": "02"}) == {"a": (1, 3), "b": (1, 2)}
+    assert self_preference(ballots, {"a": "04"}) == {}

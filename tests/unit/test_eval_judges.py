@@ -7,26 +7,26 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Ruling, Verdict
-from moagraph.evals.judges.flask import Flask, scores
-from moagraph.evals.judges.grade import rating
-from moagraph.evals.judges.logprobs import weight
-from moagraph.evals.judges.match import number, same_number, same_text
-from moagraph.evals.judges.named import judge
-from moagraph.evals.judges.pairwise import preference
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling
+from moagraph.evals.judges.factory import build_judge
+from moagraph.evals.judges.flask import FlaskJudge, parse_skill_scores
+from moagraph.evals.judges.grade import parse_rating
+from moagraph.evals.judges.pairwise import parse_preference
+from moagraph.evals.judges.pairwise_logprobs import probability_of_a
+from moagraph.evals.judges.reference_match import is_same_number, is_same_text, last_number
 from moagraph.evals.sets.flask import SKILLS
 from moagraph.nodes.errors import MoaError, UnknownName, UsageError
 
 EMPTY = DataSet("set", (), "")
 
 
-def case(answer: str = "4", system: str = "s", **said: Any) -> Case:
+def case(answer: str = "4", system: str = "s", **said: Any) -> JudgeCase:
     item = Item(**{"id": 1, "turns": ("2+2?",), "references": ("4",), **said})
-    return Case(item, system, (answer,))
+    return JudgeCase(item, system, (answer,))
 
 
-async def ruled(name: str, one: Case, data: DataSet = EMPTY) -> Ruling:
-    found = judge(name, data)
+async def ruled(name: str, one: JudgeCase, data: DataSet = EMPTY) -> Ruling:
+    found = build_judge(name, data)
     [trial] = found.trials(one)
     return await found.rule(trial)
 
@@ -46,13 +46,13 @@ async def ruled(name: str, one: Case, data: DataSet = EMPTY) -> Ruling:
     ],
 )
 def test_a_rating_is_read_as_mt_bench_reads_it(text: str, score: float | None) -> None:
-    assert rating(text) == score
+    assert parse_rating(text) == score
 
 
 def test_a_pairs_verdict_is_for_the_system_whichever_place_it_had() -> None:
-    assert [preference(f"so: [[{letter}]]", "ab") for letter in "ABC"] == [2.0, 1.0, 1.5]
-    assert [preference(f"so: [[{letter}]]", "ba") for letter in "ABC"] == [1.0, 2.0, 1.5]
-    assert preference("A is better", "ab") is None
+    assert [parse_preference(f"so: [[{letter}]]", "ab") for letter in "ABC"] == [2.0, 1.0, 1.5]
+    assert [parse_preference(f"so: [[{letter}]]", "ba") for letter in "ABC"] == [1.0, 2.0, 1.5]
+    assert parse_preference("A is better", "ab") is None
 
 
 def test_a_letters_weight_is_its_share_of_both() -> None:
@@ -60,54 +60,54 @@ def test_a_letters_weight_is_its_share_of_both() -> None:
         return {"token": text, "logprob": log(odds)}
 
     rest = token("The", 0.2)
-    assert weight([token("A", 0.6), token(" A", 0.0001), token("B", 0.2), rest]) == pytest.approx(
-        0.6001 / 0.8001
-    )
-    assert weight([token(" B", 0.9)]) == 0.0
-    assert weight([rest]) is None
+    assert probability_of_a(
+        [token("A", 0.6), token(" A", 0.0001), token("B", 0.2), rest]
+    ) == pytest.approx(0.6001 / 0.8001)
+    assert probability_of_a([token(" B", 0.9)]) == 0.0
+    assert probability_of_a([rest]) is None
 
 
 def test_skills_are_read_from_the_last_braces() -> None:
     text = 'Fine {x}. {"Factuality": 4, "Logical_Correctness": "N/A", "Readability": 9}'
-    assert scores(text) == {"factuality": 4.0, "logical correctness": None}
-    assert scores("{'Factuality': 3.5}") == {"factuality": 3.5}
-    assert scores('{"Factuality": "4", "Readability": "nine"}') == {"factuality": 4.0}
+    assert parse_skill_scores(text) == {"factuality": 4.0, "logical correctness": None}
+    assert parse_skill_scores("{'Factuality': 3.5}") == {"factuality": 3.5}
+    assert parse_skill_scores('{"Factuality": "4", "Readability": "nine"}') == {"factuality": 4.0}
     for odd in ("", "no braces", "{Factuality 3}", "{[1]: 2}", '{"Factuality": nan}', "{1, 2}"):
-        assert scores(odd) == {}
+        assert parse_skill_scores(odd) == {}
 
 
 async def test_a_skill_without_a_grade_is_unread_and_one_that_plays_no_part_is_not() -> None:
     one = case(skills=("Factuality", "Comprehension", "Harmlessness"))
     came = await ruled('flask:scripted:{"Factuality": 4, "Harmlessness": "N/A"}', one)
     assert came.verdicts == [
-        Verdict(score=4.0, skill="Factuality"),
-        Verdict(skill="Comprehension", parsed=False),
-        Verdict(skill="Harmlessness"),
+        JudgeVerdict(score=4.0, skill="Factuality"),
+        JudgeVerdict(skill="Comprehension", parsed=False),
+        JudgeVerdict(skill="Harmlessness"),
     ]
     assert came.usage["calls"] == 2
 
 
 def test_a_row_without_skills_is_graded_in_all_twelve() -> None:
-    found = judge("flask:scripted:x", EMPTY)
-    assert isinstance(found, Flask)
+    found = build_judge("flask:scripted:x", EMPTY)
+    assert isinstance(found, FlaskJudge)
     [trial] = found.trials(case())
     assert len(trial.skills) == len(set(trial.keys("x"))) == len(SKILLS) == 12
-    text = trial.said["messages"][0][1]
+    text = trial.inputs["messages"][0][1]
     assert all(f"- {skill}: " in text for skill in SKILLS)
 
 
 def test_texts_and_numbers_match_but_for_their_dress() -> None:
-    assert same_text(' "Paris." ', "paris")
-    assert same_text('"Paris".', "Paris")
-    assert not same_text("Paris, France", "Paris")
-    assert same_text("**.5**", ".5")
-    assert not same_text(".5", "5")
-    assert same_number("So it is $1,250.00.", "#### 1250")
-    assert same_number("-3", "-3.0")
-    assert same_number("x is \N{MINUS SIGN}5", "-5")
-    assert not same_number("x is \N{MINUS SIGN}5", "5")
-    assert not same_number("between 3 and 4", "3")
-    assert not same_number("none", "3")
+    assert is_same_text(' "Paris." ', "paris")
+    assert is_same_text('"Paris".', "Paris")
+    assert not is_same_text("Paris, France", "Paris")
+    assert is_same_text("**.5**", ".5")
+    assert not is_same_text(".5", "5")
+    assert is_same_number("So it is $1,250.00.", "#### 1250")
+    assert is_same_number("-3", "-3.0")
+    assert is_same_number("x is \N{MINUS SIGN}5", "-5")
+    assert not is_same_number("x is \N{MINUS SIGN}5", "5")
+    assert not is_same_number("between 3 and 4", "3")
+    assert not is_same_number("none", "3")
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,16 @@ def test_texts_and_numbers_match_but_for_their_dress() -> None:
     ],
 )  # fmt: skip
 def test_a_ranges_hyphen_is_no_minus(said: str, found: float) -> None:
-    assert number(said) == found
+    assert last_number(said) == found
 
 
 async def test_matches_score_one_or_nothing() -> None:
-    assert (await ruled("numeric", case("it is 4"))).verdicts == [Verdict(score=1.0)]
-    assert (await ruled("exact", case("it is 4"))).verdicts == [Verdict(score=0.0)]
+    assert (await ruled("numeric", case("it is 4"))).verdicts == [JudgeVerdict(score=1.0)]
+    assert (await ruled("exact", case("it is 4"))).verdicts == [JudgeVerdict(score=0.0)]
     with pytest.raises(UsageError, match="row 1 has none: give the row a `reference`"):
-        judge("exact", EMPTY).trials(case(references=()))
-    with pytest.raises(UsageError, match="its reference holds no number"):
-        judge("numeric", EMPTY).trials(case(references=("four",)))
+        build_judge("exact", EMPTY).trials(case(references=()))
+    with pytest.raises(UsageError, match="`reference` 'four' contains no number"):
+        build_judge("numeric", EMPTY).trials(case(references=("four",)))
 
 
 FUNCTIONS = """
@@ -153,11 +153,11 @@ async def test_a_function_of_ones_own_judges(
         for name in ("half", "yes", "nan", "huge", "nothing", "wrong", "leaves")
     }
     assert [*said["half"].verdicts, *said["yes"].verdicts] == [
-        Verdict(score=0.5),
-        Verdict(score=1.0),
+        JudgeVerdict(score=0.5),
+        JudgeVerdict(score=1.0),
     ]
     unread = [said[name] for name in ("nan", "huge", "nothing", "wrong", "leaves")]
-    assert [one.verdicts for one in unread] == [[Verdict(parsed=False)]] * 5
+    assert [one.verdicts for one in unread] == [[JudgeVerdict(parsed=False)]] * 5
     assert [one.text for one in unread] == [
         "the function returned nan",
         "the function returned 1e+307",
@@ -170,18 +170,19 @@ async def test_a_function_of_ones_own_judges(
 REFUSED = {
     "grad:openai:x": "did you mean `grade`?",
     "beauty": "there is no judge 'beauty'; there are exact",
-    "exact:foo": "`exact` asks nobody: say `--judge exact`, without 'foo'",
-    "numeric:": "`numeric` asks nobody: say `--judge numeric`",
-    "grade": "`--judge grade` needs to know who judges",
+    "exact:foo": "`exact` takes no model: write `--judge exact`, not `exact:foo`",
+    "numeric:": "`numeric` takes no model: write `--judge numeric`",
+    "grade": "`--judge grade` is incomplete: write `grade:provider:model`",
+    "recorded:": "`--judge recorded` is incomplete: write `recorded:FILE`",
     "grade:gpt-4": "'gpt-4' is not `provider:model`",
     "grade:opnai:gpt-4": "no provider is called 'opnai'",
     "grade:openai:gpt-4": "OPENAI_API_KEY is not set",
-    "pairwise-logprobs:scripted:A": "`scripted:A` gives no log-probabilities",
+    "pairwise-logprobs:scripted:A": "`scripted:A` returns no log-probabilities",
     "python:json": "a function is named as `python:package.module:function`",
     "python:nowhere_at_all:f": "cannot be imported",
     "python:json:nothing": "cannot be imported",
     "python:.json:loads": "cannot be imported: TypeError: the 'package' argument",
-    "python:sys:path": "is no function",
+    "python:sys:path": "is not a function",
     "recorded:/nowhere": "cannot read '/nowhere'",
 }
 
@@ -189,7 +190,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_judge_that_cannot_judge_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(MoaError) as refused:
-        judge(name, EMPTY)
+        build_judge(name, EMPTY)
     assert REFUSED[name] in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -203,7 +204,7 @@ def test_a_function_whose_helper_is_mended_judges_anew(
         text = f"def judge(said): return helper()\ndef helper(): return {value}\n"
         (tmp_path / "helped_judges_of_tests.py").write_text(text)
         monkeypatch.delitem(sys.modules, "helped_judges_of_tests", raising=False)
-        [trial] = judge("python:helped_judges_of_tests:judge", EMPTY).trials(case())
+        [trial] = build_judge("python:helped_judges_of_tests:judge", EMPTY).trials(case())
         keys.append(trial.keys("j"))
     assert keys[0] == keys[1] != keys[2]
 
@@ -218,7 +219,7 @@ def test_a_module_that_cannot_be_run_is_refused_in_one_line(
     (tmp_path / "broken_judges_of_tests.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownName) as refused:
-        judge("python:broken_judges_of_tests:f", EMPTY)
+        build_judge("python:broken_judges_of_tests:f", EMPTY)
     assert f"cannot be imported: {told}" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -226,8 +227,8 @@ def test_a_module_that_cannot_be_run_is_refused_in_one_line(
 def test_a_record_whose_model_is_no_text_is_refused(tmp_path: Path) -> None:
     row = {"instruction": "2+2?", "generator_2": ["s"], "preference": 1.25}
     (tmp_path / "kept.json").write_text(json.dumps([row]))
-    with pytest.raises(UsageError, match=r"`generator_2` \['s'\] is no text"):
-        judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    with pytest.raises(UsageError, match=r"`generator_2` \['s'\] must be a string"):
+        build_judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
 
 
 REPLAY = [{"instruction": "2+2?", "outputs": {}, "preference": {"s": 0.25}}]
@@ -243,8 +244,8 @@ async def test_recorded_preferences_are_looked_up(
 ) -> None:
     (tmp_path / "kept.json").write_text(json.dumps(rows))
     name = f"recorded:{tmp_path / 'kept.json'}"
-    assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [Verdict(liked)]
-    assert judge(name, EMPTY).trials(case(system="other")) == []
+    assert (await ruled(name, case(system="recorded:s@file"))).verdicts == [JudgeVerdict(liked)]
+    assert build_judge(name, EMPTY).trials(case(system="other")) == []
 
 
 @pytest.mark.parametrize(
@@ -258,8 +259,8 @@ async def test_a_recorded_preference_holds_against_its_own_baseline_only(
     said = [row | {"generator_1": "b", "preference": 1.25}]
     said += [row | {"generator_1": "recorded:c@other", "preference": 1.75}]
     (tmp_path / "kept.json").write_text(json.dumps(said))
-    one = Case(case().item, "s", ("4",), baseline, ("5",))
-    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    one = JudgeCase(case().item, "s", ("4",), baseline, ("5",))
+    found = build_judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
     came = [await found.rule(trial) for trial in found.trials(one)]
     assert [verdict.preference for ruling in came for verdict in ruling.verdicts] == (
         [] if liked is None else [liked]
@@ -268,8 +269,8 @@ async def test_a_recorded_preference_holds_against_its_own_baseline_only(
 
 def test_the_same_preference_against_another_baseline_is_another_verdict(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text(json.dumps(REPLAY))
-    found = judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
-    cases = [Case(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
+    found = build_judge(f"recorded:{tmp_path / 'kept.json'}", EMPTY)
+    cases = [JudgeCase(case().item, "s", ("4",), name, ("5",)) for name in ("b", "c")]
     one, other = (trial.keys("j") for each in cases for trial in found.trials(each))
     assert one != other
 
@@ -281,13 +282,15 @@ async def test_a_recorded_preference_that_is_none_is_kept_as_unread(
     row = '{"instruction": "2+2?", "generator_2": "s", "preference": ODD}'
     (tmp_path / "kept.json").write_text(f"[{row.replace('ODD', odd)}]")
     came = await ruled(f"recorded:{tmp_path / 'kept.json'}", case())
-    assert came.verdicts == [Verdict(parsed=False)]
+    assert came.verdicts == [JudgeVerdict(parsed=False)]
     assert came.text == "the record holds no number"
 
 
 async def test_a_draw_is_written_as_nought_in_old_annotations(tmp_path: Path) -> None:
     row = {"instruction": "2+2?", "generator_2": "s", "preference": 0}
     (tmp_path / "kept.json").write_text(json.dumps([row]))
-    assert (await ruled(f"recorded:{tmp_path / 'kept.json'}", case())).verdicts == [Verdict(1.5)]
+    assert (await ruled(f"recorded:{tmp_path / 'kept.json'}", case())).verdicts == [
+        JudgeVerdict(1.5)
+    ]
     with pytest.raises(UnknownName):
-        judge("recoded:x", EMPTY)
+        build_judge("recoded:x", EMPTY)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.cli.render.progress import Progress, duration
+from moagraph.cli.eval.progress import EvalProgress, duration_text
 
 
 def row(**said: Any) -> dict[str, Any]:
@@ -18,14 +18,14 @@ def lines(captured: pytest.CaptureFixture[str]) -> list[str]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that stands still until it is moved."""
     now = [100.0]
-    monkeypatch.setattr("moagraph.cli.render.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("moagraph.cli.eval.progress.time.monotonic", lambda: now[0])
     return now
 
 
 def test_rate_cost_and_time_left_are_told_now_and_then(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    progress = Progress()
+    progress = EvalProgress()
     progress.began("answers", 10, 2)
     for _ in range(4):
         clock[0] += 3
@@ -42,32 +42,32 @@ def test_rate_cost_and_time_left_are_told_now_and_then(
 
 
 def test_one_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress().began("verdicts", 1, 1)
+    EvalProgress().began("verdicts", 1, 1)
     assert lines(capsys) == ["moa: 1 verdict wanted, 1 is there already"]
 
 
 def test_a_price_that_is_not_known_is_never_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress()
+    progress = EvalProgress()
     progress.began("answers", 3, 0)
     progress.done(row(cost_usd=None))
     assert ", price unknown" in progress.line()
     progress.done(row())
     assert ", $0.2500 and what has no price" in progress.line()
-    free = Progress()
+    free = EvalProgress()
     free.began("answers", 1, 0)
     free.done(row(kind="recorded", cost_usd=None))
     assert ", $0.0000" in free.line()
 
 
 def test_nothing_wanted_is_nothing_told(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress()
+    progress = EvalProgress()
     progress.began("verdicts", 0, 0)
     progress.end()
     assert lines(capsys) == []
 
 
 def test_a_length_of_time_is_told_as_one_says_it() -> None:
-    assert [duration(s) for s in (0.7, 89, 91, 5000, 9000)] == [
+    assert [duration_text(s) for s in (0.7, 89, 91, 5000, 9000)] == [
         "1 second",
         "89 seconds",
         "2 minutes",

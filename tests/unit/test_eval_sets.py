@@ -64,14 +64,14 @@ def test_a_row_that_stands_there_twice_is_asked_once_and_told(tmp_path: Path) ->
     row = {"id": 1, "prompt": "a"}
     found = open_set(written(tmp_path, row, row, {"id": 2, "prompt": "b"}))
     assert [item.id for item in found.items] == [1, 2]
-    assert found.notes == ("1 of 3 rows stand there twice: each is asked once",)
+    assert found.notes == ("1 of 3 rows are duplicates: each row is asked once",)
 
 
 BAD: dict[str, tuple[list[Any], str]] = {
-    "no row": (["", ""], "holds no row"),
+    "no row": (["", ""], "has no rows"),
     "one id, two rows": (
         [{"id": 1, "prompt": "a"}, {"id": 1, "prompt": "b"}],
-        "id 1 stands for two different rows",
+        "two different rows have the id 1",
     ),
     "no prompt": ([{"prompt": "a"}, {"id": 3}], "rows.jsonl:2: there is no prompt"),
     "NaN": (['{"prompt": "a", "temperature": NaN}'], "rows.jsonl:1: not JSON: NaN is no JSON"),

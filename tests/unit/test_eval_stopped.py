@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.run.answers import Answering
-from moagraph.evals.run.concurrency import Untold, each
-from moagraph.evals.run.spending_limit import Purse
-from moagraph.evals.run.store import Ledger
-from moagraph.evals.run.verdicts import Judging
-from moagraph.evals.run.workspace import room
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
+from moagraph.evals.run.answers import AnswerCollector
+from moagraph.evals.run.concurrency import SilentListener, run_concurrently
+from moagraph.evals.run.spending_limit import SpendingLimit
+from moagraph.evals.run.store import ResultStore
+from moagraph.evals.run.verdicts import VerdictCollector
+from moagraph.evals.run.workspace import open_workspace
 from moagraph.threads.result import Result
 
 ITEM = Item(1, ("why?",))
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with closing(Ledger(tmp_path / "rows.jsonl")) as ledger:
-        yield ledger
+def store(tmp_path: Path) -> Iterator[ResultStore]:
+    with closing(ResultStore(tmp_path / "rows.jsonl")) as store:
+        yield store
 
 
 @dataclass
@@ -41,22 +41,22 @@ class Quick:
     compares: bool = False
     recipe: Any = None
 
-    def at(self, temperature: float | None, max_tokens: int | None) -> "Quick":
+    def with_sampling(self, temperature: float | None, max_tokens: int | None) -> "Quick":
         return self
 
     async def answer(self, messages: Sequence[tuple[str, str]], key: str) -> Result:
         self.spoke.set()
         return Result("", self.name, "done", answer="because")
 
-    async def forget(self, key: str) -> None:
+    async def discard_thread(self, key: str) -> None:
         pass
 
-    def trials(self, case: Case) -> Sequence[Trial]:
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
         return [Trial(case, {})]
 
     async def rule(self, trial: Trial) -> Ruling:
         self.spoke.set()
-        return Ruling([Verdict(score=1.0)])
+        return Ruling([JudgeVerdict(score=1.0)])
 
 
 async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
@@ -73,19 +73,24 @@ async def stopped(run: Awaitable[None], spoke: asyncio.Event) -> None:
 
 
 async def test_an_answer_that_has_come_is_kept_where_the_run_is_stopped(
-    ledger: Ledger, tmp_path: Path
+    store: ResultStore, tmp_path: Path
 ) -> None:
     data, quick = DataSet("set", (ITEM,), ""), Quick(recipe={"name": "quick", "layers": []})
-    with room(tmp_path / "partial", tmp_path) as threads:
-        answering = Answering(data, ledger, threads, Purse(None, 0), Untold())
+    with open_workspace(tmp_path / "partial", tmp_path) as threads:
+        answering = AnswerCollector(data, store, threads, SpendingLimit(None, 0), SilentListener())
         await stopped(answering.run([quick]), quick.spoke)
-    assert [row["answer"] for row in ledger.rows.values()] == ["because"]
+    assert [row["answer"] for row in store.rows.values()] == ["because"]
 
 
-async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(ledger: Ledger) -> None:
-    case, quick = Case(ITEM, "system", ("because",)), Quick()
-    await stopped(Judging(ledger, Purse(None, 0), Untold()).run([quick], [case]), quick.spoke)
-    assert [row["score"] for row in ledger.rows.values()] == [1.0]
+async def test_a_verdict_that_has_come_is_kept_where_the_run_is_stopped(
+    store: ResultStore,
+) -> None:
+    case, quick = JudgeCase(ITEM, "system", ("because",)), Quick()
+    await stopped(
+        VerdictCollector(store, SpendingLimit(None, 0), SilentListener()).run([quick], [case]),
+        quick.spoke,
+    )
+    assert [row["score"] for row in store.rows.values()] == [1.0]
 
 
 async def test_after_a_mistake_nothing_is_begun_and_what_is_under_way_ends() -> None:
@@ -100,7 +105,7 @@ async def test_after_a_mistake_nothing_is_begun_and_what_is_under_way_ends() -> 
         ended.append(number)
 
     with pytest.raises(ZeroDivisionError):
-        await each(range(9), work, at_once=3)
+        await run_concurrently(range(9), work, concurrency=3)
     assert (begun, ended) == ([0, 1, 2], [1, 2])
 
 
@@ -117,5 +122,5 @@ async def test_a_mistake_in_what_is_to_be_done_lets_the_others_end() -> None:
         ended.append(number)
 
     with pytest.raises(ZeroDivisionError):
-        await each(jobs(), work, at_once=2)
+        await run_concurrently(jobs(), work, concurrency=2)
     assert ended == [1]

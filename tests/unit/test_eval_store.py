@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.run.store import Ledger
-from moagraph.evals.run.workspace import room
+from moagraph.evals.run.store import ResultStore
+from moagraph.evals.run.workspace import open_workspace
 from moagraph.nodes.errors import StorageError, UsageError
 
 
@@ -26,25 +26,25 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "answers.jsonl"
 
 
-def read(file: Path) -> Ledger:
-    ledger = Ledger(file)
-    ledger.close()
-    return ledger
+def read(file: Path) -> ResultStore:
+    store = ResultStore(file)
+    store.close()
+    return store
 
 
 def test_what_is_added_stands_when_it_is_read_again(file: Path) -> None:
-    ledger = Ledger(file)
-    ledger.add([row("a", answer="ä\n\u2028"), row("b")])
-    ledger.close()
+    store = ResultStore(file)
+    store.add([row("a", answer="ä\n\u2028"), row("b")])
+    store.close()
     again = read(file)
-    assert (again.rows, again.spent, again.notes) == (ledger.rows, 1.0, [])
+    assert (again.rows, again.spent, again.notes) == (store.rows, 1.0, [])
     assert "a" in again
 
 
 def test_half_a_character_is_kept_as_it_is(file: Path) -> None:
-    ledger = Ledger(file)
-    ledger.add([row("a", question="so \ud83d?")])
-    ledger.close()
+    store = ResultStore(file)
+    store.add([row("a", question="so \ud83d?")])
+    store.close()
     assert read(file).rows["a"]["question"] == "so \ud83d?"
 
 
@@ -52,11 +52,11 @@ def test_a_last_line_that_was_cut_is_set_aside(file: Path) -> None:
     whole = lines(row("a"), row("b"))
     for cut in range(len(lines(row("a"))) + 1, len(whole) - 1):
         file.write_text(whole[:cut])
-        ledger = Ledger(file)
-        ledger.add([row("c")])
-        ledger.close()
-        assert list(ledger.rows) == ["a", "c"]
-        assert "ended in the middle of a line" in ledger.notes[0]
+        store = ResultStore(file)
+        store.add([row("c")])
+        store.close()
+        assert list(store.rows) == ["a", "c"]
+        assert "ended in the middle of a line" in store.notes[0]
         assert file.read_text() == lines(row("a"), row("c"))
     assert file.with_name("answers.jsonl.cut").read_text().endswith(whole[-3:-2] + "\n")
 
@@ -73,7 +73,7 @@ def test_the_only_line_is_set_aside_wherever_it_was_cut(file: Path) -> None:
 def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(UsageError, match=r"answers.jsonl' holds no results: write elsewhere"):
-        Ledger(file)
+        ResultStore(file)
     assert file.read_text() == text
     assert [*file.parent.iterdir()] == [file]
 
@@ -81,8 +81,8 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(file: Path, text:
 @pytest.mark.parametrize("text", ["", "\n\n"])
 def test_an_empty_file_is_written_to(file: Path, text: str) -> None:
     file.write_text(text)
-    with closing(Ledger(file)) as ledger:
-        ledger.add([row("a")])
+    with closing(ResultStore(file)) as store:
+        store.add([row("a")])
     assert file.read_text() == text + lines(row("a"))
 
 
@@ -100,18 +100,18 @@ def test_of_a_long_file_no_more_than_a_line_is_held(file: Path) -> None:
 
 def test_a_whole_last_line_without_its_end_is_kept(file: Path) -> None:
     file.write_text(lines(row("a"), row("b"))[:-1])
-    ledger = Ledger(file)
-    ledger.add([row("c")])
-    ledger.close()
+    store = ResultStore(file)
+    store.add([row("c")])
+    store.close()
     assert file.read_text() == lines(row("a"), row("b"), row("c"))
-    assert ledger.notes == []
+    assert store.notes == []
 
 
 def test_a_line_that_nobody_can_read_is_left_out_and_told(file: Path) -> None:
     file.write_text(lines(row("a")) + '{"key": "b", "score": NaN}\n[1]\n' + lines(row("c")))
-    ledger = read(file)
-    assert list(ledger.rows) == ["a", "c"]
-    assert [note.split(",")[0] for note in ledger.notes] == [
+    store = read(file)
+    assert list(store.rows) == ["a", "c"]
+    assert [note.split(": left")[0] for note in store.notes] == [
         "answers.jsonl:2: not a result",
         "answers.jsonl:3: not a result",
     ]
@@ -119,10 +119,10 @@ def test_a_line_that_nobody_can_read_is_left_out_and_told(file: Path) -> None:
 
 def test_a_failed_row_is_asked_again_and_never_hides_an_answer(file: Path) -> None:
     file.write_text(lines(row("a", status="failed"), row("b"), row("b", status="failed"), row("a")))
-    ledger = read(file)
-    assert "a" in ledger
-    assert ledger.rows["b"]["status"] == "done"
-    assert ledger.spent == 2.0
+    store = read(file)
+    assert "a" in store
+    assert store.rows["b"]["status"] == "done"
+    assert store.spent == 2.0
     file.write_text(lines(row("a", status="failed")))
     assert "a" not in read(file)
 
@@ -135,46 +135,46 @@ def test_of_a_retried_row_only_what_is_new_is_spent(file: Path) -> None:
         layers = [{"layer": 1, "proposals": seats}]
         return row("a", kind="recipe", status=status, layers=layers, cost_usd=sum(prices))
 
-    with closing(Ledger(file)) as ledger:
-        assert ledger.add([tried("failed", 0.5, 0.25)]) == 0.75
-        assert ledger.add([tried("failed", 0.5, 0.125)]) == 0.125
-        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.0
-        assert ledger.add([tried("done", 0.5, 1.0)]) == 1.5
-    assert ledger.spent == read(file).spent == 3.375
+    with closing(ResultStore(file)) as store:
+        assert store.add([tried("failed", 0.5, 0.25)]) == 0.75
+        assert store.add([tried("failed", 0.5, 0.125)]) == 0.125
+        assert store.add([tried("done", 0.5, 1.0)]) == 1.0
+        assert store.add([tried("done", 0.5, 1.0)]) == 1.5
+    assert store.spent == read(file).spent == 3.375
 
 
 def test_a_number_that_json_lacks_is_never_written(file: Path) -> None:
-    ledger = Ledger(file)
+    store = ResultStore(file)
     with pytest.raises(ValueError, match="Out of range float"):
-        ledger.add([row("a", score=float("nan"))])
-    ledger.close()
+        store.add([row("a", score=float("nan"))])
+    store.close()
     assert file.read_bytes() == b""
 
 
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="the same command goes on"):
-        Ledger(tmp_path)
+    with pytest.raises(StorageError, match="the same command continues"):
+        ResultStore(tmp_path)
 
 
 def test_a_write_that_fails_in_mid_line_does_not_spoil_the_next(file: Path) -> None:
-    with closing(Ledger(file)) as ledger:
-        ledger.add([row("a")])
+    with closing(ResultStore(file)) as store:
+        store.add([row("a")])
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 10, hard))
         try:
-            with pytest.raises(StorageError, match="the same command goes on"):
-                ledger.add([row("b")])
+            with pytest.raises(StorageError, match="the same command continues"):
+                store.add([row("b")])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        ledger.add([row("c")])
+        store.add([row("c")])
     assert file.read_text() == lines(row("a"), row("c"))
 
 
 def test_a_file_is_not_closed_while_a_row_is_written(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = Ledger(file)
-    closed = Thread(target=ledger.close)
+    store = ResultStore(file)
+    closed = Thread(target=store.close)
 
     def sync(number: int) -> None:
         closed.start()
@@ -182,7 +182,7 @@ def test_a_file_is_not_closed_while_a_row_is_written(
         assert closed.is_alive()
 
     monkeypatch.setattr("os.fsync", sync)
-    ledger.add([row("a")])
+    store.add([row("a")])
     closed.join()
     assert "a" in read(file)
 
@@ -190,9 +190,9 @@ def test_a_file_is_not_closed_while_a_row_is_written(
 def test_two_on_one_room_are_refused(tmp_path: Path) -> None:
     place = tmp_path / "partial"
     with (
-        room(place, tmp_path),
+        open_workspace(place, tmp_path),
         pytest.raises(UsageError, match="in use by another process"),
-        room(place, tmp_path),
+        open_workspace(place, tmp_path),
     ):
         pass
     assert not place.exists()

@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from moagraph.evals.published import facts, source
+from moagraph.evals.published import published_tables, table_source
 from moagraph.evals.results import read_results
-from moagraph.evals.similarity import Bleu, Shared, TfIdf, by_edits, vendi
-from moagraph.evals.studies import choosers, plans, spearman
-from moagraph.evals.studies.diversity import Mixture, mixtures, published, regression
-from moagraph.evals.studies.recorded import Question, read_questions
-from moagraph.evals.studies.tabulate import tabulate
+from moagraph.evals.similarity import Bleu, SharedWords, TfIdf, edit_similarity, vendi_score
+from moagraph.evals.studies import choosers, spearman, study_recipes
+from moagraph.evals.studies.diversity import (
+    MixtureScores,
+    fit_regression,
+    published_regressions,
+    score_mixtures,
+)
+from moagraph.evals.studies.rank_correlation import kendall_tau, spearman_correlation
+from moagraph.evals.studies.recorded_questions import Question, read_questions
+from moagraph.evals.studies.system_table import build_system_table
+from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
 from tests.recorded import recorded
@@ -45,38 +52,39 @@ def test_bleu_is_sacrebleus_and_the_measures_are_what_their_names_say() -> None:
     theirs = BLEU(effective_order=True)
     for text, other in ((ONE, TWO), (TWO, ONE), (ONE, ONE), ("", ONE), ("a b", "c d")):
         assert Bleu()(text, other) == theirs.sentence_score(text, [other]).score
-    assert Shared()("a b c", "a b b d") == pytest.approx(2 / 4)
-    assert Shared()("a b b d", "a b") == 1
-    assert Shared()("a", "") == 0
+    assert SharedWords()("a b c", "a b b d") == pytest.approx(2 / 4)
+    assert SharedWords()("a b b d", "a b") == 1
+    assert SharedWords()("a", "") == 0
     alike = TfIdf([ONE, TWO, "something else"])
     assert alike(ONE, ONE) == pytest.approx(1)
     assert 0.4 < alike(ONE, TWO) < 0.9
     assert alike(ONE, "nothing shared") == 0
-    assert (by_edits("abcd", "abcd"), by_edits("abcd", "abxd")) == (1, 0.75)
+    assert (edit_similarity("abcd", "abcd"), edit_similarity("abcd", "abxd")) == (1, 0.75)
 
 
 def test_vendi_counts_the_different_texts() -> None:
     def same(text: str, other: str) -> float:
         return float(text == other)
 
-    assert vendi(["a"] * 4, same) == pytest.approx(1)
-    assert vendi(["a", "b", "c", "d"], same) == pytest.approx(4)
-    assert vendi(["a", "a", "b", "b"], same) == pytest.approx(2)
+    assert vendi_score(["a"] * 4, same) == pytest.approx(1)
+    assert vendi_score(["a", "b", "c", "d"], same) == pytest.approx(4)
+    assert vendi_score(["a", "a", "b", "b"], same) == pytest.approx(2)
 
 
 def test_a_rank_correlation_knows_ties_and_constants() -> None:
-    assert spearman.spearman([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
-    assert spearman.spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
-    assert spearman.spearman([1, 1, 2], [1, 2, 3]) == pytest.approx(math.sqrt(3) / 2)
-    assert math.isnan(spearman.spearman([1, 1, 1], [1, 2, 3]))
-    assert spearman.kendall([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
-    assert spearman.kendall([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / math.sqrt(2 * 3))
-    assert math.isnan(spearman.kendall([1, 1, 1], [1, 2, 3]))
+    assert spearman_correlation([1, 2, 3], [10, 20, 90]) == pytest.approx(1)
+    assert spearman_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+    assert spearman_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(math.sqrt(3) / 2)
+    assert math.isnan(spearman_correlation([1, 1, 1], [1, 2, 3]))
+    assert kendall_tau([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
+    assert kendall_tau([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / math.sqrt(2 * 3))
+    assert math.isnan(kendall_tau([1, 1, 1], [1, 2, 3]))
 
 
 def test_likeness_is_told_from_length_and_a_target_that_says_nothing_has_none() -> None:
     found = {
-        (one.measure, one.target): one for one in spearman.study(questions(), ["mix", "other"])
+        (one.measure, one.target): one
+        for one in spearman.correlate_with_preference(questions(), ["mix", "other"])
     }
     alike = found["TF-IDF", "mix"]
     assert alike.value > 0.6
@@ -94,15 +102,15 @@ def test_each_way_to_choose_is_scored_beside_the_best_chance_and_the_oracle() ->
     def first(question: str, answers: object) -> str:
         return "a"
 
-    found = {one.name: one for one in choosers.study(questions(), {"first": first})}
+    found = {one.name: one for one in choosers.compare_choosers(questions(), {"first": first})}
     assert found["best single (d)"].win_rate == pytest.approx(80)
     assert found["oracle"].win_rate == pytest.approx(80)
     assert found["random"].win_rate == pytest.approx(50)
     assert found["first"].win_rate == pytest.approx(20)
     assert found["first"].picks == {"a": 40}
-    assert choosers.longest("q", {"x": "short", "y": "longer"}) == "y"
-    assert choosers.vote("q", {"x": "one two", "y": "one two!", "z": "9"}) in {"x", "y"}
-    same = choosers.consensus(by_edits)
+    assert choosers.choose_longest("q", {"x": "short", "y": "longer"}) == "y"
+    assert choosers.choose_by_vote("q", {"x": "one two", "y": "one two!", "z": "9"}) in {"x", "y"}
+    same = choosers.consensus_chooser(edit_similarity)
     assert same("q", {"x": "aaaa", "y": "aaab", "z": "zzzz"}) in {"x", "y"}
 
 
@@ -113,10 +121,10 @@ def test_questions_that_not_all_models_answered_are_no_choice() -> None:
         Question("2", {"a": "x"}, {"a": 1.0, "b": 1.0}),
         Question("3", answers, {"a": 1.0}),
     ]
-    found = {one.name: one for one in choosers.study(asked)}
+    found = {one.name: one for one in choosers.compare_choosers(asked)}
     assert found["best single (b)"].win_rate == found["oracle"].win_rate == pytest.approx(60)
     assert {one.n for one in found.values()} == {1}
-    assert choosers.odds(asked) == pytest.approx(20)
+    assert choosers.random_choice_deviation(asked) == pytest.approx(20)
 
 
 def test_a_regression_finds_the_slopes_it_was_given() -> None:
@@ -125,16 +133,17 @@ def test_a_regression_finds_the_slopes_it_was_given() -> None:
     scaled = [(one - one.mean()) / one.std() for one in (quality, diversity)]
     outcome = 3 * scaled[0] + 1 * scaled[1] + 50 + dice.normal(0, 0.2, 60)
     rows = zip(quality, diversity, outcome, strict=True)
-    found = regression("x", [Mixture("m", *map(float, row)) for row in rows])
+    found = fit_regression("x", [MixtureScores("m", *map(float, row)) for row in rows])
     assert found.quality == pytest.approx(3, abs=0.1)
     assert found.diversity == pytest.approx(1, abs=0.1)
     assert 0.01 < found.quality_error < 0.06
     assert found.r2 > 0.95
     with pytest.raises(UsageError, match="3 mixtures are too few"):
-        regression("x", [Mixture("m", 1, 2, 3)] * 3)
+        fit_regression("x", [MixtureScores("m", 1, 2, 3)] * 3)
     with pytest.raises(UsageError, match="do not vary"):
-        regression("x", [Mixture("m", 1, 2, 3)] * 5)
-    assert [one.name for one in published(facts()["selfmoa_table4_regression"]["rows"])] == [
+        fit_regression("x", [MixtureScores("m", 1, 2, 3)] * 5)
+    rows = published_tables()["selfmoa_table4_regression"]["rows"]
+    assert [one.name for one in published_regressions(rows)] == [
         "MMLU", "CRUX", "MATH",
     ]  # fmt: skip
 
@@ -147,7 +156,7 @@ def test_a_runs_mixtures_are_those_whose_proposers_ran_alone(tmp_path: Path) -> 
         for number in range(4)
     ]
     write(folder / "verdicts.jsonl", judged)
-    [mixture] = mixtures(read_results(folder), "judge of grade")
+    [mixture] = score_mixtures(read_results(folder), "judge of grade")
     assert (mixture.name, mixture.quality, mixture.outcome) == ("mix", 5, 8)
     assert 1 < mixture.diversity <= 2
 
@@ -159,7 +168,7 @@ def test_a_run_is_tabulated_also_at_equal_calls_and_tokens(tmp_path: Path) -> No
     write(folder / "answers.jsonl", rows)
     said = {"mix": 8.0, "solo": 5.0, "late": 6.0}
     write(folder / "verdicts.jsonl", [verdict(s, 1, "grade", score=v) for s, v in said.items()])
-    found = {one.system: one for one in tabulate(read_results(folder))}
+    found = {one.system: one for one in build_system_table(read_results(folder))}
     assert (found["solo"].at_calls, found["solo"].at_tokens) == ("solo", "mix")
     assert (found["late"].at_calls, found["late"].at_tokens) == ("mix", "late")
     assert (found["mix"].calls, found["mix"].tokens, found["mix"].value) == (3, 50, 8)
@@ -167,26 +176,33 @@ def test_a_run_is_tabulated_also_at_equal_calls_and_tokens(tmp_path: Path) -> No
 
 def test_plans_are_recipes_that_can_be_read_from_their_files(tmp_path: Path) -> None:
     models = [f"scripted:{name}" for name in 'abc"d\\']
-    for name in plans.STUDIES:
-        for told in plans.STUDIES[name](models, "scripted:z"):
+    for name in study_recipes.STUDIES:
+        for told in study_recipes.STUDIES[name](models, "scripted:z"):
             file = tmp_path / f"{told['name']}.toml"
-            file.write_text(plans.toml(told))
+            file.write_text(study_recipes.render_recipe_toml(told))
             assert load_recipe(file).resolved() in [
-                one.resolved() for one in plans.recipes(name, models, "scripted:z")
+                one.resolved()
+                for one in study_recipes.build_study_recipes(name, models, "scripted:z")
             ]
     six = [f"scripted:{name}" for name in "abcdef"]
-    calls = {one.name: one.calls for one in plans.recipes("proposers", six, "scripted:z")}
+    calls = {
+        one.name: max_calls(one)
+        for one in study_recipes.build_study_recipes("proposers", six, "scripted:z")
+    }
     assert calls == {
         "mixed-1": 2, "single-1": 2, "mixed-2": 3, "single-2": 3, "mixed-3": 4, "single-3": 4,
         "mixed-6": 7, "single-6": 7,
     }  # fmt: skip
-    deep = {one.name: one.calls for one in plans.recipes("depths", six, "scripted:z")}
+    deep = {
+        one.name: max_calls(one)
+        for one in study_recipes.build_study_recipes("depths", six, "scripted:z")
+    }
     assert deep["layers-3"] == deep["same-calls-3"] == 13
-    assert plans.alone("depths", ["a"], "z") == ["a", "z"]
+    assert study_recipes.single_models("depths", ["a"], "z") == ["a", "z"]
     with pytest.raises(UsageError, match="name the models that propose"):
-        plans.recipes("roles", [], "z")
+        study_recipes.build_study_recipes("roles", [], "z")
     with pytest.raises(UsageError, match="'a' is not `provider:model`"):
-        plans.recipes("roles", ["a"], "a")
+        study_recipes.build_study_recipes("roles", ["a"], "a")
 
 
 @pytest.mark.parametrize(
@@ -216,16 +232,16 @@ def test_a_recorded_preference_that_ranks_nothing_is_refused(tmp_path: Path, odd
 
 
 def test_facts_carry_their_sources() -> None:
-    for name in facts():
+    for name in published_tables():
         if name != "sources":
-            assert source(name)
-    assert "scripted" not in json.dumps(facts())
+            assert table_source(name)
+    assert "scripted" not in json.dumps(published_tables())
     assert proposal("01", "x")["seat"] == "01"
 
 
 def test_the_choosers_of_the_recorded_data_win_what_is_known_of_them() -> None:
     asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))
-    found = {one.name.partition(" (")[0]: one.win_rate for one in choosers.study(asked)}
+    found = {one.name.partition(" (")[0]: one.win_rate for one in choosers.compare_choosers(asked)}
     assert found["best single"] == pytest.approx(70.5, abs=0.05)
     assert found["longest"] == pytest.approx(68.3, abs=0.05)
     assert found["BLEU consensus"] == pytest.approx(65.0, abs=0.1)
@@ -237,7 +253,9 @@ def test_the_choosers_of_the_recorded_data_win_what_is_known_of_them() -> None:
 def test_on_the_recorded_data_likeness_says_less_than_length() -> None:
     asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))[::6]
     targets = ["Together-MoA", "gpt-4o-2024-05-13", "SelfMoA_gemma-2-9b-it-SimPO"]
-    found = {(one.measure, one.target): one for one in spearman.study(asked, targets)}
+    found = {
+        (one.measure, one.target): one for one in spearman.correlate_with_preference(asked, targets)
+    }
     length = found[spearman.LENGTH, "any"].value
     # No target saw these answers, and each correlates all the same; length correlates more.
     for target in targets:
@@ -250,10 +268,12 @@ def test_on_the_recorded_data_likeness_says_less_than_length() -> None:
 def test_a_mixture_is_no_more_like_the_better_answers_than_their_length_tells() -> None:
     """The three figures that are known of the recorded data, by Kendall's tau of shared words."""
     asked = read_questions(recorded("alpaca_replay_805.jsonl.gz"))
-    measures = {"shared words": Shared()}
+    measures = {"shared words": SharedWords()}
     found = {
         one.target: one.tau
-        for one in spearman.study(asked, ["Together-MoA", "gpt4_1106_preview"], measures)
+        for one in spearman.correlate_with_preference(
+            asked, ["Together-MoA", "gpt4_1106_preview"], measures
+        )
     }
     assert found["Together-MoA"] == pytest.approx(0.52, abs=0.005)
     assert found["gpt4_1106_preview"] == pytest.approx(0.50, abs=0.005)

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from moagraph.evals.judges.asking import ModelJudge, call_of
-from moagraph.evals.run.answer_fingerprint import version
+from moagraph.evals.dataset import Item
+from moagraph.evals.judge import JudgeCase, Trial
+from moagraph.evals.judges.model_judge import ModelJudge, build_call
+from moagraph.evals.run.answer_fingerprint import fingerprint_recipe
+from moagraph.evals.run.answers import AnswerJob, SampledSystem
+from moagraph.evals.run.systems import ModelSystem
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.graphs.studio_form import SHIPPED
@@ -25,13 +29,13 @@ def recipe(folder: Path, text: str, name: str = "mine") -> Path:
 
 
 def of(file: Path) -> str:
-    return version(load_recipe(file).resolved())
+    return fingerprint_recipe(load_recipe(file).resolved())
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_recipe_has_a_version(name: str) -> None:
     said = load_recipe(name).resolved()
-    assert version(said) == version(Recipe.model_validate(said).resolved())
+    assert fingerprint_recipe(said) == fingerprint_recipe(Recipe.model_validate(said).resolved())
 
 
 def notes(folder: Path) -> tuple[str, Callable[[], object]]:
@@ -152,9 +156,24 @@ def test_a_judge_that_is_a_recipe_is_another_once_that_recipe_changes(tmp_path: 
     file = recipe(tmp_path, SEATS + LAST, "council")
 
     def said() -> Any:
-        return ModelJudge("judge", call_of(f"moa:{file}", 9)).said([("user", "x")])
+        return ModelJudge("judge", build_call(f"moa:{file}", 9)).inputs([("user", "x")])
 
     before = said()
     assert said() == before
     recipe(tmp_path, SEATS + LAST.replace(":z", ":y"), "council")
     assert said() != before
+
+
+def test_results_of_the_previous_version_are_found_by_their_keys() -> None:
+    """The keys are those that it computed; another key would ask and pay for the result again."""
+    item = Item(7, ("why?", "and then?"), history=(("system", "be brief"),))
+    system = ModelSystem("mix.toml", build_call("scripted:a", 9))
+    job = AnswerJob(SampledSystem(system, "s", {}), "v", item)
+    assert job.key(["because"]) == "65bb439e97ea165349f989f6"
+    case = JudgeCase(item, "mix.toml", ("because", "so"), "base", ("no", "idea"))
+    pair = Trial(case, {"messages": [("user", "x")]}, "p", "ab")
+    assert pair.keys("pairwise:scripted:j") == ["b10ebc26f901b497a29edce3"]
+    assert pair.answers_digest == "8e0bae28e170b2bc7fc79c08"
+    skills = Trial(case, {"answer": "so"}, skills=("Factuality",))
+    assert skills.keys("flask:scripted:j") == ["a849288a3577e59ae3b95f4d:Factuality"]
+    assert skills.answers_digest == "6923004bb499ada67c7725c6"

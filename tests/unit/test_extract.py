@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moagraph.nodes.messages.shorten import mark
-from moagraph.nodes.texts.extract import ends, extract
-from moagraph.nodes.texts.sentences import sentences
+from moagraph.nodes.messages.shorten import omission_mark
+from moagraph.nodes.texts.extract import extract, split_ends
+from moagraph.nodes.texts.sentences import sentence_spans
 
 FILLER = "The weather was mild and nobody said much about it on that day. "
 TEXT = FILLER * 4 + "The boiler needs 140 litres. " + FILLER * 4 + "Its valve is from 1987."
@@ -12,10 +12,8 @@ TEXT = FILLER * 4 + "The boiler needs 140 litres. " + FILLER * 4 + "Its valve is
 
 def test_what_the_question_asks_for_stays_in_its_order_and_the_rest_is_marked() -> None:
     short = extract(TEXT, "How many litres does the boiler need, and how old is its valve?", 180)
-    assert short == (
-        f"{mark(4 * len(FILLER) - 1)} The boiler needs 140 litres. {mark(4 * len(FILLER) - 1)} "
-        "Its valve is from 1987."
-    )
+    mark = omission_mark(4 * len(FILLER) - 1)
+    assert short == (f"{mark} The boiler needs 140 litres. {mark} Its valve is from 1987.")
 
 
 def test_a_text_that_is_short_enough_stays_as_it_is() -> None:
@@ -45,22 +43,22 @@ def test_a_block_of_code_is_kept_or_left_out_as_a_whole() -> None:
     ],
 )
 def test_sentences_are_found(text: str, said: list[str]) -> None:
-    assert [text[start:end] for start, end in sentences(text)] == said
+    assert [text[start:end] for start, end in sentence_spans(text)] == said
 
 
 @given(st.text(alphabet="ab .?\n`c1。", max_size=400), st.integers(0, 300))
 def test_nothing_gets_longer_than_it_may_be_or_than_it_was(text: str, most: int) -> None:
     short = extract(text, "a?", most)
-    assert len(short) <= max(most, len(mark(400)) + 2) or short == text
-    spans = sentences(text)
+    assert len(short) <= max(most, len(omission_mark(400)) + 2) or short == text
+    spans = sentence_spans(text)
     assert spans == sorted(spans)
     assert "".join(text[s:e] for s, e in spans).split() or not text.strip()
 
 
 def test_a_question_is_taken_to_stand_first_or_last() -> None:
     pasted = "\n\n".join([FILLER * 3] * 5)
-    assert ends(f"What of the boiler?\n\n{pasted}")[0] == "What of the boiler?"
-    first, middle, last = ends(f"{pasted}\n\nWhat of the boiler?")
+    assert split_ends(f"What of the boiler?\n\n{pasted}")[0] == "What of the boiler?"
+    first, middle, last = split_ends(f"{pasted}\n\nWhat of the boiler?")
     assert last == "What of the boiler?"
     assert len(first) + len(middle) > 900
-    assert ends("What of it?") == ("", "What of it?", "")
+    assert split_ends("What of it?") == ("", "What of it?", "")

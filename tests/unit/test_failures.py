@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from moagraph.nodes.models.error_redaction import hush
+from moagraph.nodes.models.error_redaction import redact_error
 from moagraph.nodes.models.failures import LONGEST, Failure, failure
 
 
@@ -87,7 +87,7 @@ def test_a_hushed_error_repeats_the_key_nowhere() -> None:
     error: Any = Answered(401, "your s3cret", note="s3cret")
     error.add_note("of s3cret")
     error.__cause__ = ValueError({"error": ["s3cret", ("s3cret",)]})
-    hush(error, ["s3cret"])
+    redact_error(error, ["s3cret"])
     shown = f"{error!r}{error}{vars(error)}{error.__cause__!r}{error.__notes__}"
     assert "s3cret" not in shown
     assert error.response.status_code == error.status_code == 401

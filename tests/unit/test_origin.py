@@ -1,4 +1,4 @@
-from moagraph.nodes.texts.attribution import Said, statements
+from moagraph.nodes.texts.attribution import SourceText, statements
 
 
 def test_sentences_are_told_apart_and_marks_of_lists_left_out() -> None:
@@ -14,8 +14,8 @@ def test_sentences_are_told_apart_and_marks_of_lists_left_out() -> None:
 
 
 def test_the_same_words_are_wholly_alike_and_others_not_at_all() -> None:
-    said = Said("The sky is blue today. Cats sleep a lot.")
-    assert said.likeness("the SKY is blue, today") == 1.0
-    assert said.likeness("Dogs bark loudly outside.") == 0.0
-    assert 0 < said.likeness("today blue is sky the") < 0.7
-    assert Said("").likeness("anything at all") == 0.0
+    said = SourceText("The sky is blue today. Cats sleep a lot.")
+    assert said.similarity("the SKY is blue, today") == 1.0
+    assert said.similarity("Dogs bark loudly outside.") == 0.0
+    assert 0 < said.similarity("today blue is sky the") < 0.7
+    assert SourceText("").similarity("anything at all") == 0.0

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from moagraph.cli.render.html import page
-from moagraph.threads.diff import changes
+from moagraph.cli.render.html import render_page
+from moagraph.graphs.compile.thread_trust import ThreadTrust
+from moagraph.threads.diff import mark_changes
 from moagraph.threads.result import Result
-from moagraph.threads.turn_view import Shown
+from moagraph.threads.turn_view import TurnView
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=\"a('b')\">\u202egnp.exe\x1b[2J&amp;"
 VOID = {"meta"}
@@ -58,7 +59,7 @@ def record(**said: Any) -> dict[str, Any]:
     return usual | said
 
 
-def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
+def turn(*proposals: dict[str, Any], **said: Any) -> TurnView:
     seats = [
         {"seat": f"{number:02}", "node": f"L1_{number:02}_m", **proposal}
         for number, proposal in enumerate(proposals, 1)
@@ -76,8 +77,8 @@ def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
         "usage": {"input_tokens": 1, "output_tokens": 2, "calls": 3},
     }
     sent = [{"role": "user", "content": said.pop("question", "why?")}]
-    return Shown(
-        came=Result(**usual | said),
+    return TurnView(
+        run_result=Result(**usual | said),
         question=sent[0]["content"],
         turn=1,
         turns=1,
@@ -86,6 +87,7 @@ def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
         at="2026-01-02T03:04:05+00:00",
         last="L1_synthesize",
         sent={seat["node"]: sent for seat in seats},
+        trust=ThreadTrust(),
     )
 
 
@@ -96,18 +98,20 @@ def test_nothing_that_a_model_or_a_person_says_is_markup() -> None:
         {"node": "L1_synthesize", **record(text=HOSTILE)},
     ]
     found = turn(said, record(text=HOSTILE), question=HOSTILE, recipe=HOSTILE, thread_id=HOSTILE)
-    found.came.steps[:] = [{**step, "node": "L1_x"} if "kept" in step else step for step in steps]
-    seen = Seen(page(found))
+    found.run_result.steps[:] = [
+        {**step, "node": "L1_x"} if "kept" in step else step for step in steps
+    ]
+    seen = Seen(render_page(found))
     assert set(seen.tags) <= TAGS
     assert not {name for name, _ in seen.attributes} & {"src", "href", "onerror", "onclick"}
     assert seen.open == []
     text = "".join(seen.texts)
     assert text.count("<script>alert(1)</script>") >= 8
-    assert not {"\u202e", "\x1b"} & set(page(found))
+    assert not {"\u202e", "\x1b"} & set(render_page(found))
 
 
 def test_a_page_needs_nothing_else() -> None:
-    text = page(turn(record()))
+    text = render_page(turn(record()))
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     assert policy in text
     for loads in ("http:", "https:", "url(", "@import", "<script", "<link", "<img"):
@@ -116,7 +120,7 @@ def test_a_page_needs_nothing_else() -> None:
 
 def test_a_seat_shows_how_it_went_and_what_it_was_sent() -> None:
     failed = record(ok=False, kind="timeout", text="", error="no answer within 2 s", attempts=2)
-    seen = Seen(page(turn(record(edited=True, cost_usd=0.5), failed)))
+    seen = Seen(render_page(turn(record(edited=True, cost_usd=0.5), failed)))
     text = " ".join(" ".join(seen.texts).split())
     assert "done edited 0.2 s, 3 + ? tokens, $0.5000 fine" in text
     assert "timeout no answer within 2 s (2 attempts)" in text
@@ -130,13 +134,15 @@ def test_a_seat_shows_how_it_went_and_what_it_was_sent() -> None:
     [("failed", "it broke"), ("paused", "paused before L1_join"), ("stopped", "stopped before")],
 )
 def test_without_an_answer_a_page_says_why(status: str, told: str) -> None:
-    text = page(turn(record(), status=status, error="it broke", next=["L1_join"], steps=[]))
+    text = render_page(turn(record(), status=status, error="it broke", next=["L1_join"], steps=[]))
     assert "No answer yet" in text
     assert told in text
 
 
 def test_a_turn_without_a_layer_is_a_page_too() -> None:
-    assert "No answer yet" in page(turn(status="failed", layers=[], steps=[], error="refused"))
+    assert "No answer yet" in render_page(
+        turn(status="failed", layers=[], steps=[], error="refused")
+    )
 
 
 LONG = " ".join(f"word{number}" for number in range(60))
@@ -154,10 +160,10 @@ LONG = " ".join(f"word{number}" for number in range(60))
     ],
 )
 def test_a_change_is_marked_word_by_word(old: str, new: str, told: str) -> None:
-    assert changes(old, new) == told
+    assert mark_changes(old, new) == told
 
 
 def test_long_texts_are_compared_line_by_line() -> None:
     lines = [f"{number} " * 100 + "\n" for number in range(50)]
     changed = [*lines[:20], "new line\n", *lines[21:]]
-    assert changes("".join(lines), "".join(changed)).count("[-") == 1
+    assert mark_changes("".join(lines), "".join(changed)).count("[-") == 1

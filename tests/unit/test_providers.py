@@ -1,6 +1,6 @@
 import pytest
 
-from moagraph import MissingExtra, MissingKey, UnknownName, UsageError
+from moagraph import MissingExtra, MissingKey, NotTrusted, UnknownName, UsageError
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import PROVIDERS, address, check, ollama_address, secret
@@ -102,14 +102,39 @@ def test_a_providers_key_never_goes_to_an_address_of_the_recipe(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "openai-key")
     monkeypatch.setenv("OTHER", "other-key")
+    monkeypatch.setenv("MOA_KEY_ADDRESSES", "OTHER=http://h")
     assert secret(Call(model="openai:a")) == "openai-key"
     assert secret(Call(model="openai:a", base_url="http://h/v1")) is None
     asked = Call(model="openai:a", base_url="http://h/v1", api_key_env="OTHER")
     assert secret(asked) == "other-key"
     named = Call(model="openai:a", base_url="http://h/v1", api_key_env="OPENAI_API_KEY")
-    assert secret(named) == "openai-key"
+    with pytest.raises(NotTrusted, match="the key in OPENAI_API_KEY is not sent to 'http://h/v1'"):
+        secret(named)
     with pytest.raises(MissingKey, match=r"^ABSENT is not set"):
         secret(Call(model="openai:a", api_key_env="ABSENT"))
+
+
+def test_a_key_of_another_provider_does_not_go_to_a_providers_own_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "openai-key")
+    with pytest.raises(NotTrusted, match=r"is not sent to 'https://api\.together\.xyz'"):
+        secret(Call(model="together:a", api_key_env="OPENAI_API_KEY"))
+    assert secret(Call(model="openai:a", api_key_env="OPENAI_API_KEY")) == "openai-key"
+    moved = Call(model="openai:a", base_url="https://api.openai.com", api_key_env="OPENAI_API_KEY")
+    assert secret(moved) == "openai-key"
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_API_BASE", "OPENAI_BASE_URL"])
+def test_a_variable_that_moves_a_provider_moves_what_its_key_is_checked_against(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "my-key")
+    monkeypatch.setenv("MOA_KEY_ADDRESSES", "MINE=https://api.openai.com")
+    assert secret(Call(model="openai:a", api_key_env="MINE")) == "my-key"
+    monkeypatch.setenv(variable, "http://proxy:1/v1")
+    with pytest.raises(NotTrusted, match="is not sent to 'http://proxy:1/v1'"):
+        secret(Call(model="openai:a", api_key_env="MINE"))
 
 
 @pytest.mark.parametrize("model", ["ollama:a", "vllm:a", "scripted:a", "local:a"])

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.recipe.load import from_state, load_recipe, recipe_names
+from moagraph.graphs.recipe.call_count import max_calls
+from moagraph.graphs.recipe.load import load_recipe, recipe_from_state, recipe_names
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.storage.data_dir import data_folder
 from tests.mixtures import mixture, turn
@@ -24,7 +25,7 @@ def test_the_promised_recipes_ship() -> None:
 def test_a_shipped_recipe_can_be_built_and_says_what_it_is(name: str) -> None:
     recipe = load_recipe(name)
     assert (recipe.name, bool(recipe.about)) == (name, True)
-    assert len(build(recipe).nodes) == recipe.calls + 1 + len(recipe.layers)
+    assert len(build(recipe).nodes) == max_calls(recipe) + 1 + len(recipe.layers)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_what_a_state_keeps_is_the_recipe_that_ran(tmp_path: Path) -> None:
     told = {"model": "scripted:yes", "prompt": str(prompt)}
     kept = turn(mixture(["scripted:a"], aggregator=told), ("user", "hi"))["recipe"]
     prompt.unlink()
-    recipe = from_state(kept)
+    recipe = recipe_from_state(kept)
     of_the_turn = {key: kept[key] for key in ("prompts", "salt")}
     assert recipe.resolved() | of_the_turn == kept
     assert kept["prompts"][str(prompt)] == "Mine:"
@@ -113,7 +114,7 @@ def test_a_recipe_of_ones_own_lies_in_the_data_folder(tmp_path: Path) -> None:
 def test_the_models_are_named_once_in_the_order_of_the_layers() -> None:
     recipe = mixture(["openai:a", "together:b", "openai:a"], ["openai:c"])
     assert recipe.models == ["openai:a", "together:b", "openai:c", "openai:agg"]
-    assert recipe.calls == 5
+    assert max_calls(recipe) == 5
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from moagraph import UsageError
 from moagraph.nodes.knowledge.passages import Passage, passages
-from moagraph.nodes.knowledge.search import Index, matching, telling, words
-from moagraph.nodes.knowledge.sources import beside, found
+from moagraph.nodes.knowledge.search import Index, matching
+from moagraph.nodes.knowledge.sources import found
 from moagraph.nodes.knowledge.triples import Graph, read_triples
+from moagraph.nodes.storage.paths import resolve_pattern
 from moagraph.nodes.texts.extract import extract
+from moagraph.nodes.texts.words import keywords, split_words
 
 TEXT = """# Bees
 
@@ -48,7 +50,7 @@ def test_what_the_search_has_a_meaning_for_is_only_words(asked: str) -> None:
 @given(st.text(max_size=60))
 def test_any_question_can_be_searched_for(asked: str) -> None:
     best(asked, "some text")
-    assert all(word in words(asked) for word in telling(asked))
+    assert all(word in split_words(asked) for word in keywords(asked))
 
 
 def test_a_long_question_is_searched_for_by_its_first_words() -> None:
@@ -96,14 +98,21 @@ def test_files_are_called_by_their_names_below_the_recipe(tmp_path: Path) -> Non
     (odd / "notes" / "deep").mkdir(parents=True)
     for name in ("notes/x.md", "notes/deep/y.md", "z.txt"):
         (odd / name).write_text("x")
-    assert sorted(found([beside(odd, "notes/**/*.md")])) == [
+    assert sorted(found([resolve_pattern(odd, "notes/**/*.md")])) == [
         odd / "notes" / "deep" / "y.md",
         odd / "notes" / "x.md",
     ]
-    assert list(found([beside(odd, "z.txt"), beside(odd, "z*")]).values()) == ["z.txt"]
-    assert list(found([beside(odd, "z*")]).values()) == ["a [b]*/z.txt"]
-    assert set(found([beside(odd, "notes/**/*.md")]).values()) == {"notes/x.md", "notes/deep/y.md"}
-    assert not [name for name in found([beside(odd, "**")]).values() if str(tmp_path) in name]
+    assert list(found([resolve_pattern(odd, "z.txt"), resolve_pattern(odd, "z*")]).values()) == [
+        "z.txt"
+    ]
+    assert list(found([resolve_pattern(odd, "z*")]).values()) == ["a [b]*/z.txt"]
+    assert set(found([resolve_pattern(odd, "notes/**/*.md")]).values()) == {
+        "notes/x.md",
+        "notes/deep/y.md",
+    }
+    assert not [
+        name for name in found([resolve_pattern(odd, "**")]).values() if str(tmp_path) in name
+    ]
 
 
 NT = """# people

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moagraph.nodes.texts.sentences import pieces
+from moagraph.nodes.texts.sentences import split_pieces
 
 TEXTS = {
     "two": ("One is. Two are!", ["One is.", "Two are!"]),
@@ -22,9 +22,9 @@ TEXTS = {
 
 @pytest.mark.parametrize(("text", "claims"), TEXTS.values(), ids=TEXTS)
 def test_a_text_in_sentences(text: str, claims: list[str]) -> None:
-    assert [piece.sentence for piece in pieces(text) if piece.claims] == claims
+    assert [piece.sentence for piece in split_pieces(text) if piece.is_claim] == claims
 
 
 @given(st.text(alphabet="aB1.!? \n`#\"'。-", max_size=60))
 def test_no_sign_of_it_is_lost(text: str) -> None:
-    assert "".join(piece.text for piece in pieces(text)) == text
+    assert "".join(piece.text for piece in split_pieces(text)) == text

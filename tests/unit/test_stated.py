@@ -1,6 +1,6 @@
 import pytest
 
-from moagraph.nodes.texts.final_answer import letter, number, words
+from moagraph.nodes.texts.final_answer import read_letter, read_number, read_words
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from moagraph.nodes.texts.final_answer import letter, number, words
     ],
 )
 def test_the_number_of_an_answer(text: str, value: str | None) -> None:
-    assert number(text) == value
+    assert read_number(text) == value
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_the_number_of_an_answer(text: str, value: str | None) -> None:
     ],
 )
 def test_the_letter_of_an_answer(text: str, value: str | None) -> None:
-    assert letter(text) == value
+    assert read_letter(text) == value
 
 
 def test_words_are_the_same_whatever_stands_around_them() -> None:
-    assert words(" **Paris**.\n") == words("paris") == "paris"
-    assert words("...") is None
+    assert read_words(" **Paris**.\n") == read_words("paris") == "paris"
+    assert read_words("...") is None

@@ -1,57 +1,59 @@
-"""A turn as one HTML page that needs nothing else: layers below, seats beside each other."""
+"""A turn as one self-contained HTML page: a row for each layer, its seats side by side."""
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from moagraph.cli.render.record import facts
+from moagraph.cli.render.record import record_lines
 from moagraph.cli.render.rows import counted
-from moagraph.cli.render.text import bill, content_of, ended, took, verdict
+from moagraph.cli.render.text import call_text, cost_text, message_text, state_word, verdict_text
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import clean
-from moagraph.threads.turn_view import Layer, Shown
+from moagraph.threads.turn_view import LayerView, TurnView
 
 STYLE = Path(__file__).with_name("page.css")
-# Nothing that a model says can be fetched or run, even if it were no longer only text.
+# Nothing in a model's text can be fetched or run, even if it were not escaped.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def page(found: Shown) -> str:
+def render_page(view: TurnView) -> str:
     """The whole page."""
-    title = " ".join(found.question.split())[:80] or found.came.thread_id
-    widest = max((len(layer.proposals) for layer in found.layers), default=1)
-    rows = "".join(_row(layer, found) for layer in found.layers)
+    title = " ".join(view.question.split())[:80] or view.run_result.thread_id
+    most_seats = max((len(layer.proposals) for layer in view.layers), default=1)
+    rows = "".join(_layer_html(layer, view) for layer in view.layers)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{_safe(title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
-        f"</head>\n<body>\n{_head(found)}"
-        f'<main class="board" tabindex="0" style="--seats: {widest}">\n{rows}</main>\n'
-        f"{_foot(found)}</body>\n</html>\n"
+        f"</head>\n<body>\n{_header_html(view)}"
+        f'<main class="board" tabindex="0" style="--seats: {most_seats}">\n{rows}</main>\n'
+        f"{_footer_html(view)}</body>\n</html>\n"
     )
 
 
-def _head(found: Shown) -> str:
-    came = found.came
-    fork = f" · fork @{found.fork} of {found.forks}" if found.forks > 1 else ""
-    where = f"{came.recipe} · thread {came.thread_id} · turn {found.turn} of {found.turns}{fork}"
-    when = found.at[:16].replace("T", " ")
+def _header_html(view: TurnView) -> str:
+    """Where the turn is stored, the question, and what the turn took."""
+    result = view.run_result
+    fork = f" · fork @{view.fork} of {view.forks}" if view.forks > 1 else ""
+    turn = f"turn {view.turn} of {view.turns}{fork}"
+    position = f"{result.recipe} · thread {result.thread_id} · {turn}"
+    time = view.at[:16].replace("T", " ")
     return (
-        f'<header>\n<p class="where">{_safe(where)} · <time>{_safe(when)}</time></p>\n'
-        f'<h1 class="said" dir="auto">{_safe(found.question)}</h1>\n'
-        f'<p class="bill">{_mark(came.status, came.status)} '
-        f"{_safe(bill(came.usage, came.cost_usd, came.seconds))}</p>\n</header>\n"
+        f'<header>\n<p class="where">{_safe(position)} · <time>{_safe(time)}</time></p>\n'
+        f'<h1 class="said" dir="auto">{_safe(view.question)}</h1>\n'
+        f'<p class="bill">{_mark_html(result.status, result.status)} '
+        f"{_safe(cost_text(result.usage, result.cost_usd, result.seconds))}</p>\n</header>\n"
     )
 
 
-def _row(layer: Layer, found: Shown) -> str:
+def _layer_html(layer: LayerView, view: TurnView) -> str:
     seats = "".join(
-        _card(f"{layer.number}.{one['seat']}", one, found.sent.get(one["node"], []))
-        for one in layer.proposals
+        _card_html(f"{layer.number}.{record['seat']}", record, view.sent.get(record["node"], []))
+        for record in layer.proposals
     )
-    behind = [step for step in layer.steps if step is not found.answering]
-    steps = "".join(_step(step, found) for step in behind)
+    steps = "".join(_step_html(step, view) for step in layer.steps if step is not view.answering)
     title = layer.title.capitalize()
     return (
         f'<section aria-label="{title}">\n<h2>{title}</h2>\n'
@@ -59,34 +61,41 @@ def _row(layer: Layer, found: Shown) -> str:
     )
 
 
-def _step(step: Json, found: Shown) -> str:
+def _step_html(step: Json, view: TurnView) -> str:
+    """The step's own call and those that it made, then what it decided and recorded."""
     node = step["node"]
-    told = [f"hands on {', '.join(step['kept'])}"] if step.get("kept") else []
-    told += [f"{node} {verdict(step)}"] if "why" in step else []
-    told += facts(step)
-    own = {node: step} if "model" in step else {}
-    calls = own | {f"{node}.{label}": call for label, call in step.get("calls", {}).items()}
-    cards = "".join(_card(name, call, found.sent.get(name, [])) for name, call in calls.items())
-    return cards + "".join(f'<p class="kept">{_safe(line)}</p>\n' for line in told)
+    calls = {node: step} if "model" in step else {}
+    calls |= {f"{node}.{label}": call for label, call in step.get("calls", {}).items()}
+    cards = (_card_html(name, call, view.sent.get(name, [])) for name, call in calls.items())
+    lines = (f'<p class="kept">{_safe(line)}</p>\n' for line in _step_lines(step))
+    return "".join([*cards, *lines])
 
 
-def _card(name: str, record: Json, sent: list[Json]) -> str:
-    """One answer: who gave it, how it went, what it says, and folded what was sent."""
+def _step_lines(step: Json) -> Iterator[str]:
+    if step.get("kept"):
+        yield f"hands on {', '.join(step['kept'])}"
+    if "why" in step:
+        yield f"{step['node']} {verdict_text(step)}"
+    yield from record_lines(step)
+
+
+def _card_html(name: str, record: Json, sent: list[Json]) -> str:
+    """One answer: its model, how the call ended, the text, and folded what was sent."""
     kind = "ok" if record["ok"] else "failed"
-    marks = _mark(kind, ended(record)) + (_mark("edited", "edited") if record["edited"] else "")
-    text = f'<div class="said" dir="auto">{_safe(record["text"])}</div>\n' if record["text"] else ""
+    marks = _mark_html(kind, state_word(record))
+    marks += _mark_html("edited", "edited") if record["edited"] else ""
     return (
         f'<article class="card {kind}">\n<h3><span class="seat">{_safe(name)}</span> '
         f"<bdi>{_safe(record['model'])}</bdi></h3>\n"
-        f'<p class="took">{marks}{_safe(took(record))}</p>\n'
-        f"{text}{_folded(sent)}</article>\n"
+        f'<p class="took">{marks}{_safe(call_text(record))}</p>\n'
+        f"{_text_html(record['text']) if record['text'] else ''}{_sent_html(sent)}</article>\n"
     )
 
 
-def _folded(sent: list[Json]) -> str:
+def _sent_html(sent: list[Json]) -> str:
     messages = [
         f"<dt>{_safe(message['role'])}</dt>"
-        f'<dd class="said" dir="auto">{_safe(content_of(message))}</dd>'
+        f'<dd class="said" dir="auto">{_safe(message_text(message))}</dd>'
         for message in sent
     ]
     if not messages:
@@ -95,20 +104,27 @@ def _folded(sent: list[Json]) -> str:
     return f"<details><summary>{summary}</summary><dl>{''.join(messages)}</dl></details>\n"
 
 
-def _foot(found: Shown) -> str:
+def _footer_html(view: TurnView) -> str:
     """The answer with the step that wrote it, or why there is none."""
-    came = found.came
-    waits = f"{came.status} before {', '.join(came.next)}"
-    body = f'<p class="why">{_safe((came.status == "failed" and came.error) or waits)}</p>\n'
-    if found.answering:
-        body = _card("answer", found.answering, found.sent.get(found.last, []))
-    elif came.status == "done":
-        body = f'<div class="said" dir="auto">{_safe(came.answer)}</div>\n'
-    title = "Answer" if came.status == "done" else "No answer yet"
-    return f'<footer class="{came.status}">\n<h2>{title}</h2>\n{body}</footer>\n'
+    result = view.run_result
+    if view.answering:
+        body = _card_html("answer", view.answering, view.sent.get(view.last, []))
+    elif result.status == "done":
+        body = _text_html(result.answer)
+    else:
+        reason = f"{result.status} before {', '.join(result.next)}"
+        if result.status == "failed" and result.error:
+            reason = result.error
+        body = f'<p class="why">{_safe(reason)}</p>\n'
+    title = "Answer" if result.status == "done" else "No answer yet"
+    return f'<footer class="{result.status}">\n<h2>{title}</h2>\n{body}</footer>\n'
 
 
-def _mark(kind: str, word: str) -> str:
+def _text_html(text: str) -> str:
+    return f'<div class="said" dir="auto">{_safe(text)}</div>\n'
+
+
+def _mark_html(kind: str, word: str) -> str:
     return f'<span class="mark {_safe(kind)}">{_safe(word)}</span> '
 
 

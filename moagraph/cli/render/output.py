@@ -1,4 +1,4 @@
-"""What reaches a person's terminal: answers on standard output, everything else on error."""
+"""What reaches the user's terminal: answers on standard output, everything else on error."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ def out(text: str, end: str = "\n") -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is left in the buffer would be tried again, and complained of, at the exit.
+        # Python would write the rest of the buffer again at exit, and print that error too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise RunError(f"cannot write to standard output: {error.strerror}") from error
 

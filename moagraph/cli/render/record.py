@@ -1,4 +1,4 @@
-"""What a step has noted, a line a fact, in the record's own words."""
+"""What a step has recorded beyond texts and calls, as lines in the record's own words."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,40 +6,41 @@ from typing import Any
 from moagraph.nodes.state import Json, Proposal
 from moagraph.nodes.texts.printable import one_line
 
-# What is told elsewhere: the texts, and what every call has.
-ELSEWHERE = {*Proposal.__annotations__, "kept", "texts", "calls", "node", "told", "parsed"}
-ELSEWHERE |= {"passes", "settled", "finish", "grades", "question", "why"}
-ELSEWHERE |= {"complaints", "passages", "report", "sentences", "unsupported", "verdicts"}
+# Printed by other functions: the texts, and what every call has.
+PRINTED_ELSEWHERE = {*Proposal.__annotations__, "kept", "texts", "calls", "node", "told", "parsed"}
+PRINTED_ELSEWHERE |= {"passes", "settled", "finish", "grades", "question", "why"}
+PRINTED_ELSEWHERE |= {"complaints", "passages", "report", "sentences", "unsupported", "verdicts"}
 
 
-def facts(record: Json) -> Iterator[str]:
-    """Each key with what it holds; of a list of notes, a line for each."""
+def record_lines(record: Json) -> Iterator[str]:
+    """Each key with its value; a list of tables, or a table of tables, has a line for each."""
     for key, value in record.items():
-        if key in ELSEWHERE or value in ([], {}, None) or (key, value) == ("unparsed", 0):
+        if key in PRINTED_ELSEWHERE or value in ([], {}, None) or (key, value) == ("unparsed", 0):
             continue
         name = key.replace("_", " ")
-        notes = _notes(value)
-        if notes is None:
-            yield one_line(f"{name}: {_said(value)}")
+        items = _item_texts(value)
+        if items is None:
+            yield one_line(f"{name}: {_value_text(value)}")
         else:
-            yield from (one_line(f"{name}: {note}") for note in notes)
+            yield from (one_line(f"{name}: {item}") for item in items)
 
 
-def _notes(value: Any) -> list[str] | None:
-    """A line for each, where there is more than a line can hold."""
-    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
-        return [_said(one) for one in value]
-    if isinstance(value, Mapping) and any(isinstance(one, Mapping) for one in value.values()):
-        return [f"{key}: {_said(one)}" for key, one in value.items()]
+def _item_texts(value: Any) -> list[str] | None:
+    """A text for each item, if the items are tables; else None."""
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return [_value_text(item) for item in value]
+    if isinstance(value, Mapping) and any(isinstance(item, Mapping) for item in value.values()):
+        return [f"{key}: {_value_text(item)}" for key, item in value.items()]
     return None
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, Mapping):
-        several = any(isinstance(one, list | tuple) for one in value.values())
-        return ("; " if several else ", ").join(f"{k} {_said(one)}" for k, one in value.items())
+        has_lists = any(isinstance(item, list | tuple) for item in value.values())
+        pairs = (f"{key} {_value_text(item)}" for key, item in value.items())
+        return ("; " if has_lists else ", ").join(pairs)
     if isinstance(value, list | tuple):
-        return ", ".join(_said(one) for one in value)
+        return ", ".join(_value_text(item) for item in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from moagraph.cli.render.rows import Line
+from moagraph.cli.render.rows import DisplayLine
 
 COLOURS = {
     "waiting": "2",
@@ -21,37 +21,42 @@ COLOURS = {
 }
 
 
-class Painter:
-    """Paints lines over those it painted before; the cursor rests below them."""
+class LinePainter:
+    """Paints lines over those it painted before; the cursor stays below them."""
 
     def __init__(self) -> None:
         """Nothing is on the screen yet."""
         self._widths: list[int] = []
-        self._coloured = not os.environ.get("NO_COLOR")
+        self._is_coloured = not os.environ.get("NO_COLOR")
 
-    def paint(self, lines: Sequence[Line], last: bool = False) -> None:
-        """Show the lines in place of those before; the last ones stay, and are shown in full."""
-        width = room()[0]
-        text = self._up(width) + "".join(
-            f"{self._line(line, width, last)}\x1b[K\n" for line in lines
+    def paint(self, lines: Sequence[DisplayLine], last: bool = False) -> None:
+        """Replace the lines on the screen.
+
+        Args:
+            lines: The new lines.
+            last: They stay and are written in full; the next lines go below them.
+        """
+        width = terminal_size()[0]
+        text = self._move_up(width) + "".join(
+            f"{self._line_text(line, width, last)}\x1b[K\n" for line in lines
         )
-        self._widths = [] if last else [_width(line, width) for line in lines]
+        self._widths = [] if last else [_painted_width(line, width) for line in lines]
         sys.stderr.write(f"{text}\x1b[J")
         sys.stderr.flush()
 
-    def _up(self, width: int) -> str:
-        """To where the lines begin: a narrower terminal has broken them into several."""
-        rows = sum(max(1, -(-painted // width)) for painted in self._widths)
-        return f"\r\x1b[{rows}A" if rows else "\r"
+    def _move_up(self, width: int) -> str:
+        """Move to the first line; a terminal that became narrower has wrapped the lines."""
+        height = sum(max(1, -(-painted // width)) for painted in self._widths)
+        return f"\r\x1b[{height}A" if height else "\r"
 
-    def _line(self, line: Line, width: int, whole: bool) -> str:
+    def _line_text(self, line: DisplayLine, width: int, in_full: bool) -> str:
         head = set_cell_size(line.head, min(cell_len(line.head), width - 1))
-        told = line.told if whole else _fitted(line.told, width - 1 - cell_len(head))
-        colour = COLOURS.get(line.state) if self._coloured else None
-        return f"{head}\x1b[{colour}m{told}\x1b[0m" if colour else f"{head}{told}"
+        status = line.status if in_full else _shorten(line.status, width - 1 - cell_len(head))
+        colour = COLOURS.get(line.state) if self._is_coloured else None
+        return f"{head}\x1b[{colour}m{status}\x1b[0m" if colour else f"{head}{status}"
 
 
-def room() -> tuple[int, int]:
+def terminal_size() -> tuple[int, int]:
     """The terminal's columns, and the lines that fit above the cursor's."""
     try:
         columns, height = os.get_terminal_size(sys.stderr.fileno())
@@ -60,11 +65,11 @@ def room() -> tuple[int, int]:
     return max(20, columns or 80), max(2, (height or 24) - 1)
 
 
-def _width(line: Line, width: int) -> int:
-    return min(width - 1, cell_len(line.head) + cell_len(line.told))
+def _painted_width(line: DisplayLine, width: int) -> int:
+    return min(width - 1, cell_len(line.head) + cell_len(line.status))
 
 
-def _fitted(text: str, width: int) -> str:
+def _shorten(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, width - 1) + "…" if width > 0 else ""

@@ -1,190 +1,176 @@
-"""Kept turns and their differences as a terminal shows them."""
+"""Stored turns and forks as lines for a terminal."""
 
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from moagraph.cli.render.record import facts
+from moagraph.cli.render.record import record_lines
 from moagraph.cli.render.rows import counted
+from moagraph.cli.render.trust import trust_lines
+from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
-from moagraph.threads.diff import Changed, Difference
-from moagraph.threads.turn_view import Layer, Shown
+from moagraph.threads.turn_view import LayerView, TurnView
 
-Sent = Mapping[str, list[Json]]
+SentMessages = Mapping[str, list[Json]]
 
 
-def turn_told(found: Shown, sent: bool, whole: bool) -> Iterator[str]:
-    """A turn: the question, each layer, the answer, the bill; the layers only if not whole."""
-    came = found.came
+def turn_lines(view: TurnView, sent: bool, whole: bool) -> Iterator[str]:
+    """A turn: the question, each layer, the answer and the cost.
+
+    Args:
+        view: The turn.
+        sent: Whether to include the messages that each model was sent.
+        whole: Whether to include more than the layers.
+    """
+    result = view.run_result
     if whole:
-        yield f"thread {came.thread_id}, {_where(found)}, recipe `{came.recipe}`: {came.status}"
-        yield f"\nquestion\n{_indented(found.question)}"
-    for layer in found.layers:
-        yield from _layer(layer, found.sent if sent else {}, found.answering if whole else None)
+        position = position_text(view)
+        yield f"thread {result.thread_id}, {position}, recipe `{result.recipe}`: {result.status}"
+        yield from trust_lines(result.thread_id, view.trust)
+        yield f"\nquestion\n{indent(view.question)}"
+    for layer in view.layers:
+        # The record that holds the answer is printed without its text: it follows at the end.
+        yield from _layer_lines(layer, view.sent if sent else {}, view.answering if whole else None)
     if whole:
-        yield from _end(found)
+        yield from _end_lines(view)
 
 
-def _layer(layer: Layer, sent: Sent, answering: Json | None) -> Iterator[str]:
-    """The answer itself is told once, below everything."""
-    yield f"\n{layer.title}"
-    for proposal in layer.proposals:
-        yield f"  {layer.number}.{proposal['seat']} {proposal['model']} {_outcome(proposal)}"
-        yield from _said(proposal, sent)
-    for step in layer.steps:
-        if "kept" in step:
-            yield f"  {step['node']} hands on {', '.join(step['kept'])}"
-        if "why" in step:
-            yield f"  {step['node']} {verdict(step)}"
-        if step.get("report"):
-            yield f"  {step['node']} reports"
-            yield _indented(step["report"], 4)
-        if "unsupported" in step:
-            of = len(step["sentences"])
-            yield f"  {step['node']} finds {step['unsupported']} of {of} sentences unsupported"
-        for one in step.get("verdicts", ()):
-            why = f": {one['why']}" if one["why"] else ""
-            yield f"  {step['node']} {one['by']} {one['verdict']}{why}"
-        if "model" in step:
-            yield f"  {step['node']} {step['model']} {_outcome(step)}"
-            yield from _said({**step, "text": ""} if step is answering else step, sent)
-        yield from _noted(step, sent)
+def fork_line(fork: Fork, view: TurnView) -> str:
+    """A fork: its name, its last turn and how that ended, and the start of its answer."""
+    result = view.run_result
+    origin = f", forked from @{fork.origin}" if fork.origin else ""
+    end = f"{view.at[:16].replace('T', ' ')}  {result.status}, turn {view.turn}{origin}"
+    answer = textwrap.shorten(result.answer, 60, placeholder=" …")
+    return one_line(f"{result.thread_id}@{fork.number}  {end}  {answer}")
 
 
-def _noted(step: Json, sent: Sent) -> Iterator[str]:
-    """What the step says of itself, and each of the calls that it made."""
-    noted = list(facts(step))
-    if noted and "kept" not in step and "model" not in step:
-        yield f"  {step['node']}"
-    yield from (_indented(fact, 4) for fact in noted)
-    for label, call in step.get("calls", {}).items():
-        yield f"    {step['node']} {label} {call['model']} {_outcome(call)}"
-        yield from _said({**call, "node": f"{step['node']}.{label}"}, sent, 6)
-
-
-def _said(record: Json, sent: Sent, by: int = 4) -> Iterator[str]:
-    for message in sent.get(record["node"], []):
-        yield _indented(f"sent, as {message['role']}:", by)
-        yield _indented(content_of(message), by + 2)
-    if record["text"]:
-        yield _indented(record["text"], by)
-
-
-def _end(found: Shown) -> Iterator[str]:
-    came, id_ = found.came, found.came.thread_id
-    endings = {
-        "done": f"\nanswer\n{came.answer}",
-        "failed": f"\nfailed: {came.error}; `moa retry {id_}` asks again only what failed",
-        "paused": f"\npaused before {', '.join(came.next)}; `moa resume {id_}` goes on",
-        "stopped": f"\nstopped before {', '.join(came.next)}; `moa resume {id_}` goes on",
-        "running": f"\nrunning: {', '.join(came.next)}",
-    }
-    yield endings[came.status]
-    yield f"\n{bill(came.usage, came.cost_usd, came.seconds)}"
-    if found.forks > 1:
-        yield f"this is fork @{found.fork} of {found.forks}: `moa show {id_} --forks` lists them"
-
-
-def difference_told(found: Difference) -> Iterator[str]:
-    """Both runs, what is the same, what changed and how."""
-    for side, sign in zip(found.sides, "-+", strict=True):
-        came = side.came
-        took = bill(came.usage, came.cost_usd, came.seconds)
-        yield f"{sign} {came.thread_id}, {_where(side)}: {came.status}, {took}"
-        yield f"    {textwrap.shorten(side.question, 90, placeholder=' …')}"
-    yield _dearer(found)
-    same = [answer.name for answer in found.answers if answer.same]
-    yield f"\nthe same: {', '.join(same) or 'nothing'}"
-    for answer in found.answers:
-        if not answer.same:
-            yield from _changed(answer)
-
-
-def fork_told(fork: Fork, end: Shown) -> str:
-    """A fork: its name, when and how it ended, what it left, and the start of its answer."""
-    left = f", forked from @{fork.origin}" if fork.origin else ""
-    where = f"{end.at[:16].replace('T', ' ')}  {end.came.status}, turn {end.turn}{left}"
-    said = textwrap.shorten(end.came.answer, 60, placeholder=" …")
-    return one_line(f"{end.came.thread_id}@{fork.number}  {where}  {said}")
-
-
-def ended(record: Json) -> str:
+def state_word(record: Json) -> str:
     """How a call ended, in a word."""
     return "done" if record["kind"] == "ok" else str(record["kind"])
 
 
-def verdict(step: Json) -> str:
-    """What a step has decided, and why."""
-    settled = {True: "settles the turn: ", False: "goes on: ", None: ""}
-    chosen = f"takes {step['chosen']}: " if "chosen" in step else ""
-    return f"{chosen}{settled[step.get('settled')]}{one_line(step['why'])}"
+def verdict_text(step: Json) -> str:
+    """What a gate or router decided, and why."""
+    effects = {True: "settles the turn: ", False: "goes on: ", None: ""}
+    choice = f"takes {step['chosen']}: " if "chosen" in step else ""
+    return f"{choice}{effects[step.get('settled')]}{one_line(step['why'])}"
 
 
-def took(record: Json) -> str:
+def call_text(record: Json) -> str:
     """What a call took, or why it failed."""
     if not record["ok"]:
-        tries = f" ({counted(record['attempts'], 'attempt')})" if record["attempts"] else ""
-        return f"{record['error']}{tries}"
-    tokens = [record["input_tokens"], record["output_tokens"]]
-    heard, said = ("?" if number is None else number for number in tokens)
-    tries = f", {record['attempts']} attempts" if record["attempts"] > 1 else ""
+        attempts = f" ({counted(record['attempts'], 'attempt')})" if record["attempts"] else ""
+        return f"{record['error']}{attempts}"
+    counts = [record["input_tokens"], record["output_tokens"]]
+    tokens_in, tokens_out = ("?" if count is None else count for count in counts)
+    attempts = f", {record['attempts']} attempts" if record["attempts"] > 1 else ""
     price = "" if record["cost_usd"] is None else f", ${record['cost_usd']:.4f}"
-    short = len(record.get("shortened", ()))
-    cut = f", {counted(short, 'answer')} shortened" if short else ""
-    return f"{record['seconds']:.1f} s, {heard} + {said} tokens{tries}{price}{cut}"
+    shortened = len(record.get("shortened", ()))
+    cut = f", {counted(shortened, 'answer')} shortened" if shortened else ""
+    seconds, about = f"{record['seconds']:.1f} s", "about " if record.get("estimated") else ""
+    tokens = f"{about}{tokens_in} + {tokens_out} tokens"
+    warnings = "".join(f"; {one_line(note)}" for note in record.get("warnings", ()))
+    return f"{seconds}, {tokens}{attempts}{price}{cut}{warnings}"
 
 
-def bill(usage: dict[str, int], cost_usd: float | None, seconds: float) -> str:
-    """What a turn took, in words."""
+def cost_text(usage: Mapping[str, Any], cost_usd: float | None, seconds: float) -> str:
+    """What a turn took: calls, tokens, dollars and seconds."""
     price = "price unknown" if cost_usd is None else f"${cost_usd:.4f}"
-    tokens = f"{usage['input_tokens']} + {usage['output_tokens']} tokens"
+    about = "about " if usage.get("estimated") else ""
+    tokens = f"{about}{usage['input_tokens']} + {usage['output_tokens']} tokens"
     return f"{counted(usage['calls'], 'call')}, {tokens}, {price}, {seconds:.1f} s"
 
 
-def _outcome(record: Json) -> str:
-    edited = ", edited" if record["edited"] else ""
-    return f"{ended(record)}{edited}: {took(record)}"
-
-
-def _changed(answer: Changed) -> Iterator[str]:
-    one, other = answer.models
-    models = (
-        str(one or other or "") if one == other or None in answer.models else f"{one} -> {other}"
-    )
-    if None in answer.texts:
-        models += f", only in {'+' if answer.texts[0] is None else '-'}"
-    elif answer.kinds[0] != answer.kinds[1]:
-        models += f", {answer.kinds[0]} -> {answer.kinds[1]}"
-    yield f"\n{answer.name} {models}".replace(" , only", ", only").rstrip()
-    yield _indented(answer.changes, 4)
-
-
-def _dearer(found: Difference) -> str:
-    """What the second run took more or less than the first."""
-    one, other = (side.came for side in found.sides)
-    calls, heard, said = (
-        other.usage[what] - one.usage[what] for what in ("calls", "input_tokens", "output_tokens")
-    )
-    known = None not in (one.cost_usd, other.cost_usd)
-    price = f"${(other.cost_usd or 0) - (one.cost_usd or 0):+.4f}" if known else "price unknown"
-    seconds = other.seconds - one.seconds
-    return f"difference: {calls:+} calls, {heard:+} {said:+} tokens, {price}, {seconds:+.1f} s"
-
-
-def _where(found: Shown) -> str:
-    fork = f"fork @{found.fork} of {found.forks}, " if found.forks > 1 else ""
-    return f"{fork}turn {found.turn} of {found.turns}"
-
-
-def content_of(message: Json) -> str:
-    """A message's text; what is no text, as JSON."""
+def message_text(message: Json) -> str:
+    """A message's content; what is not text is JSON."""
     content = message.get("content") or ""
-    said = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    more = {key: value for key, value in message.items() if key not in ("role", "content")}
-    return f"{said}\n{json.dumps(more, ensure_ascii=False)}".strip() if more else said
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    extra = {key: value for key, value in message.items() if key not in ("role", "content")}
+    return f"{text}\n{json.dumps(extra, ensure_ascii=False)}".strip() if extra else text
 
 
-def _indented(text: str, by: int = 2) -> str:
-    return textwrap.indent(text, " " * by)
+def position_text(view: TurnView) -> str:
+    """The turn's number, and its fork if there are several."""
+    fork = f"fork @{view.fork} of {view.forks}, " if view.forks > 1 else ""
+    return f"{fork}turn {view.turn} of {view.turns}"
+
+
+def indent(text: str, width: int = 2) -> str:
+    """Every line of the text, that many spaces to the right."""
+    return textwrap.indent(text, " " * width)
+
+
+def _layer_lines(layer: LayerView, sent: SentMessages, answering: Json | None) -> Iterator[str]:
+    yield f"\n{layer.title}"
+    for proposal in layer.proposals:
+        label = f"{layer.number}.{proposal['seat']}"
+        yield f"  {label} {proposal['model']} {_outcome_text(proposal)}"
+        yield from _exchange_lines(proposal, sent)
+    for step in layer.steps:
+        yield from _verdict_lines(step)
+        if "model" in step:
+            yield f"  {step['node']} {step['model']} {_outcome_text(step)}"
+            yield from _exchange_lines({**step, "text": ""} if step is answering else step, sent)
+        yield from _detail_lines(step, sent)
+
+
+def _verdict_lines(step: Json) -> Iterator[str]:
+    """What the step decided about the answers that it read."""
+    if "kept" in step:
+        yield f"  {step['node']} hands on {', '.join(step['kept'])}"
+    if "why" in step:
+        yield f"  {step['node']} {verdict_text(step)}"
+    if step.get("report"):
+        yield f"  {step['node']} reports"
+        yield indent(step["report"], 4)
+    if "unsupported" in step:
+        total = len(step["sentences"])
+        yield f"  {step['node']} finds {step['unsupported']} of {total} sentences unsupported"
+    for verdict in step.get("verdicts", ()):
+        reason = f": {verdict['why']}" if verdict["why"] else ""
+        yield f"  {step['node']} {verdict['by']} {verdict['verdict']}{reason}"
+
+
+def _detail_lines(step: Json, sent: SentMessages) -> Iterator[str]:
+    """The rest of the step's record, and each of the calls that it made."""
+    details = list(record_lines(step))
+    if details and "kept" not in step and "model" not in step:
+        yield f"  {step['node']}"
+    yield from (indent(detail, 4) for detail in details)
+    for label, call in step.get("calls", {}).items():
+        yield f"    {step['node']} {label} {call['model']} {_outcome_text(call)}"
+        yield from _exchange_lines({**call, "node": f"{step['node']}.{label}"}, sent, 6)
+
+
+def _exchange_lines(record: Json, sent: SentMessages, depth: int = 4) -> Iterator[str]:
+    """The messages that a model was sent, and its text."""
+    for message in sent.get(record["node"], []):
+        yield indent(f"sent, as {message['role']}:", depth)
+        yield indent(message_text(message), depth + 2)
+    if record["text"]:
+        yield indent(record["text"], depth)
+
+
+def _end_lines(view: TurnView) -> Iterator[str]:
+    result = view.run_result
+    thread, following = result.thread_id, ", ".join(result.next)
+    endings = {
+        "done": f"\nanswer\n{result.answer}",
+        "failed": f"\nfailed: {result.error}; `moa retry {thread}` asks again only what failed",
+        "paused": f"\npaused before {following}; `moa resume {thread}` goes on",
+        "stopped": f"\nstopped before {following}; `moa resume {thread}` goes on",
+        "running": f"\nrunning: {following}",
+    }
+    yield endings[result.status]
+    yield f"\n{cost_text(result.usage, result.cost_usd, result.seconds)}"
+    yield from map(exceeded_line, result.over_budget)
+    if view.forks > 1:
+        yield f"this is fork @{view.fork} of {view.forks}: `moa show {thread} --forks` lists them"
+
+
+def _outcome_text(record: Json) -> str:
+    edited = ", edited" if record["edited"] else ""
+    return f"{state_word(record)}{edited}: {call_text(record)}"

@@ -1,1 +1,1 @@
-"""The same systems, rows and judges in others' evaluation tools."""
+"""Adapters that use our systems, rows and judges in other evaluation tools."""

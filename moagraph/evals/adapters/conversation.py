@@ -1,4 +1,4 @@
-"""What the adapters share: hold a whole conversation with a system, and judge it."""
+"""Shared by the adapters: hold a conversation with a system, and judge one of its answers."""
 
 import secrets
 from collections.abc import Sequence
@@ -7,72 +7,85 @@ from dataclasses import dataclass
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.evals.dataset import DataSet, Item
-from moagraph.evals.judge import Case, Verdict
-from moagraph.evals.judges.named import judge
-from moagraph.evals.run.systems import System, system
+from moagraph.evals.judge import JudgeCase, JudgeVerdict
+from moagraph.evals.judges.factory import build_judge
+from moagraph.evals.run.systems import EvaluatedSystem, load_system
 from moagraph.nodes.errors import RunError, UsageError
 from moagraph.nodes.state import Json
 from moagraph.threads.result import Result
 
 
 @dataclass(frozen=True)
-class Talker:
-    """A system that is asked without keeping anything."""
+class StatelessSystem:
+    """A system that keeps no threads: every request contains the whole conversation."""
 
-    system: System
+    system: EvaluatedSystem
 
-    def at(self, row: Json) -> "Talker":
-        """The same as a row's `sampling` wants it asked."""
-        said = row.get("sampling", {})
-        return Talker(self.system.at(said.get("temperature"), said.get("max_tokens")))
+    def with_sampling(self, row: Json) -> "StatelessSystem":
+        """Return the system with the temperature and the length of the row's `sampling`."""
+        options = row.get("sampling", {})
+        return StatelessSystem(
+            self.system.with_sampling(options.get("temperature"), options.get("max_tokens"))
+        )
 
     async def answer(self, messages: Sequence[tuple[str, str]]) -> Result:
-        """The answer to the conversation's last turn."""
+        """Answer the last message; a run that fails or pauses raises `RunError`."""
         key = secrets.token_hex(6)
         try:
-            came = await self.system.answer(messages, key)
+            result = await self.system.answer(messages, key)
         finally:
-            await self.system.forget(key)
-        if came.status != "done":
-            raise RunError(came.error or f"`{self.system.name}` gave no answer")
-        return came
+            await self.system.discard_thread(key)
+        if result.status != "done":
+            raise RunError(result.error or f"`{self.system.name}` gave no answer")
+        return result
 
 
-def sampling(data: DataSet, item: Item) -> Json:
-    """How a row wants to be asked, under `sampling`, as far as its data set says it."""
-    said = {"temperature": item.temperature, "max_tokens": data.max_tokens}
-    known = {key: value for key, value in said.items() if value is not None}
-    return {"sampling": known} if known else {}
+def open_system(recipe: str) -> StatelessSystem:
+    """Open the recipe of that name or path, or the model `provider:model`."""
+    return StatelessSystem(load_system(recipe, InMemorySaver()))
 
 
-def talker(recipe: str) -> Talker:
-    """The recipe or model of that name."""
-    return Talker(system(recipe, InMemorySaver()))
+def sampling_of(data: DataSet, item: Item) -> Json:
+    """Return the sampling that the data set fixes for a row, under the key `sampling`."""
+    options = {"temperature": item.temperature, "max_tokens": data.max_tokens}
+    fixed = {key: value for key, value in options.items() if value is not None}
+    return {"sampling": fixed} if fixed else {}
 
 
-class Bench:
-    """One judge for one data set; it judges an answer by the row's id."""
+class RowJudge:
+    """A judge for the rows of one data set, which it finds by their ids."""
 
     def __init__(self, name: str, data: DataSet) -> None:
-        """Refuse a judge who needs more than one answer to look at."""
-        self.judge = judge(name, data)
+        """Build the judge; one that compares two answers is refused.
+
+        Args:
+            name: The judge's name, as for `--judge`.
+            data: The data set.
+        """
+        self.judge = build_judge(name, data)
         if self.judge.compares:
-            raise UsageError(f"`{name}` compares two answers, and here there is one: take another")
+            raise UsageError(
+                f"`{name}` compares two answers, and here is only one: use another judge"
+            )
         self.items: dict[str, Item] = {str(item.id): item for item in data.items}
 
-    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[Verdict]:
-        """What the judge says of the last answer."""
+    async def verdicts(self, id_: object, answers: Sequence[str]) -> Sequence[JudgeVerdict]:
+        """Judge the last answer to the row `id_`."""
         item = self.items.get(str(id_))
         if item is None:
-            raise UsageError(f"row {id_!r} is not in the data set that the judge knows")
-        case = Case(item, "system", tuple(answers))
+            raise UsageError(f"row {id_!r} is not in the judge's data set")
+        case = JudgeCase(item, "system", tuple(answers))
         rulings = [await self.judge.rule(trial) for trial in self.judge.trials(case)]
         return [verdict for ruling in rulings for verdict in ruling.verdicts]
 
 
-def mean_of(verdicts: Sequence[Verdict]) -> float | None:
-    """One number: the mean of what could be read; preferences from 0 to 1."""
-    said = [one.score if one.score is not None else one.preference for one in verdicts]
-    shift = [0.0 if one.score is not None else 1.0 for one in verdicts]
-    known = [value - by for value, by in zip(said, shift, strict=True) if value is not None]
-    return sum(known) / len(known) if known else None
+def mean_value(verdicts: Sequence[JudgeVerdict]) -> float | None:
+    """Return the mean of the parsed scores; a preference counts from 0 to 1."""
+    scores = [verdict.score for verdict in verdicts if verdict.score is not None]
+    preferences = [
+        verdict.preference - 1
+        for verdict in verdicts
+        if verdict.score is None and verdict.preference is not None
+    ]
+    values = [*scores, *preferences]
+    return sum(values) / len(values) if values else None

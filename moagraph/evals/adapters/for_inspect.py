@@ -1,4 +1,4 @@
-"""A recipe in inspect_ai: a solver, a scorer that is one of our judges, and a task of both.
+"""inspect_ai: a solver that runs a recipe, a scorer that runs a judge, and a task of both.
 
 A file of two lines is a task for `inspect eval`:
 `from moagraph.evals.adapters.for_inspect import mixture_task` and
@@ -7,7 +7,7 @@ A file of two lines is a task for `inspect eval`:
 
 from typing import Any
 
-from moagraph.evals.adapters.conversation import Bench, mean_of, sampling, talker
+from moagraph.evals.adapters.conversation import RowJudge, mean_value, open_system, sampling_of
 from moagraph.evals.dataset import DataSet, Item
 from moagraph.evals.sets.open import open_set
 from moagraph.nodes.errors import MissingExtra
@@ -28,7 +28,7 @@ try:
 except ImportError as error:
     raise MissingExtra("this needs inspect_ai: run `pip install 'moagraph[inspect]'`") from error
 
-KINDS: dict[str, Any] = {
+MESSAGE_CLASSES: dict[str, Any] = {
     "system": ChatMessageSystem,
     "user": ChatMessageUser,
     "assistant": ChatMessageAssistant,
@@ -37,19 +37,24 @@ KINDS: dict[str, Any] = {
 
 @solver  # type: ignore[untyped-decorator,unused-ignore]
 def mixture(recipe: str) -> Solver:
-    """Answer with a recipe or a model; further turns stand in the sample's metadata."""
-    asked = talker(recipe)
+    """Answer with a recipe or a single model.
+
+    Args:
+        recipe: The name or path of a recipe, or `provider:model`. The sample's metadata may have
+            further `turns`, which are asked one after another.
+    """
+    system = open_system(recipe)
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        runs, wanted = [], asked.at(state.metadata)
+        runs, sampled = [], system.with_sampling(state.metadata)
         for question in (None, *state.metadata.get("turns", ())):
             if question is not None:
                 state.messages.append(ChatMessageUser(content=question))
-            came = await wanted.answer([(m.role, m.text) for m in state.messages])
-            state.messages.append(ChatMessageAssistant(content=came.answer, source="generate"))
-            runs.append(came.as_json())
+            result = await sampled.answer([(m.role, m.text) for m in state.messages])
+            state.messages.append(ChatMessageAssistant(content=result.answer, source="generate"))
+            runs.append(result.as_json())
         state.output = ModelOutput.from_content(recipe, runs[-1]["answer"])
-        state.output.usage = _usage([run["usage"] for run in runs])
+        state.output.usage = _sum_usage([run["usage"] for run in runs])
         state.metadata["moagraph"] = runs
         return state
 
@@ -58,18 +63,25 @@ def mixture(recipe: str) -> Solver:
 
 @scorer(metrics=[mean(), stderr()])  # type: ignore[untyped-decorator,unused-ignore]
 def judged(name: str, data: str) -> Scorer:
-    """One of our judges, on the last turn; the mean of its skills where it grades several."""
-    bench = Bench(name, open_set(data))
+    """Score the last answer with one of our judges; several skills give their mean.
+
+    Args:
+        name: The judge's name, as for `moa eval run --judge`.
+        data: The data set that the samples are from.
+    """
+    judge = RowJudge(name, open_set(data))
 
     async def score(state: TaskState, target: Target) -> Score:
-        said = [m.text for m in state.messages if m.role == "assistant"]
-        answers = said[-1 - len(state.metadata.get("turns", ())) :]
-        verdicts = await bench.verdicts(state.sample_id, answers)
-        value = mean_of(verdicts)
-        unread = sum(not verdict.parsed for verdict in verdicts)
-        told = {"unread": unread, "skills": {v.skill: v.score for v in verdicts if v.skill}}
+        texts = [m.text for m in state.messages if m.role == "assistant"]
+        answers = texts[-1 - len(state.metadata.get("turns", ())) :]
+        verdicts = await judge.verdicts(state.sample_id, answers)
+        value = mean_value(verdicts)
+        unparsed = sum(not verdict.parsed for verdict in verdicts)
+        skills = {verdict.skill: verdict.score for verdict in verdicts if verdict.skill}
         return Score(
-            value=float("nan") if value is None else value, answer=answers[-1], metadata=told
+            value=float("nan") if value is None else value,
+            answer=answers[-1],
+            metadata={"unread": unparsed, "skills": skills},
         )
 
     return score
@@ -77,23 +89,31 @@ def judged(name: str, data: str) -> Scorer:
 
 @task  # type: ignore[untyped-decorator,unused-ignore]
 def mixture_task(data: str, recipe: str = "local", judge: str = "exact") -> Task:
-    """A data set of ours, answered by a recipe and judged by one of our judges."""
-    found = open_set(data)
+    """Build a task: a recipe answers one of our data sets, and a judge scores the answers.
+
+    Args:
+        data: A data set, as for `moa eval run --data`.
+        recipe: The name or path of a recipe, or `provider:model`.
+        judge: A judge that does not compare, as for `moa eval run --judge`.
+    """
+    opened = open_set(data)
     return Task(
-        dataset=MemoryDataset(samples(found), name=found.name),
+        dataset=MemoryDataset(samples(opened), name=opened.name),
         solver=mixture(recipe),
         scorer=judged(judge, data),
     )
 
 
 def samples(data: DataSet) -> list[Sample]:
-    """The rows as inspect's samples."""
+    """Convert the rows to samples."""
     return [_sample(data, item) for item in data.items]
 
 
 def _sample(data: DataSet, item: Item) -> Sample:
-    first = [*item.before, ("user", item.turns[0])]
-    messages: list[ChatMessage] = [KINDS[role](content=text) for role, text in first]
+    conversation = [*item.history, ("user", item.turns[0])]
+    messages: list[ChatMessage] = [
+        MESSAGE_CLASSES[role](content=text) for role, text in conversation
+    ]
     return Sample(
         id=item.id,
         input=messages,
@@ -101,11 +121,16 @@ def _sample(data: DataSet, item: Item) -> Sample:
         metadata={
             "category": item.category,
             "turns": list(item.turns[1:]),
-            **sampling(data, item),
+            **sampling_of(data, item),
         },
     )
 
 
-def _usage(taken: list[dict[str, int]]) -> ModelUsage:
-    heard, said = (sum(one[key] for one in taken) for key in ("input_tokens", "output_tokens"))
-    return ModelUsage(input_tokens=heard, output_tokens=said, total_tokens=heard + said)
+def _sum_usage(usages: list[dict[str, int]]) -> ModelUsage:
+    input_tokens = sum(usage["input_tokens"] for usage in usages)
+    output_tokens = sum(usage["output_tokens"] for usage in usages)
+    return ModelUsage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )

@@ -1,1 +1,1 @@
-"""The files of other people's tools, read and written so that they accept them."""
+"""Read and write the file formats of other evaluation tools."""

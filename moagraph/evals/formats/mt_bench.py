@@ -1,4 +1,4 @@
-"""MT-Bench's files as FastChat has them: a model's answers, and a judge's grades."""
+"""FastChat's file formats for MT-Bench: a model's answers, and a judge's grades."""
 
 import json
 import math
@@ -9,25 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from moagraph.evals.json_files import write_text
-from moagraph.evals.results import Results, Row, where
-from moagraph.evals.sets.reading import rows_of
+from moagraph.evals.results import Results, Row, turn_key
+from moagraph.evals.sets.reading import read_numbered_rows
 from moagraph.nodes.errors import UsageError
 
-UNREAD = -1  # the score of a judgement without a grade
+UNPARSED_SCORE = -1  # FastChat's score of a judgement without a grade
 
 
-def read_lines(file: Path, *needed: str) -> list[dict[str, Any]]:
-    """The objects of a JSONL file, each with the keys that are needed."""
-    rows = rows_of(file)
+def read_lines(file: Path, *required: str) -> list[dict[str, Any]]:
+    """Read the objects of a JSONL file.
+
+    Args:
+        file: The file.
+        required: The keys that every object must have.
+    """
+    rows = read_numbered_rows(file)
     for number, row in rows:
-        for key in needed:
+        for key in required:
             if key not in row:
                 raise UsageError(f"{file}:{number}: `{key}` is missing")
     return [row for _, row in rows]
 
 
 def read_answers(file: Path) -> dict[int | str, list[str]]:
-    """The turns of each question, as a model answered them first."""
+    """Read a model's answers by question, turn after turn; of several choices the first."""
     rows = read_lines(file, "question_id", "model_id", "choices")
     try:
         return {row["question_id"]: [str(t) for t in row["choices"][0]["turns"]] for row in rows}
@@ -36,40 +41,42 @@ def read_answers(file: Path) -> dict[int | str, list[str]]:
 
 
 def read_grades(file: Path) -> list[dict[str, Any]]:
-    """The judgements of single answers; those without a grade have the score None."""
+    """Read the judgements of single answers; the score of one without a grade is None."""
     rows = read_lines(file, "question_id", "model", "judge", "score", "turn")
-    return [row | {"score": None if row["score"] == UNREAD else row["score"]} for row in rows]
-
-
-def answers_of(results: Results, system: str) -> list[dict[str, Any]]:
-    """A system's answers, a question a row."""
-    turns: dict[str, dict[int, Row]] = defaultdict(dict)
-    for (question, turn), row in results.of(system).items():
-        turns[question][turn] = row
     return [
-        {
-            "question_id": _number(said[min(said)]["id"]),
-            "answer_id": str(said[min(said)]["key"])[:22],
-            "model_id": system,
-            "choices": [{"index": 0, "turns": [said[turn]["answer"] for turn in sorted(said)]}],
-            "tstamp": _seconds(results.run),
-        }
-        for said in turns.values()
+        row | {"score": None if row["score"] == UNPARSED_SCORE else row["score"]} for row in rows
     ]
 
 
-def grades_of(results: Results, judge: str) -> list[dict[str, Any]]:
-    """A judge's grades."""
+def export_answers(results: Results, system: str) -> list[dict[str, Any]]:
+    """Return a system's answers in FastChat's format, one row per question."""
+    questions: dict[str, dict[int, Row]] = defaultdict(dict)
+    for (question, turn), row in results.answers_by_turn(system).items():
+        questions[question][turn] = row
     return [
         {
-            "question_id": _number(row["id"]),
+            "question_id": _question_id(turns[min(turns)]["id"]),
+            "answer_id": str(turns[min(turns)]["key"])[:22],
+            "model_id": system,
+            "choices": [{"index": 0, "turns": [turns[turn]["answer"] for turn in sorted(turns)]}],
+            "tstamp": _timestamp(results.run),
+        }
+        for turns in questions.values()
+    ]
+
+
+def export_grades(results: Results, judge: str) -> list[dict[str, Any]]:
+    """Return a judge's grades in FastChat's format."""
+    return [
+        {
+            "question_id": _question_id(row["id"]),
             "model": row["system"],
             "judge": [judge, row.get("prompt", "")],
             "user_prompt": "",
             "judgment": row.get("text", ""),
-            "score": row["score"] if row["parsed"] else UNREAD,
-            "turn": where(row)[1],
-            "tstamp": _seconds(results.run),
+            "score": row["score"] if row["parsed"] else UNPARSED_SCORE,
+            "turn": turn_key(row)[1],
+            "tstamp": _timestamp(results.run),
         }
         for row in results.verdicts
         if row["judge"] == judge and row["method"] == "grade"
@@ -77,29 +84,29 @@ def grades_of(results: Results, judge: str) -> list[dict[str, Any]]:
 
 
 def write_lines(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """An object a line."""
+    """Write rows as JSON lines."""
     write_text(file, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def averages(grades: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Of each model: the first turn, the second, and all, as FastChat's table has them."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def average_grades(grades: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return each model's mean grade by turn and over all turns, as FastChat's table does."""
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in grades:
-        if row["score"] is not None and row["score"] != UNREAD:
-            for name in (f"turn {row['turn']}", "average"):
-                found[row["model"]][name].append(float(row["score"]))
+        if row["score"] is not None and row["score"] != UNPARSED_SCORE:
+            for column in (f"turn {row['turn']}", "average"):
+                scores[row["model"]][column].append(float(row["score"]))
     return {
-        model: {name: math.fsum(values) / len(values) for name, values in sorted(by.items())}
-        for model, by in found.items()
+        model: {name: math.fsum(values) / len(values) for name, values in sorted(columns.items())}
+        for model, columns in scores.items()
     }
 
 
-def _number(said: Any) -> Any:
-    """FastChat's questions have numbers."""
-    return int(said) if isinstance(said, str) and said.isdigit() else said
+def _question_id(id_: Any) -> Any:
+    """Return FastChat's form of an id: a number if possible."""
+    return int(id_) if isinstance(id_, str) and id_.isdigit() else id_
 
 
-def _seconds(run: Row) -> float:
+def _timestamp(run: Row) -> float:
     try:
         return datetime.fromisoformat(str(run.get("created"))).timestamp()
     except ValueError:

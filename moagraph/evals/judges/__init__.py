@@ -1,1 +1,1 @@
-"""The judges, one a file; `named.py` finds one by its name."""
+"""The judges of an evaluation, one per file; `factory.py` builds a judge from its name."""

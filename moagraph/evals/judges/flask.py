@@ -1,17 +1,16 @@
-"""FLASK: an answer graded from 1 to 5 in each of the skills that its question needs."""
+"""The `flask` judge: one answer, graded from 1 to 5 in each skill that its question needs."""
 
 import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from moagraph.evals.judge import Case, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import ModelJudge, ruled
-from moagraph.evals.judges.wording import talk
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Ruling, Trial
+from moagraph.evals.judges.messages import number_turns
+from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts
 from moagraph.evals.sets.flask import SKILLS
 from moagraph.nodes.models.reply import Reply
-from moagraph.prompts import read as read_prompt
-from moagraph.prompts import render
+from moagraph.prompts import read, render
 
 MAX_TOKENS = 1024
 PROMPT, DEFINITIONS = "judge-skills", "judge-skills-defined"
@@ -20,68 +19,70 @@ NOT_APPLICABLE = {"n/a", "na", "not applicable"}
 
 
 @dataclass(frozen=True)
-class Flask(ModelJudge):
-    """A model that grades skills."""
+class FlaskJudge(ModelJudge):
+    """A model that grades the skills of an answer."""
 
     method: str = "flask"
     compares: bool = False
 
-    def trials(self, case: Case) -> Sequence[Trial]:
-        """One for all skills of the row; all twelve where it names none."""
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
+        """Return one trial for all skills of the row; a row without skills gets all twelve."""
         skills = case.item.skills or SKILLS
+        definitions = _skill_definitions()
         text = render(
             PROMPT,
-            question=talk(case.questions),
-            answer=talk(case.answers),
+            question=number_turns(case.questions),
+            answer=number_turns(case.answers),
             reference=case.reference or "(none is known)",
-            skills="\n".join(f"- {skill}: {_defined()[skill]}" for skill in skills),
+            skills="\n".join(f"- {skill}: {definitions[skill]}" for skill in skills),
         )
-        return [Trial(case, self.said([("user", text)]), PROMPT, None, skills)]
+        return [Trial(case, self.inputs([("user", text)]), PROMPT, None, skills)]
 
     async def rule(self, trial: Trial) -> Ruling:
-        """Ask for all skills at once."""
+        """Ask the model for the scores of all skills at once."""
 
-        def read(reply: Reply) -> list[Verdict]:
-            found = scores(reply.text)
-            return [_verdict(skill, found) for skill in trial.skills]
+        def parse(reply: Reply) -> list[JudgeVerdict]:
+            scores = parse_skill_scores(reply.text)
+            return [_verdict(skill, scores) for skill in trial.skills]
 
-        return await ruled(self.call, trial.said["messages"], FORM, read)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], FORM, parse)
 
 
-def scores(text: str) -> Mapping[str, float | None]:
-    """What the last braces in the text say of each skill, in small letters; None: it plays no part.
+def parse_skill_scores(text: str) -> Mapping[str, float | None]:
+    """Return the score of each skill, by lower-case name, from the last braces in the text.
 
-    What stands there without being a grade is left out.
+    None means that the skill does not apply. Entries without a grade from 1 to 5 are left out.
     """
     braces = re.findall(r"{[^}]+}", text)
     try:
-        said = ast.literal_eval(braces[-1].replace("\n", " ").replace("_", " ")) if braces else {}
+        entries = (
+            ast.literal_eval(braces[-1].replace("\n", " ").replace("_", " ")) if braces else {}
+        )
     except (ValueError, SyntaxError, TypeError, RecursionError):
         return {}
-    found: dict[str, float | None] = {}
-    for skill, score in said.items() if isinstance(said, dict) else ():
+    scores: dict[str, float | None] = {}
+    for skill, score in entries.items() if isinstance(entries, dict) else ():
         if isinstance(score, str) and score.strip().lower() in NOT_APPLICABLE:
-            found[str(skill).strip().lower()] = None
+            scores[str(skill).strip().lower()] = None
         elif (grade := _number(score)) is not None and 1 <= grade <= 5:
-            found[str(skill).strip().lower()] = grade
-    return found
+            scores[str(skill).strip().lower()] = grade
+    return scores
 
 
-def _number(said: object) -> float | None:
-    """A grade may stand in quotes."""
+def _number(value: object) -> float | None:
+    """Convert a grade, which may be in quotes."""
     try:
-        return float(said) if isinstance(said, int | float | str) else None
+        return float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
         return None
 
 
-def _verdict(skill: str, found: Mapping[str, float | None]) -> Verdict:
+def _verdict(skill: str, scores: Mapping[str, float | None]) -> JudgeVerdict:
     name = skill.lower()
-    return Verdict(score=found.get(name), skill=skill, parsed=name in found)
+    return JudgeVerdict(score=scores.get(name), skill=skill, parsed=name in scores)
 
 
-def _defined() -> dict[str, str]:
-    """What each skill means, in our words."""
-    lines = read_prompt(DEFINITIONS).splitlines()
+def _skill_definitions() -> dict[str, str]:
+    lines = read(DEFINITIONS).splitlines()
     pairs = (line.removeprefix("- ").split(": ", 1) for line in lines if line.strip())
     return {skill: meaning for skill, meaning in pairs}

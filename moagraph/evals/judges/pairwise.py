@@ -1,11 +1,11 @@
-"""Two answers side by side, asked about in both orders: a judge that likes the first one shows."""
+"""The `pairwise` judge: two answers, compared in both orders to expose position bias."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moagraph.evals.judge import Case, Order, Ruling, Trial, Verdict
-from moagraph.evals.judges.asking import ModelJudge, ruled
-from moagraph.evals.judges.wording import pair
+from moagraph.evals.judge import JudgeCase, JudgeVerdict, Order, Ruling, Trial
+from moagraph.evals.judges.messages import build_pair_messages
+from moagraph.evals.judges.model_judge import ModelJudge, ask_for_verdicts
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.state import Json
 
@@ -15,34 +15,38 @@ ORDERS: tuple[Order, ...] = ("ab", "ba")
 
 
 @dataclass(frozen=True)
-class Pairwise(ModelJudge):
+class PairwiseJudge(ModelJudge):
     """A model that says which of two answers is better."""
 
     prompts: Mapping[str, Json] = field(default_factory=dict)
     method: str = "pairwise"
     compares: bool = True
 
-    def trials(self, case: Case) -> Sequence[Trial]:
-        """One for each order."""
-        found = []
+    def trials(self, case: JudgeCase) -> Sequence[Trial]:
+        """Return one trial for each order of the answers."""
+        trials = []
         for order in ORDERS:
-            words = pair(case, self.prompts, swapped=order == "ba")
-            said = self.said(words.messages)
-            found.append(Trial(case, said, words.prompt, order))
-        return found
+            built = build_pair_messages(case, self.prompts, swapped=order == "ba")
+            trials.append(Trial(case, self.inputs(built.messages), built.prompt, order))
+        return trials
 
     async def rule(self, trial: Trial) -> Ruling:
-        """Ask for the letter."""
+        """Ask the model for the better answer's letter."""
 
-        def read(reply: Reply) -> list[Verdict]:
-            liked = preference(reply.text, trial.order or "ab")
-            return [Verdict(liked, parsed=liked is not None)]
+        def parse(reply: Reply) -> list[JudgeVerdict]:
+            preference = parse_preference(reply.text, trial.order or "ab")
+            return [JudgeVerdict(preference, parsed=preference is not None)]
 
-        return await ruled(self.call, trial.said["messages"], FORM, read)
+        return await ask_for_verdicts(self.call, trial.inputs["messages"], FORM, parse)
 
 
-def preference(text: str, order: Order) -> float | None:
-    """1 for the baseline, 2 for the system, 1.5 for a tie; read as FastChat reads it."""
+def parse_preference(text: str, order: Order) -> float | None:
+    """Return 1 for the baseline, 2 for the system, 1.5 for a tie, by FastChat's rules.
+
+    Args:
+        text: The judge's reply.
+        order: Which answer was A: the system's in `ab`, the baseline's in `ba`.
+    """
     letter = next((letter for letter in "ABC" if f"[[{letter}]]" in text), None)
     if letter is None:
         return None

@@ -1,1 +1,1 @@
-"""The length-controlled win rate of AlpacaEval 2."""
+"""The length-controlled (LC) win rate of AlpacaEval 2."""

@@ -1,4 +1,4 @@
-"""Which rows of a design are held out together: the folds that the published numbers rest on."""
+"""The cross-validation folds that the published LC win rates depend on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,39 +8,41 @@ SMALL = 16
 
 
 def folds(rows: int) -> NDArray[np.int64]:
-    """The fold of each row, each row a group of its own, as the leaderboard's fits dealt them.
+    """Return the fold of each row, each row a group of its own, as in the leaderboard's fits.
 
-    There the groups are dealt out in the order of a sort by size; all sizes are equal, so the
-    order is what an unstable quicksort leaves of ties. Machines differ in that (by about 0.1 of a
-    win rate); the one followed here explains 29 of 32 published numbers to 0.02.
+    There the groups are assigned in the order of a sort by size. All sizes are equal, so the
+    order depends on how an unstable quicksort moves ties. Machines differ in that (by about 0.1
+    of a win rate); this order reproduces 29 of 32 published numbers to 0.02.
     """
-    dealt = np.empty(rows, dtype=np.int64)
-    dealt[_quicksorted_ties(rows)[::-1]] = np.arange(rows) % FOLDS
-    return dealt
+    fold = np.empty(rows, dtype=np.int64)
+    fold[_quicksort_ties(rows)[::-1]] = np.arange(rows) % FOLDS
+    return fold
 
 
-def _quicksorted_ties(rows: int) -> NDArray[np.int64]:
-    """Where each of so many equal keys ends up in a quicksort by the median of three."""
+def _quicksort_ties(rows: int) -> NDArray[np.int64]:
+    """Return the order of equal keys after a quicksort with the median of three as pivot."""
     order = list(range(rows))
-    open_ = [(0, rows - 1)]
-    while open_:
-        low, high = open_.pop()
+    ranges = [(0, rows - 1)]
+    while ranges:
+        low, high = ranges.pop()
         while high - low > SMALL:
-            low, high = _split(order, low, high, open_)
+            low, high = _partition(order, low, high, ranges)
     return np.array(order, dtype=np.int64)
 
 
-def _split(order: list[int], low: int, high: int, open_: list[tuple[int, int]]) -> tuple[int, int]:
-    """Partition as for equal keys, where every comparison stops at once; the smaller part next."""
+def _partition(
+    order: list[int], low: int, high: int, ranges: list[tuple[int, int]]
+) -> tuple[int, int]:
+    """Partition equal keys, where every comparison stops at once; return the smaller part."""
     last, middle = high - 1, (low + high) // 2
     order[middle], order[last] = order[last], order[middle]
-    left, right = low + 1, last - 1
-    while left < right:
-        order[left], order[right] = order[right], order[left]
-        left, right = left + 1, right - 1
-    order[left], order[last] = order[last], order[left]
-    smaller, larger = (low, left - 1), (left + 1, high)
-    if left - low >= high - left:
+    i, j = low + 1, last - 1
+    while i < j:
+        order[i], order[j] = order[j], order[i]
+        i, j = i + 1, j - 1
+    order[i], order[last] = order[last], order[i]
+    smaller, larger = (low, i - 1), (i + 1, high)
+    if i - low >= high - i:
         smaller, larger = larger, smaller
-    open_.append(larger)
+    ranges.append(larger)
     return smaller

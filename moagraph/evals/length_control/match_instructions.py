@@ -1,40 +1,57 @@
-"""Which of the constants' instructions each pair is, by its text; never by its place alone."""
+"""Match each pair with an instruction of the constants, by its text; never by position alone."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from moagraph.evals.length_control.constants import Constants
-from moagraph.evals.length_control.pairs import Pair, mark
+from moagraph.evals.length_control.pairs import Pair, hash_instruction
 
-SURE = 0.98
+MIN_MATCHED = 0.98  # the share of pairs below which lengths prove nothing
 
 
-def joined(pairs: Sequence[Pair], constants: Constants) -> tuple[list[int | None], str]:
-    """The place of each pair's instruction, or none; and how they were known, if not by text."""
-    places = {one: place for place, one in enumerate(constants.marks)}
-    found = [places.get(mark(pair.instruction)) for pair in pairs]
-    if len(places) == len(constants.lengths) and any(place is not None for place in found):
-        return found, ""
-    by_length = _by_length(pairs, constants)
-    if sum(place is not None for place in by_length) < SURE * len(pairs):
+def match_instructions(pairs: Sequence[Pair], constants: Constants) -> tuple[list[int | None], str]:
+    """Return the index of each pair's instruction, and a note if lengths were matched.
+
+    Args:
+        pairs: The judged pairs.
+        constants: The constants, with the instructions in their order.
+
+    Returns:
+        The indices, None for an unknown instruction; and a note, empty for a match by text.
+    """
+    by_hash = {hash_: index for index, hash_ in enumerate(constants.instruction_hashes)}
+    indices = [by_hash.get(hash_instruction(pair.instruction)) for pair in pairs]
+    has_match = any(index is not None for index in indices)
+    if len(by_hash) == len(constants.lengths) and has_match:
+        return indices, ""
+    by_length = _match_lengths(pairs, constants)
+    if sum(index is not None for index in by_length) < MIN_MATCHED * len(pairs):
         return [None] * len(pairs), ""
-    return by_length, "instructions are known by the lengths of the baseline's answers"
+    return by_length, "instructions are matched by the lengths of the baseline's answers"
 
 
-def same_baseline(pairs: Sequence[Pair], places: Sequence[int | None], known: Constants) -> bool:
-    """Whether the baseline's answers are as long as those the constants were made with."""
+def has_same_baseline(
+    pairs: Sequence[Pair], indices: Sequence[int | None], constants: Constants
+) -> bool:
+    """Return whether the baseline's answers are as long as those of the constants.
+
+    Args:
+        pairs: The judged pairs.
+        indices: The index of each pair's instruction.
+        constants: The constants, with the lengths of the baseline's answers.
+    """
     same = [
-        pair.baseline_length == known.lengths[place]
-        for pair, place in zip(pairs, places, strict=True)
-        if place is not None
+        pair.baseline_length == constants.lengths[index]
+        for pair, index in zip(pairs, indices, strict=True)
+        if index is not None
     ]
-    return bool(same) and sum(same) >= SURE * len(same)
+    return bool(same) and sum(same) >= MIN_MATCHED * len(same)
 
 
-def _by_length(pairs: Sequence[Pair], constants: Constants) -> list[int | None]:
-    """The place whose baseline answer is as long; of several, in their order."""
-    places = defaultdict[float, list[int]](list)
-    for place, length in enumerate(constants.lengths):
-        places[float(length)].append(place)
-    free = {length: iter(ones) for length, ones in places.items()}
-    return [next(free.get(float(pair.baseline_length), iter(())), None) for pair in pairs]
+def _match_lengths(pairs: Sequence[Pair], constants: Constants) -> list[int | None]:
+    """Match each pair with an equally long answer of the baseline; of several, in their order."""
+    indices = defaultdict[float, list[int]](list)
+    for index, length in enumerate(constants.lengths):
+        indices[float(length)].append(index)
+    unused = {length: iter(candidates) for length, candidates in indices.items()}
+    return [next(unused.get(float(pair.baseline_length), iter(())), None) for pair in pairs]

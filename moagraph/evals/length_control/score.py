@@ -1,25 +1,35 @@
-"""A model's win rate, and its length-controlled one where that is what it may be called."""
+"""Score a model's pairs: the win rate, and the LC win rate if the conditions for it hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, interval, means, of_mean, resamples
+from moagraph.evals.bootstrap import (
+    Interval,
+    mean_interval,
+    percentile_interval,
+    resample_counts,
+    resample_means,
+)
 from moagraph.evals.length_control.constants import Constants
 from moagraph.evals.length_control.logistic import Array
-from moagraph.evals.length_control.match_instructions import joined, same_baseline
-from moagraph.evals.length_control.pairs import Pairs, mark
-from moagraph.evals.length_control.win_rate import Judged, length_controlled, refitted
+from moagraph.evals.length_control.match_instructions import has_same_baseline, match_instructions
+from moagraph.evals.length_control.pairs import Pairs, hash_instruction
+from moagraph.evals.length_control.win_rate import (
+    MatchedPairs,
+    fit_length_control,
+    refit_resamples,
+)
 from moagraph.nodes.errors import UsageError
 
-FEWEST = 0.5  # of the instructions: with fewer it is another set
-FOREIGN = 0.05
+MIN_COVERED = 0.5  # the share of the set's instructions that makes it the same set
+MAX_UNKNOWN = 0.05  # the share of pairs with instructions from elsewhere
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A win rate in percent, and where it might lie."""
+    """A win rate in percent, with its confidence interval."""
 
     value: float
     interval: Interval | None
@@ -27,7 +37,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Score:
-    """What a file of judgements says of one model."""
+    """The win rates of one model."""
 
     model: str
     baseline: str
@@ -35,77 +45,154 @@ class Score:
     win: Rate
     lc: Rate | None
     why_not_lc: str = ""
-    adjusted: Rate | None = None  # adjusted for length in the same way, but not comparable
+    adjusted: Rate | None = None  # the same fit where it may not be called LC
     notes: tuple[str, ...] = ()
 
-    def plain(self) -> dict[str, object]:
-        """As JSON."""
-        return {
-            "n": self.n,
-            "win_rate": self.win.value,
-            "win_rate_ci": self.win.interval,
-            "lc_win_rate": self.lc and self.lc.value,
-            "lc_win_rate_ci": self.lc and self.lc.interval,
-        }
+    def as_json(self) -> dict[str, object]:
+        """Return the numbers as a JSON object."""
+        return _rates_as_json(self.n, self.win, self.lc)
 
 
-def score(pairs: Pairs, constants: Constants | None) -> Score:
-    """Both rates with their intervals, or why there is only one."""
-    in_order = sorted(pairs.pairs, key=lambda one: mark(one.instruction))  # whatever the rows' is
-    targets = np.array([np.nan if one.target is None else one.target for one in in_order])
-    known = targets[~np.isnan(targets)]
-    win = Rate(float(100 * known.mean()), of_mean(100 * known))
+@dataclass(frozen=True)
+class ScoreDifference:
+    """The first model's win rates minus the second's, on the common instructions."""
+
+    n: int
+    win: Rate
+    lc: Rate | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the numbers as a JSON object."""
+        return _rates_as_json(self.n, self.win, self.lc)
+
+
+def score_pairs(pairs: Pairs, constants: Constants | None) -> Score:
+    """Compute both win rates with their intervals, or the reason why there is no LC win rate.
+
+    Args:
+        pairs: The model's pairs.
+        constants: The baseline's constants; None for no LC win rate.
+    """
+    # Sorted, so that the order of the rows does not change the interval.
+    in_order = sorted(pairs.pairs, key=lambda pair: hash_instruction(pair.instruction))
+    targets = np.array([np.nan if pair.target is None else pair.target for pair in in_order])
+    judged = targets[~np.isnan(targets)]
+    model, baseline, n = pairs.model, pairs.baseline, len(judged)
+    win = Rate(float(100 * judged.mean()), mean_interval(100 * judged))
     if constants is None:
-        return _without(pairs, len(known), win, "there are no constants; give --constants FILE")
-    places, how = joined(pairs.pairs, constants)
-    notes = list(pairs.notes) + ([how] if how else [])
-    why = _why_not(pairs, places, constants, notes)
-    if not why and pairs.model == pairs.baseline:
-        return Score(pairs.model, pairs.baseline, len(known), win, Rate(50.0, (50.0, 50.0)))
-    adjusted = _adjusted(judged_of(pairs, places), constants)
+        reason = "there are no constants; give --constants FILE"
+        return Score(model, baseline, n, win, None, reason, None, pairs.notes)
+    indices, match_note = match_instructions(pairs.pairs, constants)
+    notes = list(pairs.notes) + ([match_note] if match_note else [])
+    reason = _why_not_lc(pairs, indices, constants, notes)
+    if not reason and model == baseline:
+        return Score(model, baseline, n, win, Rate(50.0, (50.0, 50.0)))
+    adjusted = _length_adjusted_rate(to_matched_pairs(pairs, indices), constants)
     if adjusted is None:
-        why = why or "the lengths do not vary, or fewer than 5 instructions are known"
-    lc, other = (None, adjusted) if why else (adjusted, None)
-    return Score(pairs.model, pairs.baseline, len(known), win, lc, why, other, tuple(notes))
+        reason = reason or "the lengths do not vary, or fewer than 5 instructions are judged"
+    if reason:
+        return Score(model, baseline, n, win, None, reason, adjusted, tuple(notes))
+    return Score(model, baseline, n, win, adjusted, notes=tuple(notes))
 
 
-def judged_of(pairs: Pairs, places: Sequence[int | None]) -> Judged:
-    """The pairs whose instruction is known, in the order of the instructions."""
-    both = zip(places, pairs.pairs, strict=True)
-    known = [(place, pair) for place, pair in both if place is not None]
-    found = sorted(known, key=lambda one: one[0])
-    shorter = [pair.baseline_length - pair.model_length for _, pair in found]
-    targets = [np.nan if pair.target is None else pair.target for _, pair in found]
-    return Judged(
-        np.array([place for place, _ in found], dtype=np.int64),
+def to_matched_pairs(pairs: Pairs, indices: Sequence[int | None]) -> MatchedPairs:
+    """Return the pairs with a known instruction as arrays, in the order of the instructions.
+
+    Args:
+        pairs: The model's pairs.
+        indices: The index of each pair's instruction; None for an unknown one.
+    """
+    matched = [
+        (index, pair) for index, pair in zip(indices, pairs.pairs, strict=True) if index is not None
+    ]
+    matched.sort(key=lambda item: item[0])
+    targets = [np.nan if pair.target is None else pair.target for _, pair in matched]
+    differences = [pair.baseline_length - pair.model_length for _, pair in matched]
+    return MatchedPairs(
+        np.array([index for index, _ in matched], dtype=np.int64),
         np.array(targets, dtype=np.float64),
-        np.array(shorter, dtype=np.float64),
+        np.array(differences, dtype=np.float64),
     )
 
 
-def _adjusted(judged: Judged, constants: Constants) -> Rate | None:
-    fitted = length_controlled(judged, constants)
+def compare_pairs(first: Pairs, second: Pairs, constants: Constants | None) -> ScoreDifference:
+    """Compare two models; each resample has the same instructions for both.
+
+    Args:
+        first: The model whose win rate counts positive.
+        second: The model to compare with.
+        constants: The baseline's constants; None for no LC win rate.
+    """
+    by_hash = [
+        {hash_instruction(pair.instruction): pair for pair in pairs.pairs}
+        for pairs in (first, second)
+    ]
+    common = [
+        hash_
+        for hash_ in sorted(by_hash[0])
+        if all(hash_ in pairs and pairs[hash_].target is not None for pairs in by_hash)
+    ]
+    if not common:
+        raise UsageError("the two have no judged instruction in common")
+    counts = resample_counts(len(common))
+    both = [
+        Pairs(pairs.model, pairs.baseline, pairs.judges, tuple(lookup[hash_] for hash_ in common))
+        for pairs, lookup in zip((first, second), by_hash, strict=True)
+    ]
+    targets = [100 * np.array([p.target for p in pairs.pairs], dtype=np.float64) for pairs in both]
+    differences = targets[0] - targets[1]
+    has_interval = len(common) > 1
+    interval = percentile_interval(resample_means(differences, counts)) if has_interval else None
+    win = Rate(float(differences.mean()), interval)
+    return ScoreDifference(len(common), win, _lc_difference(both, constants, counts))
+
+
+def _lc_difference(
+    both: Sequence[Pairs], constants: Constants | None, counts: Array
+) -> Rate | None:
+    """Return the difference of the LC win rates; None if one of the two has none."""
+    if constants is None:
+        return None
+    rates, resampled = [], []
+    for pairs in both:
+        indices, _ = match_instructions(pairs.pairs, constants)
+        if _why_not_lc(pairs, indices, constants, []) or None in indices:
+            return None
+        matched = to_matched_pairs(pairs, indices)
+        fitted = fit_length_control(matched, constants)
+        if fitted is None:
+            return None
+        # `matched` is in another order than the columns of `counts`.
+        order = np.argsort([index or 0 for index in indices], kind="stable")
+        rates.append(fitted.win_rate)
+        resampled.append(refit_resamples(matched, constants, counts[:, order], fitted.strength))
+    return Rate(rates[0] - rates[1], percentile_interval(resampled[0] - resampled[1]))
+
+
+def _length_adjusted_rate(pairs: MatchedPairs, constants: Constants) -> Rate | None:
+    fitted = fit_length_control(pairs, constants)
     if fitted is None:
         return None
-    counts = resamples(len(judged.target))
-    return Rate(fitted.win_rate, interval(refitted(judged, constants, counts, fitted.strength)))
+    counts = resample_counts(len(pairs.target))
+    rates = refit_resamples(pairs, constants, counts, fitted.strength)
+    return Rate(fitted.win_rate, percentile_interval(rates))
 
 
-def _why_not(
-    pairs: Pairs, places: Sequence[int | None], constants: Constants, notes: list[str]
+def _why_not_lc(
+    pairs: Pairs, indices: Sequence[int | None], constants: Constants, notes: list[str]
 ) -> str:
-    """Why the number is no LC; what does not forbid it is noted."""
-    known = sum(place is not None for place in places)
-    foreign, size = len(places) - known, len(constants.lengths)
-    if foreign > FOREIGN * len(places):
-        return f"{foreign} of {len(places)} instructions are not of the set of {size}"
-    if foreign:
-        notes.append(f"{foreign} of {len(places)} instructions are of another set, not in the LC")
-    if known < FEWEST * size:
-        return f"{known} of the {size} instructions are fewer than half: another set"
-    if known < size:
-        notes.append(f"{size - known} of the {size} instructions are missing")
-    if not same_baseline(pairs.pairs, places, constants):
+    """Return why the rate may not be called LC, or an empty text; add notes on smaller gaps."""
+    matched = sum(index is not None for index in indices)
+    unknown, size = len(indices) - matched, len(constants.lengths)
+    if unknown > MAX_UNKNOWN * len(indices):
+        return f"{unknown} of {len(indices)} instructions are not of the set of {size}"
+    if unknown:
+        notes.append(f"{unknown} of {len(indices)} instructions are of another set, not in the LC")
+    if matched < MIN_COVERED * size:
+        return f"{matched} of the {size} instructions are fewer than half: another set"
+    if matched < size:
+        notes.append(f"{size - matched} of the {size} instructions are missing")
+    if not has_same_baseline(pairs.pairs, indices, constants):
         return f"the answers of {pairs.baseline!r} are not those of {constants.baseline!r}"
     if pairs.baseline != constants.baseline:
         notes.append(f"{pairs.baseline!r} gave the answers of {constants.baseline!r}")
@@ -114,58 +201,11 @@ def _why_not(
     return ""
 
 
-def _without(pairs: Pairs, n: int, win: Rate, why: str) -> Score:
-    return Score(pairs.model, pairs.baseline, n, win, None, why, None, pairs.notes)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How much more the first wins than the second, on the instructions that both answered."""
-
-    n: int
-    win: Rate
-    lc: Rate | None
-
-
-def difference(one: Pairs, other: Pairs, constants: Constants | None) -> Difference:
-    """Paired: each resample has the same instructions for both."""
-    mine, yours = ({mark(pair.instruction): pair for pair in side.pairs} for side in (one, other))
-    both = [
-        name
-        for name in sorted(mine)
-        if name in yours and None not in (mine[name].target, yours[name].target)
-    ]
-    if not both:
-        raise UsageError("the two have no judged instruction in common")
-    counts = resamples(len(both))
-    sides = [
-        Pairs(side.model, side.baseline, side.judges, tuple(have[name] for name in both))
-        for side, have in ((one, mine), (other, yours))
-    ]
-    targets = [
-        100 * np.array([pair.target for pair in side.pairs], dtype=np.float64) for side in sides
-    ]
-    gap = targets[0] - targets[1]
-    win = Rate(float(gap.mean()), interval(means(gap, counts)) if len(both) > 1 else None)
-    return Difference(len(both), win, _lc_difference(sides, constants, counts))
-
-
-def _lc_difference(
-    sides: Sequence[Pairs], constants: Constants | None, counts: Array
-) -> Rate | None:
-    """None where one of the two has no LC."""
-    if constants is None:
-        return None
-    rates, drawn = [], []
-    for side in sides:
-        places, _ = joined(side.pairs, constants)
-        if _why_not(side, places, constants, []) or None in places:
-            return None
-        order = np.argsort([place or 0 for place in places], kind="stable")
-        judged = judged_of(side, places)
-        fitted = length_controlled(judged, constants)
-        if fitted is None:
-            return None
-        rates.append(fitted.win_rate)
-        drawn.append(refitted(judged, constants, counts[:, order], fitted.strength))
-    return Rate(rates[0] - rates[1], interval(drawn[0] - drawn[1]))
+def _rates_as_json(n: int, win: Rate, lc: Rate | None) -> dict[str, object]:
+    return {
+        "n": n,
+        "win_rate": win.value,
+        "win_rate_ci": win.interval,
+        "lc_win_rate": lc and lc.value,
+        "lc_win_rate_ci": lc and lc.interval,
+    }

@@ -1,1 +1,1 @@
-"""A run, or two beside each other, as one page that needs nothing else."""
+"""A report on one run or on two compared runs, as one HTML page, as Markdown and as JSON."""

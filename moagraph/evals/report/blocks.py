@@ -1,14 +1,15 @@
-"""What a report is made of, whatever it is written as."""
+"""The parts of a report, independent of the output format; `report.json` has the same fields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from moagraph.evals.bootstrap import Interval
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One value with its interval; `own` tells a run's from what others have published."""
+    """One value with its interval; `own` is false for a published value."""
 
     label: str
     value: float
@@ -17,8 +18,8 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Bars:
-    """Values beside each other."""
+class BarChart:
+    """Values with one unit."""
 
     title: str
     unit: str
@@ -28,7 +29,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Point:
-    """A system at what it takes and how good it is."""
+    """The cost and the quality of a system."""
 
     label: str
     x: float
@@ -37,8 +38,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Pareto:
-    """Quality over what it takes, with the line of those that nothing beats in both."""
+class ParetoPlot:
+    """Quality over cost, with the Pareto front."""
 
     title: str
     x_name: str
@@ -48,9 +49,9 @@ class Pareto:
 
     @property
     def front(self) -> list[Point]:
-        """The points that no other beats: none is as cheap and better."""
+        """The points that are better than every point at most as expensive, cheapest first."""
         best: list[Point] = []
-        for point in sorted(self.points, key=lambda one: (one.x, -one.y)):
+        for point in sorted(self.points, key=lambda point: (point.x, -point.y)):
             if not best or point.y > best[-1].y:
                 best.append(point)
         return best
@@ -67,8 +68,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A text and who said it."""
+class Statement:
+    """A text and its author; `failed` marks a seat or step without a usable answer."""
 
     who: str
     text: str
@@ -76,14 +77,17 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A question that went badly: the answer, another's beside it, the judge, and every layer."""
+class WorstCase:
+    """A question with a low score: two systems' answers, the judge's texts and every layer."""
 
     title: str
     question: str
-    answers: Sequence[Said]
-    judge: Sequence[Said]
-    layers: Sequence[Sequence[Said]]
+    answers: Sequence[Statement]
+    judge: Sequence[Statement]
+    layers: Sequence[Sequence[Statement]]
+
+
+Block: TypeAlias = BarChart | ParetoPlot | Table | WorstCase
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,13 @@ class Section:
     """Blocks under one heading."""
 
     title: str
-    blocks: Sequence[Bars | Pareto | Table | Case]
+    blocks: Sequence[Block]
     notes: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True)
-class Report:
-    """The whole."""
+class RunReport:
+    """A whole report."""
 
     title: str
     about: str
@@ -105,11 +109,11 @@ class Report:
     notes: Sequence[str] = field(default=())
 
 
-def number(value: float | None, digits: int = 2) -> str:
-    """A number as a table has it; a dash where it is not known."""
+def format_number(value: float | None, digits: int = 2) -> str:
+    """Format a number for a table; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def between(interval: Interval | None, digits: int = 1) -> str:
-    """An interval as a table has it."""
+def format_interval(interval: Interval | None, digits: int = 1) -> str:
+    """Format an interval for a table; None becomes a dash."""
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"

@@ -1,25 +1,28 @@
-"""The report as Markdown: the same tables, and the plots as tables."""
+"""Renders a report as Markdown; charts become tables."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from moagraph.evals.report.blocks import (
-    Bars,
-    Case,
-    Pareto,
-    Report,
-    Said,
+    BarChart,
+    Block,
+    ParetoPlot,
+    RunReport,
+    Statement,
     Table,
-    between,
-    number,
+    WorstCase,
+    format_interval,
+    format_number,
 )
-from moagraph.evals.report.safe import safe
+from moagraph.evals.report.escape import escape_text
 from moagraph.nodes.texts.printable import clean, one_line
 
 FENCE = "`"
+MARKUP = "\\|*_[]`"
 
 
-def markdown(report: Report) -> str:
-    """The whole text."""
+def render_markdown(report: RunReport) -> str:
+    """Render the whole report."""
     lines = [f"# {_cell(report.title)}", "", _cell(report.about), ""]
     lines += [f"- {_cell(note)}" for note in report.notes]
     for section in report.sections:
@@ -30,22 +33,30 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _block(block: Bars | Pareto | Table | Case) -> Iterator[str]:
+def _block(block: Block) -> Iterator[str]:
     match block:
-        case Bars():
-            bars = [(one.label, number(one.value), between(one.interval)) for one in block.bars]
+        case BarChart():
+            bars = [
+                (bar.label, format_number(bar.value), format_interval(bar.interval))
+                for bar in block.bars
+            ]
             yield from _table(block.title, ("", block.unit, "range"), bars, block.note)
-        case Pareto():
-            head = ("system", block.x_name, block.y_name, "nothing beats it")
+        case ParetoPlot():
+            head = ("system", block.x_name, block.y_name, "Pareto-optimal")
             front = block.front
             points = [
-                (one.label, f"{one.x:.4g}", number(one.y), "yes" if one in front else "")
-                for one in block.points
+                (
+                    point.label,
+                    f"{point.x:.4g}",
+                    format_number(point.y),
+                    "yes" if point in front else "",
+                )
+                for point in block.points
             ]
             yield from _table(block.title, head, points, block.note)
         case Table():
             yield from _table(block.title, block.head, block.rows, block.note)
-        case Case():
+        case WorstCase():
             yield from _case(block)
 
 
@@ -63,30 +74,28 @@ def _table(
         yield _cell(note)
 
 
-def _case(case: Case) -> Iterator[str]:
+def _case(case: WorstCase) -> Iterator[str]:
     yield f"### {_cell(case.title)}"
-    yield from _text(Said("question", case.question))
-    for one in (*case.answers, *case.judge, *(seat for layer in case.layers for seat in layer)):
-        yield from _text(one)
+    yield from _statement(Statement("question", case.question))
+    layers = (statement for layer in case.layers for statement in layer)
+    for statement in (*case.answers, *case.judge, *layers):
+        yield from _statement(statement)
 
 
-def _text(one: Said) -> Iterator[str]:
-    """Fenced by more ticks than the text has, so that it cannot leave its fence."""
-    text = clean(one.text)
-    longest = max((len(run) for run in _ticks(text)), default=0)
+def _statement(statement: Statement) -> Iterator[str]:
+    """Fence the text with more backticks than it contains, so that it cannot end its fence."""
+    text = clean(statement.text)
+    longest = max(map(len, re.findall(f"{FENCE}+", text)), default=0)
     fence = FENCE * max(3, longest + 1)
-    yield from ("", f"*{_cell(one.who)}*{' (failed)' if one.failed else ''}", "", f"{fence}text")
+    failed = " (failed)" if statement.failed else ""
+    yield from ("", f"*{_cell(statement.who)}*{failed}", "", f"{fence}text")
     yield text
     yield fence
 
 
-def _ticks(text: str) -> list[str]:
-    return "".join(sign if sign == FENCE else " " for sign in text).split()
-
-
 def _cell(text: str) -> str:
-    """One line that starts no markup of its own."""
-    plain = safe(one_line(str(text)))
-    for sign in "\\|*_[]`":
-        plain = plain.replace(sign, f"\\{sign}")
+    """Escape a text for a single line of Markdown."""
+    plain = escape_text(one_line(str(text)))
+    for character in MARKUP:
+        plain = plain.replace(character, f"\\{character}")
     return plain

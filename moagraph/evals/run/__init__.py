@@ -1,1 +1,1 @@
-"""Run an evaluation: ask systems, ask judges, store both."""
+"""Run an evaluation: get answers and verdicts, store them, and keep within a spending limit."""

@@ -1,4 +1,4 @@
-"""What an answer hangs on beside its question, in a hash: whoever changes it is asked again."""
+"""Fingerprint what determines an answer besides its question; a changed one is asked again."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -11,55 +11,72 @@ from moagraph.nodes.knowledge.sources import found
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.recorded import fingerprint, where
-from moagraph.nodes.state import Json, parts
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.nodes.state import Json, recipe_parts
+from moagraph.nodes.step_support.registry import parse_step
 from moagraph.prompts import read
 
-# What no answer hangs on: what things are called, cost, and how much is asked at once.
-UNHEARD = {"name", "about", "one_at_a_time", "price", "limits", "api_key_env"}
-NAMED = {"name"}  # but a seat's name is what steps know it by
+# No answer depends on these keys: descriptions, prices and limits of concurrency.
+IGNORED_KEYS = {"name", "about", "one_at_a_time", "price", "limits", "api_key_env"}
+NAME_KEYS = {"name"}  # ignored for the recipe only: steps refer to a seat by its name
 
 
-def version(recipe: Json, around: frozenset[str] = frozenset()) -> str:
-    """A hash of what a resolved recipe says, and of the prompts, files and recipes that it names.
+def fingerprint_recipe(recipe: Json, enclosing: frozenset[str] = frozenset()) -> str:
+    """Hash a resolved recipe with the prompts, files, recipes and records that it names.
 
-    Recipes around it are not looked at again.
+    Args:
+        recipe: The resolved recipe.
+        enclosing: The names of the recipes that contain it, which are not hashed again.
     """
-    told = parts(recipe)
-    return digest([_heard(recipe, UNHEARD), _prompts(told), _files(recipe), behind(told, around)])
+    parts = recipe_parts(recipe)
+    return digest(
+        [
+            _without_ignored(recipe, IGNORED_KEYS),
+            _prompt_texts(parts),
+            _file_hashes(recipe),
+            fingerprint_models(parts, enclosing),
+        ]
+    )
 
 
-def behind(calls: Iterable[Json], around: frozenset[str] = frozenset()) -> Json:
-    """What lies behind the models' names, where they are recipes or records."""
-    names = {name for call in calls for name in _models(call)}
-    lies: Json = {}
-    for provider, name in sorted(map(split, names)):
+def fingerprint_models(calls: Iterable[Json], enclosing: frozenset[str] = frozenset()) -> Json:
+    """Return the fingerprint of each model that is a recipe or a file of recorded answers.
+
+    Args:
+        calls: The calls that name the models.
+        enclosing: The names of the recipes that contain the calls.
+    """
+    addresses = {address for call in calls for address in _model_addresses(call)}
+    fingerprints: Json = {}
+    for provider, name in sorted(map(split, addresses)):
         if provider == "recorded":
-            lies[f"recorded:{name}"] = fingerprint(where(name)[1])
-        elif provider == "moa" and name not in around:
-            inner = load_recipe(name).resolved()
-            lies[f"moa:{name}"] = version(inner, around | {name})
-    return lies
+            fingerprints[f"recorded:{name}"] = fingerprint(where(name)[1])
+        elif provider == "moa" and name not in enclosing:
+            nested = load_recipe(name).resolved()
+            fingerprints[f"moa:{name}"] = fingerprint_recipe(nested, enclosing | {name})
+    return fingerprints
 
 
-def _heard(said: Any, unheard: Set[str]) -> Any:
-    if isinstance(said, list):
-        return [_heard(one, unheard - NAMED) for one in said]
-    if not isinstance(said, dict):
-        return said
-    return {key: _heard(one, unheard - NAMED) for key, one in said.items() if key not in unheard}
+def _without_ignored(value: Any, ignored: Set[str]) -> Any:
+    nested = ignored - NAME_KEYS
+    if isinstance(value, list):
+        return [_without_ignored(item, nested) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_ignored(item, nested) for key, item in value.items() if key not in ignored
+    }
 
 
-def _prompts(told: Sequence[Json]) -> dict[str, str]:
-    names = {part["prompt"] for part in told if part.get("prompt")}
-    if any(part.get("fence") for part in told):
+def _prompt_texts(parts: Sequence[Json]) -> dict[str, str]:
+    names = {part["prompt"] for part in parts if part.get("prompt")}
+    if any(part.get("fence") for part in parts):
         names.add(FENCE)
     return {name: read(name) for name in sorted(names)}
 
 
-def _files(recipe: Json) -> dict[str, str]:
-    """The content of each file that a step reads."""
-    patterns = [pattern for one in _steps(recipe) for pattern in one]
+def _file_hashes(recipe: Json) -> dict[str, str]:
+    """Hash the content of each file that a step reads."""
+    patterns = [pattern for step_patterns in _step_files(recipe) for pattern in step_patterns]
     files = found(patterns) if patterns else {}
     hashes = {}
     for path, name in files.items():
@@ -71,13 +88,14 @@ def _files(recipe: Json) -> dict[str, str]:
     return hashes
 
 
-def _steps(recipe: Json) -> Iterator[Sequence[str]]:
-    for part in parts(recipe):
+def _step_files(recipe: Json) -> Iterator[Sequence[str]]:
+    """Yield the file patterns of each step."""
+    for part in recipe_parts(recipe):
         if "step" in part:
-            yield KINDS[part["step"]].model_validate(part).files(recipe["name"])
+            yield parse_step(part).files(recipe["name"])
 
 
-def _models(call: Json) -> Iterator[str]:
+def _model_addresses(call: Json) -> Iterator[str]:
     if "model" in call:
         yield call["model"]
-    yield from (other["model"] for other in call.get("fallbacks", ()))
+    yield from (fallback["model"] for fallback in call.get("fallbacks", ()))

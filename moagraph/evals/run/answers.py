@@ -1,137 +1,152 @@
-"""Answers of systems to a data set: each is asked once, and stands when it has come."""
+"""Get the answers of systems to a data set; an answer that is stored is not asked again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from moagraph.evals.dataset import DataSet, Item, digest
-from moagraph.evals.flops import Parameters, tflops
-from moagraph.evals.results import answer_place
-from moagraph.evals.run.answer_fingerprint import version
-from moagraph.evals.run.concurrency import Told, each
-from moagraph.evals.run.spending_limit import Purse, check_prices
-from moagraph.evals.run.store import Ledger
-from moagraph.evals.run.systems import System, expected
-from moagraph.graphs.recipe.call_count import unfolded
+from moagraph.evals.flops import ActiveParameters, compute_tflops
+from moagraph.evals.results import answer_slot
+from moagraph.evals.run.answer_fingerprint import fingerprint_recipe
+from moagraph.evals.run.concurrency import ProgressListener, run_concurrently
+from moagraph.evals.run.spending_limit import SpendingLimit, check_prices
+from moagraph.evals.run.store import ResultStore
+from moagraph.evals.run.systems import EvaluatedSystem, estimate_answer
+from moagraph.graphs.recipe.call_count import expand_nested
 from moagraph.nodes.errors import MoaError, StorageError
 from moagraph.nodes.state import Json
 from moagraph.threads.open import Threads
-from moagraph.threads.result import Result
+from moagraph.threads.result import Result, Usage
 
-PAUSED = "it paused for a person, whom nobody can ask here"
+PAUSED = "the recipe paused for a person, and a run of many rows has none"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A system and a row; the keys are those of its turns as far as they are known.
+class SampledSystem:
+    """A system with the settings of a data set's row."""
 
-    `version` is the system's own, `settled` that of the system as the row wants it asked, and
-    `whole` the unfolded recipe of that.
-    """
+    system: EvaluatedSystem
+    fingerprint: str
+    recipe: Json  # with its nested recipes expanded
 
-    system: System
+
+@dataclass(frozen=True)
+class AnswerJob:
+    """One row that a system answers; `version` is the system's without the row's settings."""
+
+    sampled: SampledSystem
     version: str
-    settled: str
-    whole: Json
     item: Item
 
+    @property
+    def system(self) -> EvaluatedSystem:
+        """The system, with the row's settings."""
+        return self.sampled.system
+
     def key(self, answers: Sequence[str]) -> str:
-        """Everything that determines the answer of the turn behind these answers."""
-        return digest(
-            [self.system.name, self.settled, str(self.item.id), self.item.messages(answers)]
-        )
+        """Hash everything that determines the answer to the first turn without one.
+
+        Args:
+            answers: The answers to the turns before it.
+        """
+        messages = self.item.messages(answers)
+        return digest([self.system.name, self.sampled.fingerprint, str(self.item.id), messages])
 
 
 @dataclass(frozen=True)
-class Answering:
-    """How the answers of one run are had and where they are kept."""
+class AnswerCollector:
+    """Gets and stores the answers of one run."""
 
     data: DataSet
-    ledger: Ledger
+    store: ResultStore
     threads: Threads
-    purse: Purse
-    told: Told
-    parameters: Parameters = field(default_factory=Parameters)
-    at_once: int = 8
-    versions: dict[str, str] = field(default_factory=dict)
-    # Each system as the rows of one temperature want it, its version, and its recipe unfolded.
-    settled: dict[tuple[str, float | None], tuple[System, str, Json]] = field(default_factory=dict)
+    spending_limit: SpendingLimit
+    progress: ProgressListener
+    parameters: ActiveParameters = field(default_factory=ActiveParameters)
+    concurrency: int = 8
+    versions: dict[str, str] = field(default_factory=dict)  # by system
+    # By system and temperature, which is the only setting that differs between rows.
+    sampled: dict[tuple[str, float | None], SampledSystem] = field(default_factory=dict)
 
-    async def run(self, systems: Sequence[System]) -> None:
-        """Ask for all that does not stand yet."""
-        jobs = [self._asked(system, item) for item in self.data.items for system in systems]
-        if self.purse.limit is not None:
-            for whole in {job.settled: job.whole for job in jobs}.values():
-                await check_prices(whole)
+    async def run(self, systems: Sequence[EvaluatedSystem]) -> None:
+        """Get every answer that is not stored."""
+        jobs = [self._job(system, item) for item in self.data.items for system in systems]
+        if self.spending_limit.limit is not None:
+            recipes = {job.sampled.fingerprint: job.sampled.recipe for job in jobs}
+            for recipe in recipes.values():
+                await check_prices(recipe)
         total = sum(len(job.item.turns) for job in jobs)
-        standing = [(job.system, row["key"]) for job in jobs for row in self.standing(job)]
-        self.ledger.renew([key for _, key in standing], answer_place)
-        await self._forget(standing)
-        self.told.began("answers", total, len(standing))
-        await each(jobs, self._converse, self.at_once)
+        stored = [(job.system, row["key"]) for job in jobs for row in self.stored_rows(job)]
+        self.store.renew([key for _, key in stored], answer_slot)
+        await self._discard_threads(stored)
+        self.progress.began("answers", total, len(stored))
+        await run_concurrently(jobs, self._answer_turns, self.concurrency)
 
-    async def _forget(self, standing: Sequence[tuple[System, str]]) -> None:
-        """A run that was killed between an answer's row and the end of its thread left that."""
-        left = {name for name, _ in self.threads.names()}
-        for system, key in standing:
-            if key in left:
-                await system.forget(key)
+    async def _discard_threads(self, stored: Sequence[tuple[EvaluatedSystem, str]]) -> None:
+        """Discard the threads of stored answers, left by a run that was killed in between."""
+        thread_ids = {thread_id for thread_id, _ in self.threads.names()}
+        for system, key in stored:
+            if key in thread_ids:
+                await system.discard_thread(key)
 
-    def standing(self, job: Asked) -> list[Json]:
-        """The rows of its turns that were answered, from the first on."""
+    def stored_rows(self, job: AnswerJob) -> list[Json]:
+        """Return the job's stored answers, from the first turn to the last answered one."""
         rows: list[Json] = []
         for _ in job.item.turns:
             key = job.key([row["answer"] for row in rows])
-            if key not in self.ledger:
+            if key not in self.store:
                 break
-            rows.append(self.ledger.rows[key])
+            rows.append(self.store.rows[key])
         return rows
 
-    def rows(self, systems: Sequence[System]) -> Iterator[tuple[Asked, list[Json]]]:
-        """Each system's rows of each item, in the data set's order."""
+    def rows(
+        self, systems: Sequence[EvaluatedSystem]
+    ) -> Iterator[tuple[EvaluatedSystem, Item, list[Json]]]:
+        """Yield each system's stored answers to each row of the data set."""
         for system in systems:
             for item in self.data.items:
-                job = self._asked(system, item)
-                yield job, self.standing(job)
+                yield system, item, self.stored_rows(self._job(system, item))
 
-    def _asked(self, system: System, item: Item) -> Asked:
-        where = (system.name, item.temperature)
-        if where not in self.settled:
-            as_wanted = system.at(item.temperature, self.data.max_tokens)
-            recipe, same = as_wanted.recipe, as_wanted is system
-            settled = self.version(system) if same else version(recipe)
-            self.settled[where] = (as_wanted, settled, unfolded(recipe))
-        as_wanted, settled, whole = self.settled[where]
-        return Asked(as_wanted, self.version(system), settled, whole, item)
+    def _job(self, system: EvaluatedSystem, item: Item) -> AnswerJob:
+        settings = (system.name, item.temperature)
+        if settings not in self.sampled:
+            self.sampled[settings] = self._with_sampling(system, item)
+        return AnswerJob(self.sampled[settings], self.version(system), item)
 
-    def version(self, system: System) -> str:
-        """The system's, whatever a row wants of it."""
+    def _with_sampling(self, system: EvaluatedSystem, item: Item) -> SampledSystem:
+        sampled = system.with_sampling(item.temperature, self.data.max_tokens)
+        recipe, is_unchanged = sampled.recipe, sampled is system
+        version = self.version(system) if is_unchanged else fingerprint_recipe(recipe)
+        return SampledSystem(sampled, version, expand_nested(recipe))
+
+    def version(self, system: EvaluatedSystem) -> str:
+        """Return the fingerprint of the system without a row's settings."""
         if system.name not in self.versions:
-            self.versions[system.name] = version(system.recipe)
+            self.versions[system.name] = fingerprint_recipe(system.recipe)
         return self.versions[system.name]
 
-    async def _converse(self, job: Asked) -> None:
-        rows = self.standing(job)
+    async def _answer_turns(self, job: AnswerJob) -> None:
+        rows = self.stored_rows(job)
         while len(rows) < len(job.item.turns):
-            row = await self._answer(job, [row["answer"] for row in rows])
+            row = await self._answer_turn(job, [row["answer"] for row in rows])
             if row["status"] == "failed":
                 return
             rows.append(row)
 
-    async def _answer(self, job: Asked, before: Sequence[str]) -> Json:
-        key, messages = job.key(before), job.item.messages(before)
-        limited = self.purse.limit is not None
-        most = (await expected(job.whole, messages)).cost_usd if limited else 0.0
-        async with self.purse.open(most):
-            came = await _tried(job.system, messages, key)
-            row = self._row(job, key, messages[-1][1], len(before) + 1, came)
-            # Not in a thread: of a run that is stopped, a job that waits for one would be dropped.
-            self.purse.pay(self.ledger.add([row]))
+    async def _answer_turn(self, job: AnswerJob, answers: Sequence[str]) -> Json:
+        key, messages = job.key(answers), job.item.messages(answers)
+        is_limited = self.spending_limit.limit is not None
+        estimate = await estimate_answer(job.sampled.recipe, messages) if is_limited else None
+        async with self.spending_limit.reserve(estimate.cost_usd if estimate else 0.0):
+            result = await _answer_or_failure(job.system, messages, key)
+            row = self._row(job, key, messages[-1][1], len(answers) + 1, result)
+            # Not in a thread: when the run is stopped, a write that waits for one would be lost.
+            self.spending_limit.pay(self.store.add([row]))
         if row["status"] == "done":
-            await job.system.forget(key)
-        self.told.done(row)
+            await job.system.discard_thread(key)
+        self.progress.done(row)
         return row
 
-    def _row(self, job: Asked, key: str, question: str, turn: int, came: Result) -> Json:
+    def _row(self, job: AnswerJob, key: str, question: str, turn: int, result: Result) -> Json:
         return {
             "key": key,
             "system": job.system.name,
@@ -142,25 +157,27 @@ class Answering:
             "turn": turn,
             "category": job.item.category,
             "question": question,
-            "answer": came.answer,
-            "status": "done" if came.status == "done" else "failed",
-            "error": PAUSED if came.status == "paused" else came.error,
+            "answer": result.answer,
+            "status": "done" if result.status == "done" else "failed",
+            "error": PAUSED if result.status == "paused" else result.error,
             "temperature": job.item.temperature,
-            "layers": came.layers,
-            "steps": came.steps,
-            "usage": came.usage,
-            "cost_usd": came.cost_usd,
-            "tflops": tflops(came.layers, came.steps, self.parameters),
-            "seconds": came.seconds,
+            "layers": result.layers,
+            "steps": result.steps,
+            "usage": result.usage,
+            "cost_usd": result.cost_usd,
+            "tflops": compute_tflops(result.layers, result.steps, self.parameters),
+            "seconds": result.seconds,
         }
 
 
-async def _tried(system: System, messages: Sequence[tuple[str, str]], key: str) -> Result:
-    """The result; what is wrong with one row does not end the others."""
+async def _answer_or_failure(
+    system: EvaluatedSystem, messages: Sequence[tuple[str, str]], key: str
+) -> Result:
+    """Return the result; an error becomes a failed result, so that the other rows go on."""
     try:
         return await system.answer(messages, key)
     except StorageError:
         raise
     except MoaError as error:
-        usage = {"input_tokens": 0, "output_tokens": 0, "calls": 0}
+        usage = Usage(input_tokens=0, output_tokens=0, calls=0)
         return Result(key, system.name, "failed", error=str(error), usage=usage)

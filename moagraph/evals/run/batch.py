@@ -1,40 +1,52 @@
-"""A file of questions through one system: the same answers as an evaluation's, in one file."""
+"""Answer a file of questions with one system; the answers are an evaluation's, in one file."""
 
 from pathlib import Path
 
 from moagraph.evals.dataset import DataSet
-from moagraph.evals.run.answers import Answering
-from moagraph.evals.run.evaluation import How
-from moagraph.evals.run.spending_limit import Purse
-from moagraph.evals.run.store import Ledger
-from moagraph.evals.run.systems import system
-from moagraph.evals.run.workspace import room
+from moagraph.evals.run.answers import AnswerCollector
+from moagraph.evals.run.evaluation import RunOptions
+from moagraph.evals.run.spending_limit import SpendingLimit
+from moagraph.evals.run.store import ResultStore
+from moagraph.evals.run.systems import load_system
+from moagraph.evals.run.workspace import open_workspace
 from moagraph.nodes.errors import UsageError
 
 
-async def batch(data: DataSet, name: str, out: Path, how: How) -> int:
-    """Ask for all answers that the file does not hold yet; how many it holds in the end."""
+async def batch(data: DataSet, name: str, out: Path, options: RunOptions) -> int:
+    """Get every answer that the file does not have; return how many it has at the end.
+
+    Args:
+        data: The questions.
+        name: The system: a recipe, or `provider:model`.
+        out: The file of the answers; a new run continues it.
+        options: How to run.
+    """
     if out.is_dir():
         raise UsageError(f"{str(out)!r} is a folder: name a file for the answers")
-    with room(out.with_name(f"{out.name}.partial"), out) as threads:
-        asked = system(
+    with open_workspace(out.with_name(f"{out.name}.partial"), out) as threads:
+        system = load_system(
             name,
             threads,
-            how.keep_threads,
-            temperature=how.temperature,
-            max_tokens=how.max_tokens,
+            options.keep_threads,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens,
         )
-        ledger = Ledger(out)
+        store = ResultStore(out)
         try:
-            for note in (*data.notes, *ledger.notes):
-                how.told.note(note)
-            if how.ready:
-                await how.ready([asked.recipe])
-            purse = Purse(how.max_cost_usd, ledger.spent)
-            answering = Answering(
-                data, ledger, threads, purse, how.told, how.parameters, how.at_once
+            for note in (*data.notes, *store.notes):
+                options.progress.note(note)
+            if options.preflight:
+                await options.preflight([system.recipe])
+            collector = AnswerCollector(
+                data,
+                store,
+                threads,
+                SpendingLimit(options.max_cost_usd, store.spent),
+                options.progress,
+                options.parameters,
+                options.concurrency,
             )
-            await answering.run([asked])
-            return sum(len(rows) for _, rows in answering.rows([asked]))
+            await collector.run([system])
+            return sum(len(rows) for _, _, rows in collector.rows([system]))
         finally:
-            ledger.close()
+            store.close()

@@ -1,4 +1,4 @@
-"""Many jobs at once, and what they tell while they run."""
+"""Run many jobs at once, and the protocol of a listener that shows their progress."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -9,52 +9,66 @@ from moagraph.nodes.state import Json
 T = TypeVar("T")
 
 
-class Told(Protocol):
-    """Told what happens; called on the run's own loop, so it must be quick."""
+class ProgressListener(Protocol):
+    """Is called on the run's event loop when something happens, so it must return quickly."""
 
-    def began(self, what: str, total: int, standing: int) -> None:
-        """So many answers or verdicts are wanted, and so many of them stand already."""
+    def began(self, what: str, total: int, existing: int) -> None:
+        """A phase begins.
 
-    def done(self, row: Json) -> None:
-        """One more is there."""
-
-    def failed(self, what: str) -> None:
-        """One could not be had."""
-
-    def note(self, text: str) -> None:
-        """A line that a person should read."""
-
-
-class Untold:
-    """Nobody looks."""
-
-    def began(self, what: str, total: int, standing: int) -> None:
-        """Say nothing."""
+        Args:
+            what: `answers` or `verdicts`.
+            total: How many the run needs.
+            existing: How many of them exist already.
+        """
 
     def done(self, row: Json) -> None:
-        """Say nothing."""
+        """An answer or a verdict was stored, or an answer failed."""
 
     def failed(self, what: str) -> None:
-        """Say nothing."""
+        """A verdict failed."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """The user should read this line."""
 
 
-async def each(jobs: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:
-    """Do the work, so many at once; after a failure none is begun, and those under way end."""
+class SilentListener:
+    """Shows nothing."""
+
+    def began(self, what: str, total: int, existing: int) -> None:
+        """Do nothing."""
+
+    def done(self, row: Json) -> None:
+        """Do nothing."""
+
+    def failed(self, what: str) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+
+async def run_concurrently(
+    jobs: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int
+) -> None:
+    """Do the work of every job; after an exception no job starts, and the running ones finish.
+
+    Args:
+        jobs: The jobs, in the order in which they start.
+        work: What to do with a job.
+        concurrency: How many jobs run at once.
+    """
     waiting = iter(jobs)
-    broken: list[Exception] = []
+    errors: list[Exception] = []
 
     async def worker() -> None:
         try:
             for job in waiting:
-                if broken:
+                if errors:
                     return
                 await work(job)
-        except Exception as error:  # a mistake of ours too: the others still write what they have
-            broken.append(error)
+        except Exception as error:  # of any type, so that the running jobs store their results
+            errors.append(error)
 
-    await asyncio.gather(*(worker() for _ in range(at_once)))
-    if broken:
-        raise broken[0]
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+    if errors:
+        raise errors[0]

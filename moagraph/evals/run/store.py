@@ -1,4 +1,4 @@
-"""Results in append-only files: whatever ends a run, what was paid for stands on the disk."""
+"""Store results in an append-only file: what was paid for is on the disk, however a run ends."""
 
 import json
 import os
@@ -6,160 +6,182 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
-from moagraph.evals.sets.reading import strict
+from moagraph.evals.sets.reading import parse_json
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.state import Json, asked
+from moagraph.nodes.state import Json, calls_of_record
 
-BEGINS = b'{"key": "'  # what a row begins with, by which one that was cut is known
+ROW_START = b'{"key": "'  # every row starts with it, so an incomplete one can be recognised
 
 
-class Ledger:
-    """Rows by key in one file of JSON lines; of a row that was tried again the better one counts.
+class ResultStore:
+    """Rows by key in a file of JSON lines; a success counts more than a failed try of the key.
 
-    A last line that was cut is set aside and asked again; a line that nobody can read is left out.
+    An incomplete last line is moved to another file; unreadable lines are left out, with a note.
     """
 
     def __init__(self, file: Path) -> None:
-        """Read what is there."""
+        """Read the rows of the file, and open it to append.
+
+        Args:
+            file: The file; a missing one is created.
+        """
         self.file = file
         self.rows: dict[str, Json] = {}
         self.spent = 0.0
         self.priced = True
         self.notes: list[str] = []
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
         try:
             if file.exists():
-                self._open()
+                self._load()
             self._out = file.open("ab", buffering=0)
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self._storage_error(error) from error
 
     def __contains__(self, key: str) -> bool:
-        """Whether the row stands and has not failed."""
+        """Return whether there is a row with the key that has not failed."""
         return key in self.rows and self.rows[key].get("status") != "failed"
 
     def add(self, rows: Sequence[Json]) -> float:
-        """Write the rows, which are on the disk when this returns; the dollars that are new."""
+        """Append rows, which are on the disk when this returns; return their cost in dollars.
+
+        Args:
+            rows: The rows, each with its `key`.
+        """
         data = b"".join(
-            # Half a character stays one: it is written as JSON escapes it.
+            # A lone surrogate cannot be encoded; JSON's escape preserves it.
             json.dumps(row, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
             + b"\n"
             for row in rows
         )
-        with self._one_at_a_time:
+        with self._lock:
             try:
-                self._write(data)
+                self._append(data)
                 os.fsync(self._out.fileno())
             except OSError as error:
-                raise self._unusable(error) from error
-            return sum([self._take(row) for row in rows])
+                raise self._storage_error(error) from error
+            return sum([self._apply(row) for row in rows])
 
-    def renew(self, keys: Iterable[str], place: Callable[[Json], object]) -> None:
-        """Write again what is wanted and stands, where another row has taken its place since."""
-        newest = {place(row): key for key, row in self.rows.items()}
-        wanted = (self.rows[key] for key in keys if key in self)
-        if old := [row for row in wanted if newest[place(row)] != row["key"]]:
-            self.add([{**row, "again": True} for row in old])
+    def renew(self, keys: Iterable[str], slot: Callable[[Json], object]) -> None:
+        """Append again the rows that newer rows have superseded, so that they count again.
+
+        Args:
+            keys: The keys of the rows that this run needs; missing ones are ignored.
+            slot: Returns what a row is about; the newest row of a slot counts.
+        """
+        newest = {slot(row): key for key, row in self.rows.items()}
+        needed = (self.rows[key] for key in keys if key in self)
+        if superseded := [row for row in needed if newest[slot(row)] != row["key"]]:
+            self.add([{**row, "again": True} for row in superseded])
 
     def close(self) -> None:
-        """Let go of the file."""
-        with self._one_at_a_time:
+        """Close the file."""
+        with self._lock:
             self._out.close()
 
-    def _write(self, data: bytes) -> None:
-        """All of it or nothing: half a line would spoil the next."""
-        begins = self._out.seek(0, os.SEEK_END)
+    def _append(self, data: bytes) -> None:
+        """Write all of the data or nothing, because half a line would spoil the next."""
+        start = self._out.seek(0, os.SEEK_END)
         try:
             while data:
                 data = data[self._out.write(data) :]
         except OSError:
-            self._out.truncate(begins)
+            self._out.truncate(start)
             raise
 
-    def _take(self, row: Json) -> float:
-        new = 0.0 if row.get("again") else _new(row, self.rows.get(row["key"]))
-        self.spent += new
+    def _apply(self, row: Json) -> float:
+        cost = 0.0 if row.get("again") else _new_cost(row, self.rows.get(row["key"]))
+        self.spent += cost
         self.priced &= not is_unpriced(row)
         if not (row["key"] in self and row.get("status") == "failed"):
-            self.rows.pop(row["key"], None)  # the newest stands last
+            self.rows.pop(row["key"], None)  # so that the newest row comes last
             self.rows[row["key"]] = row
-        return new
+        return cost
 
-    def _open(self) -> None:
-        last = self._read()
-        self._check(last)
-        if last:
-            self._mend(last)
+    def _load(self) -> None:
+        last_line = self._load_rows()
+        self._refuse_other_file(last_line)
+        if last_line:
+            self._repair(last_line)
 
-    def _read(self) -> bytes:
-        """Take every row; the last line comes back where it has no end."""
+    def _load_rows(self) -> bytes:
+        """Apply every row; return the last line if it has no line end."""
         line = b"\n"
         with self.file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                row = _row(line)
+                row = _parse_row(line)
                 if row is not None:
-                    self._take(row)
+                    self._apply(row)
                 elif line.strip() and line.endswith(b"\n"):
-                    where = f"{self.file.name}:{number}"
-                    self.notes.append(f"{where}: not a result, left out; what it was is asked anew")
+                    location = f"{self.file.name}:{number}"
+                    self.notes.append(f"{location}: not a result: left out, and asked again")
         return b"" if line.endswith(b"\n") else line
 
-    def _check(self, last: bytes) -> None:
-        """Refuse a file of something else, before a byte of it is touched."""
-        begun = bool(last) and last[: len(BEGINS)] == BEGINS[: len(last)]
-        if not self.rows and not begun and (self.notes or last.strip()):
+    def _refuse_other_file(self, last_line: bytes) -> None:
+        """Refuse a file with other content, before it is changed."""
+        is_row_start = (
+            bool(last_line) and last_line[: len(ROW_START)] == ROW_START[: len(last_line)]
+        )
+        if not self.rows and not is_row_start and (self.notes or last_line.strip()):
             raise UsageError(
                 f"{str(self.file)!r} holds no results: write elsewhere, or move it away"
             )
 
-    def _mend(self, last: bytes) -> None:
-        """A line without its end: kept where it is whole, else moved out of the way."""
-        with self.file.open("rb+") as opened:
-            begins = opened.seek(-len(last), os.SEEK_END)
-            if _row(last) is not None:
-                opened.seek(0, os.SEEK_END)
-                opened.write(b"\n")
+    def _repair(self, last_line: bytes) -> None:
+        """Complete the line end of a complete row; move an incomplete row to another file."""
+        with self.file.open("rb+") as file:
+            start = file.seek(-len(last_line), os.SEEK_END)
+            if _parse_row(last_line) is not None:
+                file.seek(0, os.SEEK_END)
+                file.write(b"\n")
                 return
-            cut = self.file.with_name(f"{self.file.name}.cut")
-            with cut.open("ab") as aside:
-                aside.write(last + b"\n")
-            opened.truncate(begins)
+            cut_file = self.file.with_name(f"{self.file.name}.cut")
+            with cut_file.open("ab") as cut:
+                cut.write(last_line + b"\n")
+            file.truncate(start)
         self.notes.append(
-            f"{self.file.name} ended in the middle of a line: moved to {cut.name}, and asked anew"
+            f"{self.file.name} ended in the middle of a line: moved to {cut_file.name}, "
+            "and asked again"
         )
 
-    def _unusable(self, error: OSError) -> StorageError:
+    def _storage_error(self, error: OSError) -> StorageError:
         return StorageError(
-            f"cannot use {str(self.file)!r}: {error.strerror}; once that is mended, the same "
-            "command goes on"
+            f"cannot use {str(self.file)!r}: {error.strerror}; fix that, and the same "
+            "command continues"
         )
 
 
 def is_unpriced(row: Json) -> bool:
-    """Whether somebody was asked whose price is not known."""
-    called = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
-    return called and row.get("cost_usd") is None
+    """Return whether a model was called whose price is unknown."""
+    has_calls = row.get("kind") != "recorded" and bool(row.get("usage", {}).get("calls"))
+    return has_calls and row.get("cost_usd") is None
 
 
-def _new(row: Json, before: Json | None) -> float:
-    """What the row has cost, without the calls of a failed try that stood."""
-    whole = float(row.get("cost_usd") or 0.0)
-    if before is None or before.get("status") != "failed" or row.get("kind") != "recipe":
-        return whole
-    stood = {call for call, _ in _bill(before)}
-    return max(0.0, whole - sum(price for call, price in _bill(row) if call in stood))
+def _new_cost(row: Json, previous: Json | None) -> float:
+    """Return the row's cost without the calls that it took over from a failed try."""
+    cost = float(row.get("cost_usd") or 0.0)
+    if previous is None or previous.get("status") != "failed" or row.get("kind") != "recipe":
+        return cost
+    previous_calls = {call for call, _ in _call_costs(previous)}
+    return max(0.0, cost - sum(price for call, price in _call_costs(row) if call in previous_calls))
 
 
-def _bill(row: Json) -> list[tuple[str, float]]:
-    """Each call of a recipe's row, by all that is known of it, and what it has cost."""
-    seats = [one for layer in row.get("layers", ()) for one in layer["proposals"]]
-    steps = [call | {"node": step["node"]} for step in row.get("steps", ()) for call in asked(step)]
-    return [(json.dumps(one, sort_keys=True), one["cost_usd"] or 0.0) for one in (*seats, *steps)]
+def _call_costs(row: Json) -> list[tuple[str, float]]:
+    """Return each call of a recipe's row, as JSON, and its cost."""
+    seats = [seat for layer in row.get("layers", ()) for seat in layer["proposals"]]
+    steps = [
+        call | {"node": step["node"]}
+        for step in row.get("steps", ())
+        for call in calls_of_record(step)
+    ]
+    return [
+        (json.dumps(call, sort_keys=True), call["cost_usd"] or 0.0) for call in (*seats, *steps)
+    ]
 
 
-def _row(line: bytes) -> Json | None:
+def _parse_row(line: bytes) -> Json | None:
     try:
-        row = strict(line.decode())
+        row = parse_json(line.decode())
     except ValueError:
         return None
     return row if isinstance(row, dict) and isinstance(row.get("key"), str) else None

@@ -1,4 +1,4 @@
-"""Where a run works: its lock, and the threads of answers that are not whole yet."""
+"""The folder of a running evaluation: its lock, and the threads of unfinished answers."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,11 +14,16 @@ from moagraph.threads.savers.sqlite import opened
 
 
 @contextmanager
-def room(place: Path, results: Path) -> Iterator[Threads]:
-    """Have the results for this process alone; the room goes when no answer is left half done."""
+def open_workspace(folder: Path, results: Path) -> Iterator[Threads]:
+    """Lock the results for this process; delete the folder if no thread is left at the end.
+
+    Args:
+        folder: The folder of the lock and the threads.
+        results: The file or folder of the results, for error messages.
+    """
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (place / "lock").open("ab")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
     except OSError as error:
         raise StorageError(f"cannot use {str(results)!r}: {error.strerror}") from error
     with lock:
@@ -27,9 +32,9 @@ def room(place: Path, results: Path) -> Iterator[Threads]:
                 f"{str(results)!r} is in use by another process: wait until it ends, "
                 "or write elsewhere"
             )
-        with opened(place / "threads.sqlite", sealed(Packed())) as threads:
+        with opened(folder / "threads.sqlite", sealed(Packed())) as threads:
             yield threads
             unfinished = next(threads.names(1), None)
         if unfinished is None:
             with suppress(OSError):
-                shutil.rmtree(place)
+                shutil.rmtree(folder)

@@ -1,1 +1,1 @@
-"""The data sets, a file a format; `open.py` tells which one a file is."""
+"""The data set formats, one per file; `open.py` detects the format of a file."""

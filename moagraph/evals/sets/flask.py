@@ -1,4 +1,4 @@
-"""FLASK's evaluation set, from a user's own copy: it carries no licence, so none comes along."""
+"""FLASK's evaluation set, from the user's copy: it has no licence, so none is shipped."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from moagraph.evals.dataset import DataSet, Item
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 
-MAX_TOKENS = 2048  # as the paper ran it
+MAX_TOKENS = 2048  # the paper's setting
 SKILLS = (
     "Logical Robustness",
     "Logical Correctness",
@@ -23,20 +23,25 @@ SKILLS = (
 )
 
 
-def looks_like(row: Json) -> bool:
-    """A question with the skills that it needs."""
+def has_format(row: Json) -> bool:
+    """Return whether the row is a question with the skills that it needs."""
     return {"question_id", "text", "metrics"} <= row.keys()
 
 
 def load(file: Path, rows: list[tuple[int, Json]]) -> DataSet:
-    """Each question with its skills and its reference answer."""
+    """Load the questions with their skills and reference answers.
+
+    Args:
+        file: The file, for error messages.
+        rows: Its rows, each with its line number.
+    """
     return DataSet("flask", tuple(_item(file, *row) for row in rows), str(file), MAX_TOKENS)
 
 
 def _item(file: Path, number: int, row: Json) -> Item:
     try:
-        named = [row["metrics"]] if isinstance(row["metrics"], str) else row["metrics"]
-        skills = tuple(map(_skill, named))
+        names = [row["metrics"]] if isinstance(row["metrics"], str) else row["metrics"]
+        skills = tuple(map(_parse_skill, names))
         domains = row.get("domain_labeled") or [None]
         reference = row.get("answer")
         return Item(
@@ -53,9 +58,9 @@ def _item(file: Path, number: int, row: Json) -> Item:
         raise UsageError(f"{file}:{number}: {error}") from error
 
 
-def _skill(name: object) -> str:
-    known = {skill.lower(): skill for skill in SKILLS}
-    found = known.get(str(name).strip().lower())
-    if found is None:
+def _parse_skill(name: object) -> str:
+    skills = {skill.lower(): skill for skill in SKILLS}
+    skill = skills.get(str(name).strip().lower())
+    if skill is None:
         raise ValueError(f"`metrics`: FLASK has no skill {name!r}; there are {', '.join(SKILLS)}")
-    return found
+    return skill

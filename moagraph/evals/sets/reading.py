@@ -1,4 +1,4 @@
-"""Rows out of a file: JSON lines, a JSON list or plain text, packed or not."""
+"""Read the rows of a data file: JSON lines, a JSON array or plain text, gzipped or not."""
 
 import gzip
 import json
@@ -10,8 +10,8 @@ from moagraph.nodes.errors import UsageError
 from moagraph.nodes.state import Json
 
 
-def text_of(file: Path) -> str:
-    """The file as text, unpacked where it is packed."""
+def read_text(file: Path) -> str:
+    """Return a file's text, decompressed if it is gzipped."""
     try:
         data = file.read_bytes()
         return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
@@ -23,34 +23,34 @@ def text_of(file: Path) -> str:
         raise UsageError(f"cannot read {str(file)!r}: {error.strerror}") from error
 
 
-def rows_of(file: Path) -> list[tuple[int, Json]]:
-    """Each row with the line it begins at; a row of a list counts from 1."""
-    text = text_of(file)
+def read_numbered_rows(file: Path) -> list[tuple[int, Json]]:
+    """Return each row with its line number; the rows of an array are counted from 1."""
+    text = read_text(file)
     if text.lstrip().startswith("["):
-        return list(enumerate(_list(file, text), 1))
+        return list(enumerate(_parse_array(file, text), 1))
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return [(number, _object(file, number, line)) for number, line in lines]
+    return [(number, _parse_object(file, number, line)) for number, line in lines]
 
 
-def strict(text: str) -> Any:
-    """JSON without NaN, which no other reader would take."""
-    return json.loads(text, parse_constant=_refused)
+def parse_json(text: str) -> Any:
+    """Parse JSON; NaN and Infinity are refused, as other JSON parsers refuse them."""
+    return json.loads(text, parse_constant=_refuse_constant)
 
 
-def _list(file: Path, text: str) -> list[Json]:
+def _parse_array(file: Path, text: str) -> list[Json]:
     try:
-        rows = strict(text)
+        rows = parse_json(text)
     except ValueError as error:
         raise UsageError(f"{str(file)!r} is not JSON: {error}") from error
-    odd = next((n for n, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
-    if odd:
-        raise UsageError(f"{str(file)!r}: entry {odd} is no JSON object")
+    invalid = next((n for n, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
+    if invalid:
+        raise UsageError(f"{str(file)!r}: entry {invalid} is no JSON object")
     return list(rows)
 
 
-def _object(file: Path, number: int, line: str) -> Json:
+def _parse_object(file: Path, number: int, line: str) -> Json:
     try:
-        row = strict(line)
+        row = parse_json(line)
     except ValueError as error:
         raise UsageError(f"{file}:{number}: not JSON: {error}") from error
     if not isinstance(row, dict):
@@ -58,5 +58,5 @@ def _object(file: Path, number: int, line: str) -> Json:
     return row
 
 
-def _refused(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")

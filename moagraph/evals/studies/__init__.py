@@ -1,1 +1,1 @@
-"""Studies that the papers made, made again: on recorded answers, or on a run of one's own."""
+"""The papers' studies, repeated on recorded answers or on a run."""

@@ -1,4 +1,4 @@
-"""Picking one of several answers instead of blending them: what each way to choose would win."""
+"""Choosing one of several answers instead of merging them: the win rate of each chooser."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moagraph.evals.bootstrap import Interval, of_mean
+from moagraph.evals.bootstrap import Interval, mean_interval
 from moagraph.evals.similarity import Bleu, Similarity
-from moagraph.evals.studies.recorded import Question
+from moagraph.evals.studies.recorded_questions import Question
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.texts.similarity import agreement
+from moagraph.nodes.texts.similarity import mean_similarity
 
 Chooser = Callable[[str, Mapping[str, str]], str]  # a question and answers by model -> a model
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What a way to choose wins, in percent, and how often it picks each model."""
+class ChooserResult:
+    """A chooser's win rate in percent, and how often it picks each model."""
 
     name: str
     n: int
@@ -26,79 +26,97 @@ class Chosen:
     picks: Mapping[str, int]
 
 
-def longest(question: str, answers: Mapping[str, str]) -> str:
-    """The model that says most."""
+def choose_longest(question: str, answers: Mapping[str, str]) -> str:
+    """Choose the longest answer."""
     return max(answers, key=lambda model: len(answers[model]))
 
 
-def consensus(alike: Similarity) -> Chooser:
-    """The model whose answer is most like the others'."""
+def consensus_chooser(similarity: Similarity) -> Chooser:
+    """Build a chooser of the answer that is most similar to the others."""
 
     def choose(question: str, answers: Mapping[str, str]) -> str:
-        def likeness(model: str) -> float:
-            return sum(alike(answers[model], answers[other]) for other in answers if other != model)
+        def total(model: str) -> float:
+            return sum(similarity(answers[model], answers[m]) for m in answers if m != model)
 
-        return max(answers, key=likeness)
+        return max(answers, key=total)
 
     return choose
 
 
-def vote(question: str, answers: Mapping[str, str]) -> str:
-    """The one that the step `vote` hands on with `by = "similar"`."""
-    agreed = agreement(answers, dict.fromkeys(answers, 1.0))
-    return max(answers, key=lambda model: agreed[model])
+def choose_by_vote(question: str, answers: Mapping[str, str]) -> str:
+    """Choose the answer that the step `vote` selects with `by = "similar"`."""
+    scores = mean_similarity(answers, dict.fromkeys(answers, 1.0))
+    return max(answers, key=lambda model: scores[model])
 
 
-def study(questions: Sequence[Question], more: Mapping[str, Chooser] | None = None) -> list[Chosen]:
-    """The best single model, chance, each way to choose, the best choice; then what is mixed."""
-    asked = complete(questions)
-    models = sorted(asked[0].judged)
-    always = [_singly(model, asked) for model in models]
-    best = max(always, key=lambda chosen: chosen.win_rate)
-    ways = {"longest": longest, "BLEU consensus": consensus(Bleu()), **(more or {})}
+def compare_choosers(
+    questions: Sequence[Question], additional: Mapping[str, Chooser] | None = None
+) -> list[ChooserResult]:
+    """Evaluate the choosers on the questions with a judged answer of every model.
+
+    Args:
+        questions: Questions with judged answers.
+        additional: Choosers to evaluate besides the longest answer and the BLEU consensus.
+
+    Returns:
+        The best single model, a random choice, each chooser, the best possible choice, and then
+        the mixtures for comparison.
+    """
+    complete = fully_judged(questions)
+    singles = [_evaluate_model(model, complete) for model in sorted(complete[0].judged)]
+    best = max(singles, key=lambda result: result.win_rate)
+    choosers = {
+        "longest": choose_longest,
+        "BLEU consensus": consensus_chooser(Bleu()),
+        **(additional or {}),
+    }
+    mixtures = dict.fromkeys(name for question in complete for name in question.mixed)
     return [
-        Chosen(f"best single ({best.name})", best.n, best.win_rate, best.interval, best.picks),
-        _scored("random", [float(np.mean(_liked(one))) for one in asked], {}),
-        *(choose(name, way, asked) for name, way in ways.items()),
-        _scored("oracle", [max(_liked(one)) for one in asked], {}),
+        ChooserResult(
+            f"best single ({best.name})", best.n, best.win_rate, best.interval, best.picks
+        ),
+        _result("random", [float(np.mean(_preferences(question))) for question in complete], {}),
+        *(evaluate_chooser(name, chooser, complete) for name, chooser in choosers.items()),
+        _result("oracle", [max(_preferences(question)) for question in complete], {}),
         *(
-            _scored(name, [one.mixed[name] for one in asked if name in one.mixed], {})
-            for name in dict.fromkeys(name for one in asked for name in one.mixed)
+            _result(name, [q.mixed[name] for q in complete if name in q.mixed], {})
+            for name in mixtures
         ),
     ]
 
 
-def complete(questions: Sequence[Question]) -> list[Question]:
-    """Those with a judged answer of every model: on others the best is not among all."""
+def fully_judged(questions: Sequence[Question]) -> list[Question]:
+    """Return the questions with a judged answer of every model; choosers need all of them."""
     models = {model for question in questions for model in question.judged}
-    found = [one for one in questions if one.judged.keys() == models]
-    if not models or not found:
+    complete = [question for question in questions if question.judged.keys() == models]
+    if not models or not complete:
         raise UsageError("no question has a judged answer of every model: nothing to choose from")
-    return found
+    return complete
 
 
-def odds(questions: Sequence[Question]) -> float:
-    """By how much the value of one random pick a question varies, in percent."""
-    asked = complete(questions)
-    return 100 * math.sqrt(sum(float(np.var(_liked(one))) for one in asked)) / len(asked)
+def random_choice_deviation(questions: Sequence[Question]) -> float:
+    """Return the standard deviation, in percent, of the win rate of one random pick each."""
+    complete = fully_judged(questions)
+    variance = sum(float(np.var(_preferences(question))) for question in complete)
+    return 100 * math.sqrt(variance) / len(complete)
 
 
-def choose(name: str, way: Chooser, questions: Sequence[Question]) -> Chosen:
-    """What one way to choose wins on the questions."""
-    picked = [way(question.text, question.judged) for question in questions]
-    won = [one.preference[model] for one, model in zip(questions, picked, strict=True)]
-    return _scored(name, won, {model: picked.count(model) for model in sorted(set(picked))})
+def evaluate_chooser(name: str, chooser: Chooser, questions: Sequence[Question]) -> ChooserResult:
+    """Return a chooser's win rate on the questions."""
+    picks = [chooser(question.text, question.judged) for question in questions]
+    wins = [question.preference[model] for question, model in zip(questions, picks, strict=True)]
+    return _result(name, wins, {model: picks.count(model) for model in sorted(set(picks))})
 
 
-def _singly(model: str, questions: Sequence[Question]) -> Chosen:
-    won = [one.preference[model] for one in questions if model in one.preference]
-    return _scored(model, won, {model: len(won)})
+def _evaluate_model(model: str, questions: Sequence[Question]) -> ChooserResult:
+    wins = [q.preference[model] for q in questions if model in q.preference]
+    return _result(model, wins, {model: len(wins)})
 
 
-def _liked(question: Question) -> list[float]:
+def _preferences(question: Question) -> list[float]:
     return [question.preference[model] for model in question.judged]
 
 
-def _scored(name: str, won: Sequence[float], picks: Mapping[str, int]) -> Chosen:
-    values = 100 * np.array(won, dtype=np.float64)
-    return Chosen(name, len(won), float(values.mean()), of_mean(values), picks)
+def _result(name: str, wins: Sequence[float], picks: Mapping[str, int]) -> ChooserResult:
+    percent = 100 * np.array(wins, dtype=np.float64)
+    return ChooserResult(name, len(wins), float(percent.mean()), mean_interval(percent), picks)

@@ -1,4 +1,4 @@
-"""Do good or different proposals make a good answer? Self-MoA's regression on both."""
+"""Self-MoA's regression of a mixture's score on the quality and diversity of its proposers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from moagraph.evals.length_control.logistic import Array
-from moagraph.evals.results import Results, Row
-from moagraph.evals.similarity import TfIdf, vendi
-from moagraph.evals.summary import by_question
+from moagraph.evals.results import Results
+from moagraph.evals.similarity import TfIdf, vendi_score
+from moagraph.evals.summary import values_by_turn
 from moagraph.nodes.errors import UsageError
 
-FEWEST = 4  # mixtures: two slopes and a constant leave nothing over with three
+MIN_MIXTURES = 4  # the regression has three coefficients, and the variance needs one more row
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """A mixture: how good its proposers are alone, how different they are, how good it is."""
+class MixtureScores:
+    """A mixture's score, the mean score of its proposers alone, and their diversity."""
 
     name: str
     quality: float
@@ -35,74 +35,86 @@ class Regression:
     diversity: float
     diversity_error: float
     r2: float
-    n: int | None
+    n: int | None  # of mixtures; None if it was not published
 
 
-def regression(name: str, mixtures: Sequence[Mixture]) -> Regression:
-    """Ordinary least squares with the usual standard errors."""
-    if len(mixtures) < FEWEST:
-        raise UsageError(f"{len(mixtures)} mixtures are too few to regress on: {FEWEST} at least")
+def fit_regression(name: str, mixtures: Sequence[MixtureScores]) -> Regression:
+    """Fit ordinary least squares, with standard errors.
+
+    Args:
+        name: The name of the result.
+        mixtures: At least four mixtures whose quality and diversity vary independently.
+    """
+    if len(mixtures) < MIN_MIXTURES:
+        raise UsageError(
+            f"{len(mixtures)} mixtures are too few for a regression: it needs {MIN_MIXTURES}"
+        )
     columns = [
-        _scaled([one.quality for one in mixtures]),
-        _scaled([one.diversity for one in mixtures]),
+        _standardized([mixture.quality for mixture in mixtures]),
+        _standardized([mixture.diversity for mixture in mixtures]),
     ]
     rows = np.column_stack([*columns, np.ones(len(mixtures))])
-    outcome = np.array([one.outcome for one in mixtures])
+    outcome = np.array([mixture.outcome for mixture in mixtures])
     slopes, _, rank, _ = np.linalg.lstsq(rows, outcome, rcond=None)
     if rank < 3:
         raise UsageError(
-            "quality and diversity do not vary, or only together: nothing to tell apart"
+            "quality and diversity do not vary independently, so their effects cannot be separated"
         )
-    left = outcome - rows @ slopes
-    spread = float(left @ left) / (len(mixtures) - 3)
-    errors = np.sqrt(spread * np.diag(np.linalg.inv(rows.T @ rows)))
+    residuals = outcome - rows @ slopes
+    variance = float(residuals @ residuals) / (len(mixtures) - 3)
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(rows.T @ rows)))
     total = float(((outcome - outcome.mean()) ** 2).sum())
-    share = 1 - float(left @ left) / total if total else float("nan")
     return Regression(
         name,
-        float(slopes[0]),
-        float(errors[0]),
-        float(slopes[1]),
-        float(errors[1]),
-        share,
-        len(mixtures),
+        quality=float(slopes[0]),
+        quality_error=float(errors[0]),
+        diversity=float(slopes[1]),
+        diversity_error=float(errors[1]),
+        r2=1 - float(residuals @ residuals) / total if total else float("nan"),
+        n=len(mixtures),
     )
 
 
-def mixtures(results: Results, judge: str) -> list[Mixture]:
-    """The run's mixtures whose proposers were also judged alone."""
-    values = {
-        system: by_question(row for row in results.verdicts if _by(row, system, judge))
-        for system in results.systems
-    }
-    alone = {name: float(np.mean(list(said.values()))) for name, said in values.items() if said}
-    texts = TfIdf([row["answer"] for row in results.answers])
-    found = []
+def score_mixtures(results: Results, judge: str) -> list[MixtureScores]:
+    """Return the run's mixtures whose proposers were also judged as single models."""
+    scores = _mean_scores(results, judge)
+    similarity = TfIdf([row["answer"] for row in results.answers])
+    mixtures = []
     for system in results.systems:
-        first = [
-            row["layers"][0]["proposals"] for row in results.of(system).values() if row["layers"]
+        layers = [
+            row["layers"][0]["proposals"]
+            for row in results.answers_by_turn(system).values()
+            if row["layers"]
         ]
-        models = [seat["model"] for row in first[:1] for seat in row]
-        if system in alone and len(models) > 1 and all(model in alone for model in models):
-            spread = [vendi([seat["text"] for seat in row if seat["ok"]], texts) for row in first]
-            quality = float(np.mean([alone[model] for model in models]))
-            found.append(Mixture(system, quality, float(np.mean(spread)), alone[system]))
-    return found
+        models = [proposal["model"] for layer in layers[:1] for proposal in layer]
+        if system in scores and len(models) > 1 and all(model in scores for model in models):
+            texts = [[p["text"] for p in layer if p["ok"]] for layer in layers]
+            diversity = float(np.mean([vendi_score(answers, similarity) for answers in texts]))
+            quality = float(np.mean([scores[model] for model in models]))
+            mixtures.append(MixtureScores(system, quality, diversity, scores[system]))
+    return mixtures
 
 
-def published(rows: Sequence[Sequence[Any]]) -> list[Regression]:
-    """Self-MoA's table 4: of each data set both slopes with their errors, and the share told."""
+def published_regressions(rows: Sequence[Sequence[Any]]) -> list[Regression]:
+    """Convert the rows of Self-MoA's table 4: both slopes with their errors, and R2."""
     return [
         Regression(name, q, q_error, d, d_error, r2, None)
         for name, q, q_error, d, d_error, r2 in rows
     ]
 
 
-def _by(row: Row, system: str, judge: str) -> bool:
-    return bool(row["system"] == system and row["judge"] == judge)
+def _mean_scores(results: Results, judge: str) -> dict[str, float]:
+    means = {}
+    for system in results.systems:
+        rows = [
+            row for row in results.verdicts if row["system"] == system and row["judge"] == judge
+        ]
+        if values := values_by_turn(rows):
+            means[system] = float(np.mean(list(values.values())))
+    return means
 
 
-def _scaled(values: Sequence[float]) -> Array:
-    said = np.array(values, dtype=np.float64)
-    scaled: Array = (said - said.mean()) / (said.std() or 1.0)
-    return scaled
+def _standardized(values: Sequence[float]) -> Array:
+    array = np.array(values, dtype=np.float64)
+    standardized: Array = (array - array.mean()) / (array.std() or 1.0)
+    return standardized

@@ -1,167 +1,189 @@
-"""Where every node of a recipe stands: what it is called, where it is told, what it reads."""
+"""Lay out a recipe: one NodeSpec for each node, with its settings' path and what it reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from moagraph.nodes import node_names
+from moagraph.graphs.recipe.defaults import answers_read
 from moagraph.graphs.recipe.schema import Layer, Recipe
-from moagraph.graphs.recipe.defaults import leaving
+from moagraph.nodes import node_names
+from moagraph.nodes.node_spec import NodeSpec, Reads
+from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.steps.propose import Seat
-from moagraph.nodes.state import Place
 
-Reads = tuple[int, tuple[str, ...]]
-Told = tuple[Place, Any]
+StepNode: TypeAlias = tuple[NodeSpec, Step]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A layer: its seats, the join behind them, the steps behind that, and where each may lead."""
+class LayerLayout:
+    """The nodes of one layer.
+
+    Attributes:
+        number: The layer's number, from 1.
+        seats: Each proposer's node with its settings.
+        join: The node that joins them.
+        steps: The nodes after the join, in order.
+        exits: For each node that may end the turn, where it then leads; "" is the graph's end.
+    """
 
     number: int
-    seats: list[tuple[Place, Seat]]
-    join: Place
-    steps: list[Told]
+    seats: list[tuple[NodeSpec, Seat]]
+    join: NodeSpec
+    steps: list[StepNode]
     exits: dict[str, str]
 
     @property
-    def behind(self) -> list[Place]:
-        """The join and the steps, as they follow each other."""
-        return [self.join, *(place for place, _ in self.steps)]
+    def after_seats(self) -> list[NodeSpec]:
+        """The join and the steps, in order."""
+        return [self.join, *(spec for spec, _ in self.steps)]
 
 
-def rows(recipe: Recipe) -> Iterator[Row]:
-    """The recipe's layers, each reading what the steps of the one before have left."""
+def lay_out_layers(recipe: Recipe) -> Iterator[LayerLayout]:
+    """Lay out the layers; each reads what the steps of the one before have left."""
     reads: Reads | None = None
     gates: tuple[str, ...] = ()
-    ahead = tuple(place.node for place, _ in before(recipe))
-    layers = [_row(number, layer, ahead) for number, layer in enumerate(recipe.layers, 1)]
-    after = _after(recipe, ahead)
-    for row, layer in zip(layers, recipe.layers, strict=True):
-        last = row is layers[-1]
-        steps = _reading(row, [*row.steps, *after] if last else row.steps, gates)
-        join = replace(row.join, reads=reads)
-        seats = row.seats if layer.fresh else [(replace(p, reads=reads), s) for p, s in row.seats]
+    preparation = tuple(spec.name for spec, _ in lay_out_preparation(recipe))
+    layouts = [_layer(n, layer, preparation) for n, layer in enumerate(recipe.layers, 1)]
+    after = _after_steps(recipe, preparation)
+    for layout, layer in zip(layouts, recipe.layers, strict=True):
+        is_last = layout is layouts[-1]
+        steps = _chain(layout, [*layout.steps, *after] if is_last else layout.steps, gates)
+        join = replace(layout.join, reads=reads)
+        seats = layout.seats
+        if not layer.fresh:
+            seats = [(replace(spec, reads=reads), seat) for spec, seat in seats]
         exits = _exits(steps, after)
-        final = _final(steps) if last else None
-        ends = {final, *(node for node, exit in exits.items() if exit not in _writing(after))}
+        final = _last_writer(steps) if is_last else None
+        writing = _nodes_before_a_writer(after)
+        ends = {final, *(node for node, exit_node in exits.items() if exit_node not in writing)}
         steps = [
-            (replace(p, last=p.node in ends, final=p.node == final, heard=reads), step)
-            for p, step in steps
+            (
+                replace(
+                    spec,
+                    ends_turn=spec.name in ends,
+                    always_last=spec.name == final,
+                    layer_reads=reads,
+                ),
+                step,
+            )
+            for spec, step in steps
         ]
-        yield Row(row.number, seats, join, steps, exits)
-        reads = (row.number, tuple(place.node for place in (join, *(p for p, _ in steps))))
+        yield LayerLayout(layout.number, seats, join, steps, exits)
+        reads = (layout.number, tuple(spec.name for spec in (join, *(s for s, _ in steps))))
         gates += tuple(exits)
 
 
-def before(recipe: Recipe) -> list[Told]:
-    """The steps ahead of the first layer, each of which knows those before it."""
-    steps = _steps(0, recipe.before, ("before",), 0)
-    nodes = tuple(place.node for place, _ in steps)
-    return [(replace(place, ahead=nodes[:n]), step) for n, (place, step) in enumerate(steps)]
+def lay_out_preparation(recipe: Recipe) -> list[StepNode]:
+    """Lay out the steps before the first layer, each of which sees those before it."""
+    steps = _step_nodes(0, recipe.before, ("before",), 0)
+    names = tuple(spec.name for spec, _ in steps)
+    return [(replace(spec, preparation=names[:n]), step) for n, (spec, step) in enumerate(steps)]
 
 
-def places(recipe: Recipe) -> Iterator[Place]:
-    """Every place at which a model may be asked."""
-    yield from (place for place, _ in before(recipe))
-    for row in rows(recipe):
-        yield from (place for place, _ in (*row.seats, *row.steps))
+def calling_nodes(recipe: Recipe) -> Iterator[NodeSpec]:
+    """Return every node at which a model may be called."""
+    yield from (spec for spec, _ in lay_out_preparation(recipe))
+    for layout in lay_out_layers(recipe):
+        yield from (spec for spec, _ in (*layout.seats, *layout.steps))
 
 
-def ended_by(recipe: Recipe, steps: Mapping[str, Any]) -> tuple[int, str] | None:
-    """The layer and the node that have settled the turn ahead of the last layer's own steps."""
-    for row in list(rows(recipe))[:-1]:
-        for node in row.exits:
-            if steps.get(node, {}).get("settled"):
-                return row.number, node
+def early_end(recipe: Recipe, records: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return the layer and the node that ended the turn before the last layer, if one did."""
+    for layout in list(lay_out_layers(recipe))[:-1]:
+        for node in layout.exits:
+            if records.get(node, {}).get("settled"):
+                return layout.number, node
     return None
 
 
-def _row(number: int, layer: Layer, ahead: tuple[str, ...]) -> Row:
+def _layer(number: int, layer: Layer, preparation: tuple[str, ...]) -> LayerLayout:
     path = ("layers", number - 1)
     seats = [
-        (Place(node, (*path, "proposers", index), number, seat, ahead=ahead), said)
-        for index, (seat, node, said) in enumerate(node_names.seats(number, layer.proposers))
+        (NodeSpec(name, (*path, "proposers", n), number, seat, preparation=preparation), settings)
+        for n, (seat, name, settings) in enumerate(node_names.seats(number, layer.proposers))
     ]
-    steps = _steps(number, layer.aggregate, (*path, "aggregate"), len(seats), ahead)
-    return Row(number, seats, Place(node_names.step(number, "join"), path, number), steps, {})
+    join = NodeSpec(node_names.step(number, "join"), path, number)
+    steps = _step_nodes(number, layer.aggregate, (*path, "aggregate"), len(seats), preparation)
+    return LayerLayout(number, seats, join, steps, {})
 
 
-def _after(recipe: Recipe, ahead: tuple[str, ...]) -> list[Told]:
-    """The steps behind the last layer, numbered behind its own."""
+def _after_steps(recipe: Recipe, preparation: tuple[str, ...]) -> list[StepNode]:
+    """Lay out the steps of `after`; their nodes are numbered after those of the last layer."""
     last = recipe.layers[-1]
-    told = [*last.aggregate, *recipe.after]
-    steps = _steps(len(recipe.layers), told, ("after",), len(last.proposers), ahead)
+    number, seats = len(recipe.layers), len(last.proposers)
+    every = [*last.aggregate, *recipe.after]
+    steps = _step_nodes(number, every, ("after",), seats, preparation)
     own = len(last.aggregate)
     return [
-        (replace(place, path=("after", int(place.path[-1]) - own)), step)
-        for place, step in steps
-        if int(place.path[-1]) >= own
+        (replace(spec, path=("after", int(spec.path[-1]) - own)), step)
+        for spec, step in steps
+        if int(spec.path[-1]) >= own
     ]
 
 
-def _steps(
+def _step_nodes(
     layer: int,
-    said: Sequence[Any],
+    steps: Sequence[Step],
     path: tuple[str | int, ...],
     seats: int,
-    ahead: tuple[str, ...] = (),
-) -> list[Told]:
-    """A node for each round of each step; they share the step's settings."""
-    left = leaving(said, seats)
+    preparation: tuple[str, ...] = (),
+) -> list[StepNode]:
+    """Return a node for each round of each step; the rounds share the step's settings."""
+    answers = answers_read(steps, seats)
     return [
         (
-            Place(
-                node,
+            NodeSpec(
+                name,
                 (*path, index),
                 layer,
                 kind=kind,
                 round=number,
-                earlier=tuple(nodes[:number]),
-                ahead=ahead,
+                earlier_rounds=tuple(names[:number]),
+                preparation=preparation,
             ),
             step,
         )
-        for index, nodes, step in node_names.steps(layer, said, left)
-        for number, (node, kind) in enumerate(zip(nodes, step.nodes(left[index]), strict=True))
+        for index, names, step in node_names.steps(layer, steps, answers)
+        for number, (name, kind) in enumerate(
+            zip(names, step.node_kinds(answers[index]), strict=True)
+        )
     ]
 
 
-def _reading(row: Row, steps: list[Told], gates: tuple[str, ...]) -> list[Told]:
-    """Each step reads what the join and the steps before it have left.
+def _chain(
+    layout: LayerLayout, steps: list[StepNode], gates: tuple[str, ...]
+) -> list[StepNode]:
+    """Let each step read what the join and the steps before it have left.
 
-    Nodes that a step takes several of, to read all answers, do not read one another so.
+    The nodes of a step that rereads all answers do not read one another in this way.
     """
-    told: list[Told] = []
-    chain: tuple[str, ...] = (row.join.node,)
-    for place, step in steps:
-        own = place.earlier if step.rereads else ()
+    chained: list[StepNode] = []
+    chain: tuple[str, ...] = (layout.join.name,)
+    for spec, step in steps:
+        own = spec.earlier_rounds if step.rereads_answers else ()
         reads = tuple(node for node in chain if node not in own)
-        told.append((replace(place, reads=(row.number, reads), gates=gates), step))
-        chain = (*chain, place.node)
-    return told
+        chained.append((replace(spec, reads=(layout.number, reads), gates=gates), step))
+        chain = (*chain, spec.name)
+    return chained
 
 
-def _final(steps: list[Told]) -> str:
-    """The last node that does more than to note something."""
-    return [place.node for place, step in steps if not step.remarks][-1]
+def _last_writer(steps: list[StepNode]) -> str:
+    """Return the last node that does more than annotate."""
+    return [spec.name for spec, step in steps if not step.only_annotates][-1]
 
 
-def _writing(after: list[Told]) -> set[str]:
-    """The nodes behind the last layer at or behind which one still writes the answer."""
-    does = [not step.remarks for _, step in after]
-    return {place.node for number, (place, _) in enumerate(after) if any(does[number:])}
+def _nodes_before_a_writer(after: list[StepNode]) -> set[str]:
+    """Return the nodes of `after` at which, or after which, a step still changes the answer."""
+    changes = [not step.only_annotates for _, step in after]
+    return {spec.name for number, (spec, _) in enumerate(after) if any(changes[number:])}
 
 
-def _exits(steps: list[Told], after: list[Told]) -> dict[str, str]:
-    """Where a node that settles the turn leads: past its own step, or past all layers.
-
-    Nothing stands for the end.
-    """
-    behind = [place for place, _ in after]
+def _exits(steps: list[StepNode], after: list[StepNode]) -> dict[str, str]:
+    """Return where each node that ends the turn leads: past its own step, or past all layers."""
+    later = [spec for spec, _ in after]
     exits = {}
-    for place, step in steps:
-        if step.settles and place.kind == step.step:
-            later = (p.node for p in behind if place.path[0] != "after" or p.path > place.path)
-            exits[place.node] = next(later, "")
+    for spec, step in steps:
+        if step.may_end_turn and spec.kind == step.step:
+            past = (s.name for s in later if spec.path[0] != "after" or s.path > spec.path)
+            exits[spec.name] = next(past, "")
     return exits

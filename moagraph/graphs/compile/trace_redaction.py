@@ -1,8 +1,8 @@
-"""Traces without content: with MOA_TRACE_CONTENT=off who ran, how long and how much, not what."""
+"""Traces without content: with MOA_TRACE_CONTENT=off they show nodes, times and tokens, no text."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import RunnableConfig, ensure_config
@@ -13,19 +13,20 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.schemas import Run
-from langgraph.graph.state import CompiledStateGraph
+
+from moagraph.graphs.compile.failed_calls import CountingGraph
 
 WITHHELD = "withheld: MOA_TRACE_CONTENT is off, or the recipe is private"
-KEPT = {"metadata", "runtime"}
+SAFE_KEYS = {"metadata", "runtime"}
 
 
-def is_quiet() -> bool:
-    """Whether traces leave out what was asked and answered."""
+def traces_without_content() -> bool:
+    """Tell whether traces leave out questions and answers."""
     return os.environ.get("MOA_TRACE_CONTENT", "").strip().lower() in ("off", "0", "false", "no")
 
 
-class QuietTracer(LangChainTracer):
-    """LangSmith's tracer, whose runs have lost their words before they are sent."""
+class RedactingTracer(LangChainTracer):
+    """LangSmith's tracer; inputs, outputs and events are removed before a run is sent."""
 
     def _persist_run_single(self, run: Run) -> None:
         _blank(run)
@@ -37,20 +38,14 @@ class QuietTracer(LangChainTracer):
         LangChainTracer._update_run_single(run)
 
 
-class Quiet(CompiledStateGraph[Any, Any, Any, Any]):
-    """A compiled graph that puts a quiet tracer in the place of each one that would hear it."""
-
-    @classmethod
-    def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
-        """The same graph, quiet."""
-        said = {key: value for key, value in vars(graph).items() if key != "__orig_class__"}
-        return cls(**said)
+class RedactedGraph(CountingGraph):
+    """A compiled graph that replaces each LangSmith tracer by a redacting one."""
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
         """Stream as LangGraph does."""
         merged = merge_configs(self.config, ensure_config(config))
         manager = get_callback_manager_for_config(merged)
-        return super().stream(input, {**merged, "callbacks": _quieted(manager)}, **how)
+        return super().stream(input, {**merged, "callbacks": _redacting(manager)}, **how)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **how: Any
@@ -58,24 +53,24 @@ class Quiet(CompiledStateGraph[Any, Any, Any, Any]):
         """Stream as LangGraph does."""
         merged = merge_configs(self.config, ensure_config(config))
         manager = get_async_callback_manager_for_config(merged)
-        return super().astream(input, {**merged, "callbacks": _quieted(manager)}, **how)
+        return super().astream(input, {**merged, "callbacks": _redacting(manager)}, **how)
 
 
-def _quieted(manager: CallbackManager | AsyncCallbackManager) -> Any:
-    manager.handlers = [_quiet(handler) for handler in manager.handlers]
-    manager.inheritable_handlers = [_quiet(handler) for handler in manager.inheritable_handlers]
+def _redacting(manager: CallbackManager | AsyncCallbackManager) -> Any:
+    manager.handlers = [_redacting_handler(handler) for handler in manager.handlers]
+    manager.inheritable_handlers = [_redacting_handler(handler) for handler in manager.inheritable_handlers]
     return manager
 
 
-def _quiet(handler: BaseCallbackHandler) -> BaseCallbackHandler:
-    if not isinstance(handler, LangChainTracer) or isinstance(handler, QuietTracer):
+def _redacting_handler(handler: BaseCallbackHandler) -> BaseCallbackHandler:
+    if not isinstance(handler, LangChainTracer) or isinstance(handler, RedactingTracer):
         return handler
-    quiet = QuietTracer(client=handler.client)
-    vars(quiet).update(vars(handler))  # the same runs, as part of the same tree
-    return quiet
+    redacting = RedactingTracer(client=handler.client)
+    vars(redacting).update(vars(handler))  # the same runs, as part of the same tree
+    return redacting
 
 
 def _blank(run: Run) -> None:
     run.inputs, run.outputs, run.serialized, run.events = {}, {}, None, []
     run.error = WITHHELD if run.error else None
-    run.extra = {key: value for key, value in (run.extra or {}).items() if key in KEPT}
+    run.extra = {key: value for key, value in (run.extra or {}).items() if key in SAFE_KEYS}

@@ -1,51 +1,75 @@
-"""Read a recipe by name or path; what is wrong with it is said with its file and line."""
+"""Read a recipe by name or path; a mistake is reported with its file and line."""
 
-import re
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from moagraph.nodes.step_support.registry import KINDS
+from moagraph.graphs.recipe.errors import describe_error
+from moagraph.graphs.recipe.schema import Recipe
 from moagraph.graphs.recipe.toml_positions import error_line, line_of
-from moagraph.graphs.recipe.schema import Defaults, Layer, Recipe
-from moagraph.nodes.models.call import Call, Price
-from moagraph.nodes.checks.settings import CHECKS
-from moagraph.nodes.errors import RecipeError, UnknownName
+from moagraph.nodes.errors import ExtensionError, RecipeError, UnknownName
+from moagraph.nodes.extensions import RECIPES, Extensions
 from moagraph.nodes.storage.data_dir import data_folder
-from moagraph.nodes.knowledge.sources import beside
-from moagraph.nodes.steps.propose import Seat
-from moagraph.nodes.steps.route import Example, Rule
+from moagraph.nodes.storage.paths import resolve_pattern
 
-TAGGED = {"step": "step", "by": "check"}  # what a recipe tells apart by such a key
-HERE = Path(__file__).parent.parent / "recipes"
+SHIPPED = Path(__file__).parent.parent / "recipes"
+MAX_INSPECTED = 1_000_000  # bytes of a recipe that is only inspected
+_PACKAGED = Extensions(RECIPES)  # each entry point names a package with .toml files
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
-    """The recipe of that name, shipped or in the data folder, or the one in that file."""
+    """Load a recipe.
+
+    Args:
+        name_or_path: The name of a shipped recipe, of one in the data folder's `recipes/` or of
+            one that an installed package adds; or the path of a TOML file.
+
+    Returns:
+        The recipe, validated, with its defaults filled in.
+
+    Raises:
+        RecipeError: The file has a mistake; the message names its line.
+        UnknownName: There is no such recipe.
+    """
     return _read(recipe_file(str(name_or_path)))
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship and those in the data folder."""
+    """Return the names of all recipes: shipped, of packages, and of the data folder."""
     return sorted({file.stem for folder in _folders() for file in folder.glob("*.toml")})
 
 
-def from_state(kept: dict[str, Any]) -> Recipe:
-    """The recipe that a run kept in its state, together with the prompts it spoke by."""
-    said = {key: value for key, value in kept.items() if key in Recipe.model_fields}
-    return Recipe.model_validate(said, context={"prompts": kept.get("prompts", {})})
+def inspect_recipe(name: str) -> Recipe:
+    """Load a recipe only to list what it names; the prompts that it names are not read."""
+    file = recipe_file(name)
+    if not file.is_file() or file.stat().st_size > MAX_INSPECTED:
+        raise UnknownName(f"{str(file)!r} is not a file of at most {MAX_INSPECTED:,} bytes")
+    return _read(file, read_prompts=False)
 
 
-def _folders() -> list[Path]:
-    return [HERE, data_folder() / "recipes"]
+def recipe_from_state(stored: dict[str, Any], read_prompts: bool = True) -> Recipe:
+    """Return the recipe that a run stored in its state, with the prompts that it used.
+
+    Args:
+        stored: The `recipe` of the graph's state.
+        read_prompts: Whether files may be opened for prompts whose text was not stored.
+    """
+    fields = {key: value for key, value in stored.items() if key in Recipe.model_fields}
+    context = {"prompts": stored.get("prompts", {}), "read_prompts": read_prompts}
+    try:
+        return Recipe.model_validate(fields, context=context)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"the thread's recipe cannot be used: {path}: {first['msg']}") from error
 
 
 def recipe_file(name: str) -> Path:
-    """Where the recipe of that name lies; a path is taken as it is."""
+    """Return the file of the recipe of that name; a path is returned as it is."""
     if "/" in name or "\\" in name or name.endswith(".toml"):
         return Path(name).expanduser()
     for folder in _folders():
@@ -56,19 +80,32 @@ def recipe_file(name: str) -> Path:
     raise UnknownName(f"no recipe is called {name!r}; {hint}")
 
 
-def _read(file: Path) -> Recipe:
+def _folders() -> list[Path]:
+    return [SHIPPED, data_folder() / "recipes", *_package_folders()]
+
+
+def _package_folders() -> Iterator[Path]:
+    for extension in _PACKAGED.all():
+        try:
+            package = extension.load()
+        except ExtensionError:  # reported by `moa recipes`; other recipes work
+            continue
+        yield from (Path(folder) for folder in getattr(package, "__path__", ()))
+
+
+def _read(file: Path, read_prompts: bool = True) -> Recipe:
     text = _text(file)
     try:
-        said = tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = error_line(error) or len(text.splitlines())  # "at end of document"
         raise RecipeError(f"{file}:{line}: not TOML: {error}") from error
-    said.setdefault("name", file.stem)
-    _settle(said, file.parent)
+    document.setdefault("name", file.stem)
+    _resolve_paths(document, file.parent)
     try:
-        return Recipe.model_validate(said)
+        return Recipe.model_validate(document, context={"read_prompts": read_prompts})
     except ValidationError as error:
-        raise RecipeError(_refusal(file, text, said, error)) from error
+        raise RecipeError(_message(file, text, document, error)) from error
 
 
 def _text(file: Path) -> str:
@@ -80,89 +117,29 @@ def _text(file: Path) -> str:
         raise UnknownName(f"cannot read the recipe {str(file)!r}: {error.strerror}") from error
 
 
-def _settle(said: Any, folder: Path) -> None:
-    """Make the paths of prompts and sources hold from anywhere: both lie beside the recipe."""
-    for value in said.values() if isinstance(said, dict) else said:
-        if isinstance(value, dict | list):
-            _settle(value, folder)
-    if not isinstance(said, dict):
+def _resolve_paths(value: Any, folder: Path) -> None:
+    """Resolve the paths of prompts and sources, which are relative to the recipe's folder."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _resolve_paths(item, folder)
+    if not isinstance(value, dict):
         return
-    prompt, source = said.get("prompt"), said.get("source")
+    prompt, source = value.get("prompt"), value.get("source")
     if isinstance(prompt, str) and len(prompt.split()) == 1 and (folder / prompt).is_file():
-        said["prompt"] = str((folder / prompt).resolve())
+        value["prompt"] = str((folder / prompt).resolve())
     if isinstance(source, str):
-        said["source"] = beside(folder, source)
+        value["source"] = resolve_pattern(folder, source)
     elif isinstance(source, list):
-        said["source"] = [beside(folder, one) if isinstance(one, str) else one for one in source]
+        value["source"] = [
+            resolve_pattern(folder, item) if isinstance(item, str) else item for item in source
+        ]
 
 
-def _refusal(file: Path, text: str, said: dict[str, Any], error: ValidationError) -> str:
-    # An unknown key first: it may be why another is missing.
-    found = error.errors(include_url=False)
-    first, *more = sorted(found, key=lambda one: one["type"] != "extra_forbidden")
-    refused = first.get("ctx", {}).get("error")
-    path = tuple(_written(said, getattr(refused, "path", first["loc"])))
+def _message(file: Path, text: str, document: dict[str, Any], error: ValidationError) -> str:
+    # An unknown key comes first: it may be why another is missing.
+    problems = error.errors(include_url=False)
+    first, *rest = sorted(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+    path, message = describe_error(document, first)
     line = line_of(text, path) or 1
-    others = f" (and {len(more)} more)" if more else ""
-    return f"{file}:{line}: {_said(first['type'], first, path)}{others}"
-
-
-def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str | int]:
-    """The part of pydantic's path that the file writes: without tags and shorthands."""
-    for number, key in enumerate(loc):
-        last = number == len(loc) - 1
-        try:
-            said = said[key]
-        except (KeyError, IndexError, TypeError):
-            if not last:
-                continue
-        yield key
-
-
-def _said(kind: str, problem: Any, path: tuple[str | int, ...]) -> str:
-    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "recipe")
-    if kind == "extra_forbidden":
-        known = sorted(_place(problem["loc"]).model_fields.keys() - {"asks"})
-        return f"`{key}`: {_nearest(key, known)}"
-    if kind == "union_tag_invalid":
-        tag, by = problem["ctx"]["tag"], problem["ctx"]["discriminator"].strip("'")
-        known = re.findall("'([^']*)'", problem["ctx"]["expected_tags"])
-        return f"`{by}`: there is no {TAGGED[by]} {tag!r}; {_nearest(tag, known)}"
-    if kind == "union_tag_not_found":
-        if problem["ctx"]["discriminator"] == "'by'":
-            return f'`{key}`: a check says what it goes by, such as by = "regex"'
-        return f'`{key}`: a step says which it is, such as step = "synthesize"'
-    if kind == "missing":
-        return f"`{key}` is missing"
-    if kind == "value_error":
-        return str(problem["ctx"]["error"])
-    if kind == "too_short":
-        return f"`{key}` is empty: it needs at least one"
-    shown = problem["input"]
-    value = "" if isinstance(shown, dict | list) else f" {shown!r}"
-    if kind in ("model_type", "model_attributes_type"):
-        return f"`{key}`{value}: this must be a table"
-    return f"`{key}`{value}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, 1)
-    return f"did you mean `{near[0]}`?" if near else f"unknown here; there are {', '.join(known)}"
-
-
-def _place(path: tuple[str | int, ...]) -> type[BaseModel]:
-    """The model whose key the path ends in; pydantic puts a step's kind into its path."""
-    places: dict[str, type[BaseModel]] = {
-        "defaults": Defaults,
-        "layers": Layer,
-        "proposers": Seat,
-        "judges": Call,
-        "rules": Rule,
-        "examples": Example,
-        "price": Price,
-        **KINDS,
-    }
-    inside = [part for part in path[:-1] if isinstance(part, str)]
-    if "checks" in inside[:-1]:
-        return CHECKS[inside[-1]]
-    return places.get(inside[-1], Recipe) if inside else Recipe
+    others = f" (and {len(rest)} more)" if rest else ""
+    return f"{file}:{line}: {message}{others}"

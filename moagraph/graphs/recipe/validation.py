@@ -1,148 +1,164 @@
-"""What a recipe may not say, where only the whole of it shows that."""
+"""Rules that only show in the whole of a recipe, each refused with the path of its place."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from moagraph.nodes.step_support.registry import Step
-from moagraph.nodes.messages.compose import REFERENCES, usable
+from moagraph.nodes.messages.compose import REFERENCES, check_prompt
+from moagraph.nodes.step_support.base import AFTER, AGGREGATE, BEFORE, Step
 from moagraph.nodes.steps.propose import Seat
-from moagraph.nodes.step_support.base import AFTER, AGGREGATE, BEFORE
 from moagraph.prompts import PromptError
 
 if TYPE_CHECKING:
     from moagraph.graphs.recipe.schema import Layer, Recipe
 
 
-class Refused(ValueError):
-    """What only shows in the whole of a recipe, and the path at which it stands."""
+class InvalidRecipe(ValueError):
+    """A rule that the whole of a recipe breaks, and the path at which it does."""
 
     def __init__(self, message: str, *path: str | int) -> None:
-        """Keep the path beside the message."""
+        """Keep the path with the message."""
         super().__init__(message)
         self.path = path
 
 
-def check_layers(recipe: "Recipe", kept: Mapping[str, str]) -> None:
-    """The layers, one by one and one after the other; a run has kept the text of some prompts."""
+def check_layers(recipe: "Recipe", stored_prompts: Mapping[str, str] | None) -> None:
+    """Check each layer, and each against the one before.
+
+    Args:
+        recipe: The recipe.
+        stored_prompts: The texts of prompts that a run has stored; None reads no prompt at all.
+    """
     for number, layer in enumerate(recipe.layers, 1):
-        _layer(number, layer, last=number == len(recipe.layers))
-        for place in ("proposers", AGGREGATE):
-            _prompts(getattr(layer, place), kept, "layers", number - 1, place)
-    _ahead(recipe)
-    _debates(recipe.layers)
+        _check_layer(number, layer, is_last=number == len(recipe.layers))
+        for key in ("proposers", AGGREGATE):
+            _check_prompts(getattr(layer, key), stored_prompts, "layers", number - 1, key)
+    _check_passages(recipe)
+    _check_debates(recipe.layers)
 
 
-def check_around(recipe: "Recipe", room: str, kept: Mapping[str, str]) -> None:
-    """The steps ahead of the layers, or those behind them."""
-    steps = getattr(recipe, room)
-    _rooms(steps, room, room)
-    beside = recipe.layers[0] if room == BEFORE else recipe.layers[-1]
-    _steps(steps, beside.proposers, room == AFTER, room)
-    _prompts(steps, kept, room)
+def check_around(recipe: "Recipe", position: str, stored_prompts: Mapping[str, str] | None) -> None:
+    """Check the steps before the layers, or those after them."""
+    steps = getattr(recipe, position)
+    _check_positions(steps, position, position)
+    layer = recipe.layers[0] if position == BEFORE else recipe.layers[-1]
+    _check_placement(steps, layer.proposers, position == AFTER, position)
+    _check_prompts(steps, stored_prompts, position)
 
 
-def check_border(recipe: "Recipe") -> None:
-    """What is redacted once is restored at the very end, or not at all."""
-    before = [step.step for step in recipe.before]
-    redacts = before.count("redact")
-    after = [step.step for step in recipe.after]
-    if redacts > 1:
-        raise Refused("`redact` stands once: one step finds all that is private", BEFORE)
-    if "redact" in before[1:]:
-        raise Refused("`redact` stands first: steps ahead of it would hear nothing", BEFORE)
-    if "restore" in after and not redacts:
-        raise Refused('`restore` needs a step = "redact" in `before`', AFTER)
-    if "restore" in after[:-1]:
-        raise Refused("`restore` stands last: steps behind it would read placeholders", AFTER)
-
-
-def _layer(number: int, layer: "Layer", last: bool) -> None:
-    seats = len(layer.proposers)
-    if layer.quorum > seats:
-        message = f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
-        raise Refused(message, "layers", number - 1, "quorum")
-    where = ("layers", number - 1, "aggregate")
-    _rooms(layer.aggregate, AGGREGATE, *where)
-    _steps(layer.aggregate, layer.proposers, last, *where)
-    if (number == 1 or layer.fresh) and any(step.reviews for step in layer.aggregate):
-        message = f"`tally` counts how its layer ranks the one before; layer {number} reads none"
-        raise Refused(message, *where)
-    _order(layer, last, *where)
-    if last and not layer.aggregate[-1].gives_one:
-        raise Refused(
-            f"layer {number} is the last, so its `aggregate` must end in one answer, as "
-            '{ step = "synthesize", model = "provider:model" } does',
-            *where,
+def check_redaction(recipe: "Recipe") -> None:
+    """Check that a recipe redacts first and once, and restores last or not at all."""
+    redacting = [step.step for step in recipe.before if step.redacts]
+    restoring = [step.step for step in recipe.after if step.restores]
+    if len(redacting) > 1:
+        raise InvalidRecipe(f"`{redacting[0]}` stands once: one step finds all that is private", BEFORE)
+    if any(step.redacts for step in recipe.before[1:]):
+        raise InvalidRecipe(
+            f"`{redacting[0]}` stands first: steps ahead of it would hear nothing", BEFORE
+        )
+    if restoring and not redacting:
+        raise InvalidRecipe(f'`{restoring[0]}` needs a step = "redact" in `before`', AFTER)
+    if any(step.restores for step in recipe.after[:-1]):
+        raise InvalidRecipe(
+            f"`{restoring[0]}` stands last: steps behind it would read placeholders", AFTER
         )
 
 
-def _rooms(steps: Sequence[Step], room: str, *path: str | int) -> None:
+def _check_layer(number: int, layer: "Layer", is_last: bool) -> None:
+    seats = len(layer.proposers)
+    if layer.quorum > seats:
+        message = f"layer {number} has {seats} seats, so its quorum cannot be {layer.quorum}"
+        raise InvalidRecipe(message, "layers", number - 1, "quorum")
+    path = ("layers", number - 1, "aggregate")
+    _check_positions(layer.aggregate, AGGREGATE, *path)
+    _check_placement(layer.aggregate, layer.proposers, is_last, *path)
+    ranking = next((step.step for step in layer.aggregate if step.ranks_previous_layer), None)
+    if ranking and (number == 1 or layer.fresh):
+        raise InvalidRecipe(
+            f"`{ranking}` counts how its layer ranks the one before; layer {number} reads none",
+            *path,
+        )
+    _check_order(layer, is_last, *path)
+    if is_last and not layer.aggregate[-1].leaves_one_answer:
+        raise InvalidRecipe(
+            f"layer {number} is the last, so its `aggregate` must end in one answer, as "
+            '{ step = "synthesize", model = "provider:model" } does',
+            *path,
+        )
+
+
+def _check_positions(steps: Sequence[Step], position: str, *path: str | int) -> None:
     for step in steps:
-        if room not in step.rooms:
-            rooms = " or ".join(step.rooms)
-            raise Refused(f"`{step.step}` stands in `{rooms}`, not in `{room}`", *path)
+        if position not in step.positions:
+            allowed = " or ".join(step.positions)
+            raise InvalidRecipe(f"`{step.step}` stands in `{allowed}`, not in `{position}`", *path)
 
 
-def _steps(steps: Sequence[Step], seats: Sequence[Seat], last: bool, *path: str | int) -> None:
-    """Each step has what it needs of the seats that it stands beside."""
+def _check_placement(
+    steps: Sequence[Step], seats: Sequence[Seat], is_last: bool, *path: str | int
+) -> None:
+    """Check that each step has what it needs of the seats that it stands next to."""
     for number, step in enumerate(steps):
-        if why := step.refusal(seats, last):
-            raise Refused(why, *path, number)
+        if error := step.placement_error(seats, is_last):
+            raise InvalidRecipe(error, *path, number)
 
 
-def _ahead(recipe: "Recipe") -> None:
-    """What reads passages has something ahead of it that may retrieve them."""
+def _check_passages(recipe: "Recipe") -> None:
+    """Check that a step that reads passages has a step before it that may retrieve them."""
     steps = [*(step for layer in recipe.layers for step in layer.aggregate), *recipe.after]
     for step in steps:
-        if step.grounds and not recipe.before:
-            raise Refused(
+        if step.needs_passages and not recipe.before:
+            raise InvalidRecipe(
                 f"`{step.step}` by passages reads what a step in `before` has retrieved: "
                 "there is none",
                 AFTER if recipe.after else "layers",
             )
 
 
-def _debates(layers: "Sequence[Layer]") -> None:
-    """Who debates has answered in the same seat of the layer before."""
+def _check_debates(layers: "Sequence[Layer]") -> None:
+    """Check that a seat that debates holds the same model as in the layer before."""
     for number, layer in enumerate(layers):
-        before = layers[number - 1].proposers if number and not layer.fresh else []
+        previous = layers[number - 1].proposers if number and not layer.fresh else []
         for index, seat in enumerate(layer.proposers):
-            model = before[index].model if index < len(before) else None
+            model = previous[index].model if index < len(previous) else None
             if seat.debate and model != seat.model:
-                who = f"is of `{model}`" if model else "there is none"
-                raise Refused(
+                actual = f"is of `{model}`" if model else "there is none"
+                raise InvalidRecipe(
                     f"seat {index + 1} of layer {number + 1}, `{seat.model}`, debates: the same "
-                    f"seat of the layer before must be the same model, and {who}",
+                    f"seat of the layer before must be the same model, and {actual}",
                     *("layers", number, "proposers"),
                 )
 
 
-def _order(layer: "Layer", last: bool, *path: str | int) -> None:
-    """What looks at one answer has one ahead of it, and what ends a recipe stands at its end."""
-    one = len(layer.proposers) == 1
+def _check_order(layer: "Layer", is_last: bool, *path: str | int) -> None:
+    """Check the steps that need one answer, and those that must be last."""
+    is_single = len(layer.proposers) == 1
     for step in layer.aggregate:
-        if step.single and not one:
-            before = '{ step = "synthesize", model = "provider:model" }'
-            raise Refused(
+        if step.needs_single_answer and not is_single:
+            example = '{ step = "synthesize", model = "provider:model" }'
+            raise InvalidRecipe(
                 f"`{step.step}` looks at one answer: put a step that makes one, such as "
-                f"{before}, before it",
+                f"{example}, before it",
                 *path,
             )
-        one = one or step.gives_one
-        if step.ends and not (last and step is layer.aggregate[-1]):
-            raise Refused(
+        is_single = is_single or step.leaves_one_answer
+        if step.must_be_last and not (is_last and step is layer.aggregate[-1]):
+            raise InvalidRecipe(
                 f"`{step.step}` stands at the end of the last layer's `aggregate`, or in `after`",
                 *path,
             )
 
 
-def _prompts(said: Sequence[Any], kept: Mapping[str, str], *path: str | int) -> None:
-    """Every prompt can be read and filled, unless a run has kept its text."""
-    for one in said:
-        prompt = getattr(one, "prompt", None)
-        if prompt and prompt not in kept:
+def _check_prompts(
+    parts: Sequence[Any], stored_prompts: Mapping[str, str] | None, *path: str | int
+) -> None:
+    """Check that every prompt can be read and filled, unless a run has stored its text."""
+    if stored_prompts is None:
+        return
+    for part in parts:
+        prompt = getattr(part, "prompt", None)
+        if prompt and prompt not in stored_prompts:
             try:
-                usable(prompt, getattr(one, "speaks", REFERENCES))
+                check_prompt(prompt, getattr(part, "prompt_variables", REFERENCES))
             except PromptError as error:
-                raise Refused(str(error), *path) from error
-        _prompts(getattr(one, "judges", None) or (), kept, *path)
+                raise InvalidRecipe(str(error), *path) from error
+        _check_prompts(getattr(part, "judges", None) or (), stored_prompts, *path)

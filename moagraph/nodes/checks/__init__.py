@@ -1,1 +1,1 @@
-"""Verifiers that need no model: each runs in a process of its own, with limits."""
+"""Checks that need no model: each runs in a process of its own, with limits."""

@@ -1,86 +1,109 @@
-"""Run one verifier on one answer, in a process of its own that ends with its time."""
+"""Run one check on one answer, in processes of its own that end with its time."""
 
 import asyncio
 import json
-import os
-import signal
-import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
 
-from moagraph.nodes.checks.settings import BySql, Check
-from moagraph.nodes.checks.verdict import Verdict
+from moagraph.nodes.checks.host_process import ending, run_user_function
+from moagraph.nodes.checks.sandbox.backends import Backend, SandboxLimits, Unconfined
+from moagraph.nodes.checks.sandbox.choice import sandbox
+from moagraph.nodes.checks.sandbox.guest.code_blocks import code_blocks
+from moagraph.nodes.checks.sandbox.guest.judge_tests import STARTED
+from moagraph.nodes.checks.sandbox.process import Job, ProcessOutcome, run
+from moagraph.nodes.checks.settings import ByPython, BySql, ByTests, CheckSettings
+from moagraph.nodes.checks.verdict import CheckVerdict
 from moagraph.nodes.state import Json
 
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-BOOT += "from moagraph.nodes.checks.inside import main; main()"
-VERDICTS = ("passed", "failed", "broken", "unusable")
-LONGEST = 2**16  # bytes of a report
+_REPORTED = ("passed", "failed", "broken", "unusable")
+NO_SANDBOX = "code that a model wrote runs in a sandbox only, and this machine has none"
 
 
-async def verdict(check: Check, question: str, answer: str) -> Verdict:
-    """What the verifier says; where it says nothing, why."""
+async def run_check(
+    check: CheckSettings,
+    question: str,
+    answer: str,
+    unsafe: bool | None = None,
+    backend: Backend | None = None,
+) -> CheckVerdict:
+    """The outcome of the check.
+
+    Args:
+        check: What the recipe says of it.
+        question: What was asked.
+        answer: What is checked.
+        unsafe: Whether code of the answer may run where there is no sandbox.
+        backend: Who isolates it; the best that this machine has, where none is named.
+    """
     if not answer.strip():
-        return Verdict(by=check.by, verdict="failed", why="the answer is empty")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        left = await _ran(check, _job(check, question, answer), folder)
-    if left["verdict"] == "failed" and check.why:
-        left["why"] = f"{check.why} ({left['why']})"
-    return Verdict(by=check.by, verdict=left["verdict"], why=left["why"])
+        return CheckVerdict(by=check.by, verdict="failed", why="the answer is empty")
+    if isinstance(check, ByPython):
+        return _verdict(check, await run_user_function(check, question, answer))
+    backend = backend or await asyncio.to_thread(sandbox)
+    if not isinstance(check, ByTests):
+        return _verdict(check, await _run_text_check(check, answer, backend or Unconfined()))
+    if backend is None and not check.runs_unsafe(unsafe):
+        return CheckVerdict(by=check.by, verdict="unusable", why=NO_SANDBOX)
+    return _verdict(check, await _run_tests(check, answer, backend or Unconfined()))
 
 
-def _job(check: Check, question: str, answer: str) -> Json:
-    said = check.model_dump(mode="json")
-    reads = []
+def _verdict(check: CheckSettings, report: Json) -> CheckVerdict:
+    reason = str(report["why"])
+    if report["verdict"] != "failed":
+        return CheckVerdict(by=check.by, verdict=report["verdict"], why=reason)
+    complaint = f"{check.why} ({reason})" if check.why else reason
+    verdict = CheckVerdict(by=check.by, verdict="failed", why=complaint)
+    return {**verdict, "output": reason} if isinstance(check, ByTests) else verdict
+
+
+async def _run_text_check(check: CheckSettings, answer: str, backend: Backend) -> Json:
+    settings, readable = check.model_dump(mode="json"), list[str]()
     if isinstance(check, BySql):
-        said["source"] = str(Path(check.source).expanduser().absolute())
-        reads = [said["source"]]
-    told = {"question": question, "answer": answer, "said": said}
-    return {**told, "trusted": check.trusted, "reads": reads}
+        file = Path(check.source).expanduser().absolute()
+        settings["source"] = str(file)
+        readable = [str(path) for path in _with_journal(file) if path.exists()]
+    job = Job("text_check", {"settings": settings, "answer": answer}, readable)
+    outcome = await run(backend, _limits(check), job)
+    return _reported(outcome.report) or _unreported(check, outcome.codes[0])
 
 
-async def _ran(check: Check, job: Json, folder: str) -> Json:
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as report:
-        given.write(json.dumps(job).encode())
-        given.seek(0)
-        code = await _ended(check, folder, given, report)
-        report.seek(0)
-        said = report.read(LONGEST)
+async def _run_tests(check: ByTests, answer: str, backend: Backend) -> Json:
+    """Run the tests in one process, and what they test in another."""
+    code = "\n".join(code_blocks(answer, "python", "py", "python3"))
+    code_job = Job("serve_answer", {"code": code})
+    tests_job = Job("judge_tests", {"code": code, "tests": check.tests})
+    outcome = await run(backend, _limits(check), code_job, tests_job)
+    return tests_report(check, outcome)
+
+
+def tests_report(check: ByTests, outcome: ProcessOutcome) -> Json:
+    """What the judging process reports; what happened, where it could not."""
+    of_code, of_tests = outcome.codes
+    if of_tests is None:
+        return _unreported(check, None)
+    if not outcome.report.startswith(STARTED):
+        reason = next(filter(None, outcome.errors), "no reason was given")
+        return {"verdict": "broken", "why": f"the sandbox did not start: {reason}"}
+    report = outcome.report.removeprefix(STARTED)
+    return _reported(report) or _unreported(check, of_code if report else of_tests)
+
+
+def _with_journal(database: Path) -> list[Path]:
+    """An SQLite file, and what is beside it while others write."""
+    return [database, *(database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm"))]
+
+
+def _limits(check: CheckSettings) -> SandboxLimits:
+    return SandboxLimits(seconds=check.timeout, memory_mb=check.memory_mb)
+
+
+def _reported(report: bytes) -> Json | None:
     with suppress(ValueError, TypeError, KeyError):
-        read = json.loads(said)
-        if read["verdict"] in VERDICTS and isinstance(read["why"], str):
-            return {"verdict": read["verdict"], "why": read["why"]}
-    return {"verdict": "failed" if check.blames else "broken", "why": _why(check, code)}
+        parsed: Json = json.loads(report)
+        if parsed["verdict"] in _REPORTED and isinstance(parsed["why"], str):
+            return parsed
+    return None
 
 
-def _why(check: Check, code: int | None) -> str:
-    if code is None:
-        return f"it did not end within {check.timeout:g} s"
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"it was stopped by {name}; it may take {check.memory_mb} MB of memory"
-    return f"it ended before its verdict (exit code {code})"
-
-
-async def _ended(check: Check, folder: str, given: IO[bytes], report: IO[bytes]) -> int | None:
-    """Its exit code, None where its time was up; nothing that it began is left running."""
-    path = [os.path.abspath(entry) for entry in (*sys.path, "")]  # a user's module may lie here
-    process: Any = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", BOOT, json.dumps(path)),
-        stdin=given,
-        stdout=report,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=None if check.trusted else folder,
-        env=None if check.trusted else {},
-        start_new_session=True,
-    )
-    try:
-        return int(await asyncio.wait_for(process.wait(), check.timeout))
-    except TimeoutError:
-        return None
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+def _unreported(check: CheckSettings, code: int | None) -> Json:
+    return {"verdict": "failed" if check.blames else "broken", "why": ending(check, code)}

@@ -1,4 +1,4 @@
-"""What a recipe may say of each verifier; `by` names the file beside this one that does it."""
+"""The settings of each check in a recipe; `by` tells which one it is."""
 
 import glob
 import importlib.util
@@ -9,19 +9,20 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from moagraph.nodes.checks.sandbox.choice import faults, sandbox
 from moagraph.nodes.errors import MissingExtra
+from moagraph.nodes.resources import CODE, DATABASE, Names
 
 
-class Check(BaseModel):
-    """What all verifiers may say."""
+class CheckSettings(BaseModel):
+    """The settings of every check."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True
     )
 
-    trusted: ClassVar[bool] = False  # whether it runs the user's own code, and nobody else's
     blames: ClassVar[bool] = False  # whether the answer is at fault where there is no verdict
     needs: ClassVar[str] = ""  # the optional package without which it cannot run
 
@@ -32,52 +33,60 @@ class Check(BaseModel):
 
     @property
     def files(self) -> list[str]:
-        """The files, as patterns, that its verdict hangs on."""
+        """The files, as patterns, that its verdict depends on."""
         return []
 
-    def check_usable(self) -> None:
-        """Refuse a verifier that cannot run; its package may not be here."""
+    def runs_unsafe(self, unsafe: bool | None) -> bool:
+        """Whether code of a model may run without a sandbox, as the step or the check allows."""
+        return False
+
+    def check_usable(self, unsafe: bool | None = None) -> None:
+        """Refuse a check that cannot run here: its package or the sandbox may be missing.
+
+        Args:
+            unsafe: Whether the step allows code to run without a sandbox.
+        """
         if self.needs and importlib.util.find_spec(self.needs) is None:
             raise MissingExtra(
                 f"`by = \"{self.by}\"` needs {self.needs}: `pip install 'moagraph[checks]'`"
             )
 
 
-def _schema(said: Any) -> Any:
+def _schema(value: Any) -> Any:
     """A schema as a text, whether it was written as a table or as JSON."""
-    text = said if isinstance(said, str) else json.dumps(said, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     try:
-        read = json.loads(text)
+        schema = json.loads(text)
     except ValueError as error:
         raise ValueError(f"`schema` is not JSON: {error}") from error
-    if not isinstance(read, dict | bool):
+    if not isinstance(schema, dict | bool):
         raise ValueError(f"`schema` {text!r}: a JSON schema is a table")
     return text
 
 
-def _pattern(said: str) -> str:
+def _pattern(pattern: str) -> str:
     try:
-        re.compile(said)
+        re.compile(pattern)
     except (re.error, RecursionError) as error:
-        raise ValueError(f"`pattern` {said!r} is no regular expression: {error}") from error
-    return said
+        raise ValueError(f"`pattern` {pattern!r} is no regular expression: {error}") from error
+    return pattern
 
 
-def _function(said: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", said):
-        raise ValueError(f"`function` {said!r} is not `package.module:function`")
-    return said
+def _function(path: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", path):
+        raise ValueError(f"`function` {path!r} is not `package.module:function`")
+    return path
 
 
-def _code(said: str) -> str:
+def _code(tests: str) -> str:
     try:
-        compile(said, "tests", "exec")
+        compile(tests, "tests", "exec")
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"`tests` are not Python: {error}") from error
-    return said
+    return tests
 
 
-class ByJson(Check):
+class ByJson(CheckSettings):
     """The answer is JSON, of this schema where one is given."""
 
     needs = "jsonschema"
@@ -86,9 +95,9 @@ class ByJson(Check):
         "{}", alias="schema", description="A table, or JSON in a string."
     )
 
-    def check_usable(self) -> None:
+    def check_usable(self, unsafe: bool | None = None) -> None:
         """Refuse also what is JSON, and no schema."""
-        super().check_usable()
+        super().check_usable(unsafe)
         from jsonschema.exceptions import SchemaError
         from jsonschema.validators import validator_for
 
@@ -100,20 +109,19 @@ class ByJson(Check):
             raise ValueError(f"`schema` is no JSON schema: {where}: {error.message}") from error
 
 
-class ByRegex(Check):
-    """A regular expression is found in the answer, or is not."""
+class ByRegex(CheckSettings):
+    """A regular expression matches in the answer, or does not."""
 
     by: Literal["regex"] = "regex"
     pattern: Annotated[str, AfterValidator(_pattern)] = Field(description="Searched for anywhere.")
-    absent: bool = Field(False, description="It must not be found.")
+    absent: bool = Field(False, description="It must not match.")
 
 
-class ByPython(Check):
-    """A function of the user's: it returns True, or says what is wrong, or raises that."""
+class ByPython(CheckSettings):
+    """A function of yours: it returns True, or what is wrong, or raises that."""
 
-    trusted = True
     by: Literal["python"] = "python"
-    function: Annotated[str, AfterValidator(_function)] = Field(
+    function: Annotated[str, AfterValidator(_function), Names(CODE)] = Field(
         description="As package.module:function, called with the answer and, if it takes two "
         "values, the question."
     )
@@ -123,21 +131,37 @@ class ByPython(Check):
         """The module's, where it can be found; nothing is imported for that."""
         *packages, module = self.function.partition(":")[0].split(".")
         folders = [str(Path(entry, *packages)) for entry in (*sys.path, "")]
-        found = PathFinder.find_spec(module, folders)
-        return [glob.escape(found.origin)] if found and found.has_location and found.origin else []
+        spec = PathFinder.find_spec(module, folders)
+        return [glob.escape(spec.origin)] if spec and spec.has_location and spec.origin else []
 
 
-class ByTests(Check):
+class ByTests(CheckSettings):
     """Tests that the answer's Python code passes."""
 
     blames = True
     by: Literal["tests"] = "tests"
-    tests: Annotated[str, AfterValidator(_code)] = Field(
-        description="Python that is run behind the answer's code, and its functions `test_…`."
+    tests: Annotated[str, AfterValidator(_code), Names(CODE)] = Field(
+        description="Python that runs beside the answer's code, and its functions `test_…`."
+    )
+    unsafe: bool | None = Field(
+        None, description="Run code that a model wrote even where there is no sandbox."
     )
 
+    def runs_unsafe(self, unsafe: bool | None) -> bool:
+        """Where either says so."""
+        return bool(unsafe or self.unsafe)
 
-class BySympy(Check):
+    def check_usable(self, unsafe: bool | None = None) -> None:
+        """Refuse code of a model where nothing would contain it."""
+        super().check_usable(unsafe)
+        if not self.runs_unsafe(unsafe) and sandbox() is None:
+            raise MissingExtra(
+                '`by = "tests"` runs code that a model wrote, and this machine has no sandbox for '
+                f"it ({faults()}): install bubblewrap, or say `unsafe = true` to run it without"
+            )
+
+
+class BySympy(CheckSettings):
     """An expression that the answer's last one equals."""
 
     needs = "sympy"
@@ -145,13 +169,13 @@ class BySympy(Check):
     expected: str = Field(description="Such as 2*x + 2, or 1/3.")
 
 
-class BySql(Check):
+class BySql(CheckSettings):
     """The answer's SQL runs on a database, which it can only read."""
 
     blames = True
     by: Literal["sql"] = "sql"
-    source: str = Field(description="An SQLite file.")
-    rows: bool = Field(False, description="It must find something.")
+    source: Annotated[str, Names(DATABASE)] = Field(description="An SQLite file.")
+    rows: bool = Field(False, description="It must return rows.")
 
     @property
     def files(self) -> list[str]:
@@ -159,7 +183,7 @@ class BySql(Check):
         return [self.source]
 
 
-CHECKS: dict[str, type[Check]] = {
+CHECKS: dict[str, type[CheckSettings]] = {
     "json": ByJson,
     "python": ByPython,
     "regex": ByRegex,
@@ -170,3 +194,10 @@ CHECKS: dict[str, type[Check]] = {
 AnyCheck = Annotated[
     ByJson | ByRegex | ByPython | ByTests | BySympy | BySql, Field(discriminator="by")
 ]
+
+_PARSER = TypeAdapter(list[AnyCheck])
+
+
+def parse_checks(settings: Any) -> list[CheckSettings]:
+    """Parse the `checks` of a step."""
+    return list(_PARSER.validate_python(settings))

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from moagraph.nodes.texts.sentences import Span, sentences
+from moagraph.nodes.texts.sentences import Span, sentence_spans
 
 _PARAGRAPH = re.compile(r"\S.*?(?=\n[ \t]*\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"#{1,6} .*")
@@ -31,7 +31,7 @@ def passages(text: str, name: str, length: int, overlap: int) -> list[Passage]:
 
 def _spans(text: str, length: int, overlap: int) -> Iterator[Span]:
     """As many units as fit; a heading goes with what it stands above."""
-    starts = [start for start, _ in sentences(text)]
+    starts = [start for start, _ in sentence_spans(text)]
     units: list[Span] = []
     for unit in _units(text, length):
         begin = units[0][0] if units else unit[0]
@@ -52,7 +52,7 @@ def _units(text: str, length: int) -> Iterator[Span]:
         if end - start <= length:
             yield start, end
             continue
-        for first, last in sentences(paragraph[0]):
+        for first, last in sentence_spans(paragraph[0]):
             for at in range(start + first, start + last, length):
                 yield at, min(at + length, start + last)
 

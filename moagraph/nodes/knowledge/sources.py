@@ -31,13 +31,6 @@ Sources = Annotated[
 ]
 
 
-def beside(folder: Path, pattern: str) -> str:
-    """The pattern as one that holds from anywhere: it is written beside the recipe."""
-    if not pattern or Path(pattern).expanduser().is_absolute():
-        return str(Path(pattern).expanduser()) if pattern else pattern
-    return f"{glob.escape(str(folder.resolve()))}/{pattern}"
-
-
 def found(source: Iterable[str]) -> dict[Path, str]:
     """Each file that the patterns find, by its path, and what it is called; none is refused."""
     patterns = list(source)

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.knowledge.passages import Passage
-from moagraph.nodes.knowledge.search import words
+from moagraph.nodes.texts.words import split_words
 from moagraph.nodes.knowledge.sources import read_text
-from moagraph.nodes.messages.shorten import mark
+from moagraph.nodes.messages.shorten import omission_mark
 
 Triple = tuple[str, str, str, str]  # subject, predicate, object, and the file it is from
 HEADS = {("s", "p", "o"), ("subject", "predicate", "object")}
@@ -65,8 +65,8 @@ class Graph:
 
     def named(self, question: str) -> list[str]:
         """The things whose whole name is in the question, long names first."""
-        asked = f" {' '.join(words(question))} "
-        named = [n for n in self._triples if (said := words(n)) and f" {' '.join(said)} " in asked]
+        asked = f" {' '.join(split_words(question))} "
+        named = [n for n in self._triples if (said := split_words(n)) and f" {' '.join(said)} " in asked]
         return sorted(named, key=lambda name: (-len(name), name))
 
 
@@ -74,7 +74,7 @@ def _sentences(triples: Sequence[Triple], length: int) -> str:
     said = [f"{s} {p} {o}." for s, p, o, _ in triples]
     fits = sum(size <= length for size in accumulate(len(sentence) + 1 for sentence in said))
     kept, rest = said[: max(fits, 1)], " ".join(said[max(fits, 1) :])
-    return " ".join([*kept, mark(len(rest))] if rest else kept)
+    return " ".join([*kept, omission_mark(len(rest))] if rest else kept)
 
 
 def _from_csv(text: str) -> Iterator[tuple[str, str, str]]:

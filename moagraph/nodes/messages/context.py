@@ -1,76 +1,77 @@
-"""The conversation as a node is given it: as the steps ahead of the first layer have left it."""
+"""The conversation as a node receives it, after the steps before the first layer."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
-from moagraph.nodes.messages.fence import boundary, plain
-from moagraph.nodes.state import Json, Place, State
+from moagraph.nodes.messages.fence import boundary, clean_for_fence
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.state import Json
 from moagraph.prompts import fill, read
 
 
-def given(state: State, place: Place) -> list[AnyMessage]:
-    """The conversation up to the question, as a step ahead has rewritten that.
+def conversation_of(view: NodeView) -> list[AnyMessage]:
+    """Return the conversation up to the question, as a preparation step may have rewritten it.
 
-    A step that only remarks on an answer runs behind it: the answer is no part of what was asked.
+    A step that only annotates runs after the answer, which is not part of the question.
     """
-    messages = state["messages"]
+    messages = view.messages
     if messages and isinstance(messages[-1], AIMessage):
         messages = messages[:-1]
-    for record in ahead(state, place):
+    for record in preparation_records(view):
         if "question" in record:
-            messages = _asking(messages, record["question"])
+            messages = _with_question(messages, record["question"])
     return messages
 
 
-def informed(state: State, place: Place) -> list[AnyMessage]:
-    """The same for whoever is to answer: behind what is to be known of it: notices and passages."""
-    messages = given(state, place)
-    records = ahead(state, place)
+def conversation_with_passages(view: NodeView) -> list[AnyMessage]:
+    """Return the conversation after the notices and passages that earlier steps prepared."""
+    messages = conversation_of(view)
+    records = preparation_records(view)
     notices = [str(record["notice"]) for record in records if "notice" in record]
-    found = [text for record in records if (text := _found(state, place, record))]
-    found = [*notices, *found]
-    if not found:
+    passages = [text for record in records if (text := _passages(view, record))]
+    context = [*notices, *passages]
+    if not context:
         return messages
     first = messages[0]
     if isinstance(first, SystemMessage):
-        return [SystemMessage("\n\n".join([first.text, *found])), *messages[1:]]
-    return [SystemMessage("\n\n".join(found)), *messages]
+        return [SystemMessage("\n\n".join([first.text, *context])), *messages[1:]]
+    return [SystemMessage("\n\n".join(context)), *messages]
 
 
-def ahead(state: State, place: Place) -> list[Json]:
-    """What the steps ahead of the first layer have left, in the order in which they run."""
-    return [state["steps"][node] for node in place.ahead if node in state["steps"]]
+def preparation_records(view: NodeView) -> list[Json]:
+    """Return the records of the steps before the first layer, in order."""
+    return [view.records[node] for node in view.spec.preparation if node in view.records]
 
 
-def _asking(messages: list[AnyMessage], question: object) -> list[AnyMessage]:
+def _with_question(messages: list[AnyMessage], question: object) -> list[AnyMessage]:
     last = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-    asked = messages[last].model_copy(update={"content": question})
-    return [*messages[:last], asked, *messages[last + 1 :]]
+    rewritten = messages[last].model_copy(update={"content": question})
+    return [*messages[:last], rewritten, *messages[last + 1 :]]
 
 
-def _found(state: State, place: Place, record: Json) -> str:
-    """The passages of one step as the node is told of them: all, or a seat's own share."""
-    shown = _share(record, place.seat)
-    if not shown:
+def _passages(view: NodeView, record: Json) -> str:
+    """Return the passages of one step as text: all of them, or the seat's own share."""
+    passages = _share(record, view.spec.seat)
+    if not passages:
         return ""
-    sign, name = boundary(state["recipe"]["salt"], place.node), record["prompt"]
-    prompt = state["recipe"]["prompts"].get(name) or read(name)
-    told = "".join(_fenced(passage, sign) for passage in shown)
-    return fill(prompt, name, boundary=sign, passages=told)
+    marker, name = boundary(view.recipe["salt"], view.spec.name), record["prompt"]
+    prompt = view.recipe["prompts"].get(name) or read(name)
+    text = "".join(_fence_passage(passage, marker) for passage in passages)
+    return fill(prompt, name, boundary=marker, passages=text)
 
 
 def _share(record: Json, seat: str) -> list[Mapping[str, Any]]:
     passages: list[Mapping[str, Any]] = record.get("passages", [])
-    shares = record.get("shards")
-    if not shares or not seat:
+    shards = record.get("shards")
+    if not shards or not seat:
         return passages
-    mine = shares[(int(seat) - 1) % len(shares)]
-    return [passage for passage in passages if passage["id"] in mine]
+    own = shards[(int(seat) - 1) % len(shards)]
+    return [passage for passage in passages if passage["id"] in own]
 
 
-def _fenced(passage: Mapping[str, Any], sign: str) -> str:
-    source = " ".join(plain(passage["source"], sign).split())
-    text = plain(passage["text"], sign)
-    return f"\n[{passage['id']}] {source}\n[begin {sign}]\n{text}\n[end {sign}]"
+def _fence_passage(passage: Mapping[str, Any], marker: str) -> str:
+    source = " ".join(clean_for_fence(passage["source"], marker).split())
+    text = clean_for_fence(passage["text"], marker)
+    return f"\n[{passage['id']}] {source}\n[begin {marker}]\n{text}\n[end {marker}]"

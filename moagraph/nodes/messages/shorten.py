@@ -1,31 +1,31 @@
-"""Texts that are too long together: short ones stay whole, long ones end up equally long."""
+"""Shorten texts that are too long together: short ones stay whole, long ones get equal lengths."""
 
 from collections.abc import Sequence
 
 
-def fair(weights: Sequence[float], room: float) -> list[float]:
-    """How much each may keep: one level for all, as water finds it, and no more than there is."""
-    left, level = room, 0.0
-    for place, weight in enumerate(sorted(weights)):
-        level = max(0.0, left / (len(weights) - place))
-        if weight > level:
+def fair_shares(sizes: Sequence[float], room: float) -> list[float]:
+    """Return how much of each size may stay: one common maximum, within the room."""
+    remaining, level = room, 0.0
+    for index, size in enumerate(sorted(sizes)):
+        level = max(0.0, remaining / (len(sizes) - index))
+        if size > level:
             break
-        left -= weight
+        remaining -= size
     else:
-        return list(weights)
-    return [min(weight, level) for weight in weights]
+        return list(sizes)
+    return [min(size, level) for size in sizes]
 
 
-def cut(text: str, left_out: int) -> str:
-    """The text without so many characters of its middle, and a mark that says so."""
-    if not left_out:
+def cut_middle(text: str, removed: int) -> str:
+    """Remove so many characters from the middle, and put a mark in their place."""
+    if not removed:
         return text
-    kept = max(0, len(text) - left_out)
-    tail = kept // 3
+    remaining = max(0, len(text) - removed)
+    tail = remaining // 3
     end = text[len(text) - tail :]
-    return f"{text[: kept - tail]}\n{mark(left_out)}\n{end}".strip()
+    return f"{text[: remaining - tail]}\n{omission_mark(removed)}\n{end}".strip()
 
 
-def mark(left_out: int) -> str:
-    """What stands where the characters were."""
-    return f"[… {left_out:,} characters left out …]"
+def omission_mark(removed: int) -> str:
+    """Return the mark in place of removed characters."""
+    return f"[… {removed:,} characters left out …]"

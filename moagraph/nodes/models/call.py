@@ -1,7 +1,7 @@
 """What a recipe says of one call: the model, its sampling, its endpoint."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -9,12 +9,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
 from moagraph.nodes.models.address import checked_url, split
+from moagraph.nodes.resources import ADDRESS, KEY, MODEL, Names, ToolNames
 
 
 def _named(model: str) -> str:
@@ -65,16 +67,22 @@ class Sampling(BaseModel):
     reasoning_effort: str | None = Field(None, description="How long a model thinks: none, low …")
     timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
     attempts: int = Field(3, ge=1, le=10, description="How often a passing failure is tried.")
-    base_url: Annotated[str, AfterValidator(checked_url)] | None = Field(
+    base_url: Annotated[Annotated[str, AfterValidator(checked_url)] | None, Names(ADDRESS)] = Field(
         None, description="Where the server is, if not where its provider is known to be."
     )
-    api_key_env: Annotated[str, AfterValidator(_variable)] | None = Field(
+    api_key_env: Annotated[Annotated[str, AfterValidator(_variable)] | None, Names(KEY)] = Field(
         None, description="The environment variable that holds the key for it."
     )
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
     limits: Limits | None = Field(None, description="How much its server is asked at once.")
     context_window: int | None = Field(
         None, ge=16, description="Tokens the model takes in at once, where no list has it."
+    )
+    max_response_mb: float | None = Field(
+        None,
+        gt=0,
+        le=1_000,
+        description="The largest response that is read, decompressed; 8 where it is not given.",
     )
     extra_body: dict[str, Any] | None = Field(None, description="Sent along as it is.")
     logprobs: bool | None = Field(None, description="Ask how likely each token was.")
@@ -83,7 +91,7 @@ class Sampling(BaseModel):
 class Substitute(Sampling):
     """A model that is asked where another has failed; what it leaves open is as for the other."""
 
-    model: Annotated[str, AfterValidator(_named)]
+    model: Annotated[str, AfterValidator(_named), Names(MODEL)]
 
     @model_serializer(mode="wrap")
     def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -98,13 +106,30 @@ def _a_model(said: Any) -> Any:
 class Call(Sampling):
     """One model and how it is asked, and which others where it fails."""
 
-    model: Annotated[str, AfterValidator(_named)] = Field(description="As `provider:model`.")
+    model: Annotated[str, AfterValidator(_named), Names(MODEL)] = Field(
+        description="As `provider:model`."
+    )
     fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
         default_factory=list, description="Asked in this order where the model fails."
     )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
-    tools: list[dict[str, Any]] | None = Field(None, description="Tools in OpenAI's form.")
+    tools: Annotated[list[dict[str, Any]] | None, ToolNames] = Field(
+        None, description="Tools in OpenAI's form."
+    )
     tool_choice: str | dict[str, Any] | None = Field(None, description="As OpenAI has it.")
+
+    _share: int | None = PrivateAttr(None)
+
+    @property
+    def share(self) -> int | None:
+        """The tokens that a budget leaves for the answer; None where there is no such budget."""
+        return self._share
+
+    def with_share(self, tokens: int) -> Self:
+        """The same call, whose answer may take so much of a budget."""
+        call = self.model_copy()
+        call._share = tokens
+        return call
 
     @model_validator(mode="after")
     def _no_circle(self) -> "Call":
@@ -119,12 +144,14 @@ class Call(Sampling):
     def substitutes(self) -> list["Call"]:
         """The calls that stand in for this one, each with its own endpoint and its sampling."""
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
-        own |= {"context_window"}
+        own |= {"context_window", "max_response_mb"}
         said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
-        return [
+        others = [
             Call.model_validate(said | other.model_dump(exclude_unset=True))
             for other in self.fallbacks
         ]
+        share = self.share
+        return others if share is None else [other.with_share(share) for other in others]
 
     @property
     def extras(self) -> dict[str, Any]:

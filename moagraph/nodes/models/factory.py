@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call, Sampling
-from moagraph.nodes.models.error_redaction import discreet
+from moagraph.nodes.models.openai_chat import checked
 from moagraph.nodes.models.prices import listed, warm
 from moagraph.nodes.models.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
 from moagraph.nodes.models.raw_messages import with_raw_messages
@@ -20,6 +20,7 @@ Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
 MOST = 256
 # What a recipe says of a call that is not for the model.
 OURS = {"attempts", "base_url", "api_key_env", "price", "limits", "context_window"}
+OURS |= {"max_response_mb", "timeout"}
 
 
 async def model(call: Call, slots: int = 1) -> BaseChatModel:
@@ -60,7 +61,8 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
 def _openai(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    return _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
+    chat = _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
+    return _nobodys(chat) if call.base_url else chat
 
 
 def _together(call: Call, name: str, clients: Clients) -> BaseChatModel:
@@ -84,7 +86,7 @@ def _other(call: Call, name: str, clients: Clients) -> BaseChatModel:
 
     provider, _ = split(call.model)
     sampling = _sampling(call)
-    for only_openai in ("stream_usage", "extra_body", "logprobs"):
+    for only_openai in ("stream_usage", "extra_body", "logprobs", "timeout"):
         sampling.pop(only_openai, None)
     return init_chat_model(name, model_provider=provider, **sampling)  # type: ignore[no-any-return,unused-ignore]
 
@@ -95,7 +97,8 @@ async def _local(call: Call, name: str, slots: int) -> BaseChatModel:
     from moagraph.nodes.models.local.engine import endpoint
 
     engine = await endpoint(name, slots)
-    return with_raw_messages(BaseChatOpenAI)(  # type: ignore[no-any-return]
+    return _made(
+        BaseChatOpenAI,
         model=engine.model,
         use_responses_api=False,
         base_url=engine.base_url,
@@ -119,7 +122,7 @@ def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
 
 def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
     raw: type[BaseChatModel] = with_raw_messages(chat)
-    return discreet(raw)(**said)  # type: ignore[no-any-return]
+    return checked(raw)(stream_chunk_timeout=None, **said)  # type: ignore[no-any-return]
 
 
 def _nobodys(chat: Any) -> BaseChatModel:
@@ -140,7 +143,8 @@ def _sampling(call: Call) -> dict[str, Any]:
         include=Sampling.model_fields.keys() - OURS,
         exclude_none=True,
     )
-    return {"max_retries": 0, "stream_usage": True, **said}
+    # Time is limited around the call, by a clock that knows when this process was stopped.
+    return {"max_retries": 0, "stream_usage": True, "timeout": None, **said}
 
 
 async def _clients(direct: bool = False) -> Clients:
@@ -163,7 +167,11 @@ def _new_clients(direct: bool) -> tuple[Any, Any]:
     """Made in a thread: certificates are read from the disk."""
     import openai
 
-    return (
-        openai.DefaultAsyncHttpxClient(trust_env=not direct),
-        openai.DefaultHttpxClient(trust_env=not direct),
+    from moagraph.nodes.models.response_limits import ENCODINGS, check_response
+
+    asynchronous = openai.DefaultAsyncHttpxClient(
+        trust_env=not direct,
+        headers={"Accept-Encoding": ENCODINGS},
+        event_hooks={"response": [check_response]},
     )
+    return asynchronous, openai.DefaultHttpxClient(trust_env=not direct)

@@ -8,11 +8,22 @@ from langchain_core.exceptions import ContextOverflowError
 
 AGAIN = {408, 409, 425, 429}
 LONGEST = 300
+UNREADABLE = "the answer could not be read"
 # How servers of OpenAI's protocol say that a prompt is too long: the code, vLLM, llama.cpp, others.
 TOO_LONG = re.compile(
-    "context_length_exceeded|maximum context length|context (?:window|size)|prompt is too long",
+    "context_length_exceeded|maximum context length|context (?:window|size)|prompt is too long"
+    "|input tokens exceed the configured limit",
     re.I,
 )
+
+
+class BadResponse(Exception):
+    """A response that cannot be used; `kind` is that of the reply which it becomes."""
+
+    def __init__(self, message: str, kind: str = "bad_answer") -> None:
+        """Keep the kind beside the message."""
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,9 @@ class Failure:
 
 def failure(error: Exception, secret: str | None = None) -> Failure:
     """Read an exception that a provider's client raised."""
+    if bad := _bad_response(error):
+        text = _line(bad, secret)
+        return Failure(bad.kind, text if bad.kind == "refused" else f"{UNREADABLE}: {text}")
     status = getattr(error, "status_code", None)
     text = _line(error, secret)
     if isinstance(status, int):
@@ -44,7 +58,24 @@ def failure(error: Exception, secret: str | None = None) -> Failure:
         return Failure("timeout", f"the server did not answer in time ({name})", again=True)
     if _is_transport(error):
         return Failure("unreachable", text, again=True)
-    return Failure("bad_answer", f"the answer could not be read: {text}")
+    return Failure("bad_answer", f"{UNREADABLE}: {text}")
+
+
+def internal_failure(error: Exception, secret: str | None = None) -> str:
+    """One line for what no part of this program expected: it fails one call and not the run."""
+    return f"an error of this program, please report it: {type(error).__name__}: " + _line(
+        error, secret
+    )
+
+
+def _bad_response(error: BaseException) -> BadResponse | None:
+    """What was wrong with the response, also where a client reports a failed connection for it."""
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, BadResponse):
+            return cause
+        cause = cause.__cause__
+    return None
 
 
 def _of_status(status: int, text: str, error: Exception) -> Failure:

@@ -1,4 +1,4 @@
-"""What one call is sent; it may differ from model to model, as their windows do."""
+"""The messages of one call; they may differ from model to model, as context windows do."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from moagraph.nodes.models.call import Call
 
 
 @dataclass(frozen=True)
-class Sent:
-    """The messages, and what the record of the call says of them."""
+class Outgoing:
+    """The messages, and notes for the record of the call."""
 
     messages: Sequence[AnyMessage]
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-Hearing: TypeAlias = Callable[[Call], Awaitable[Sent]]
+BuildMessages: TypeAlias = Callable[[Call], Awaitable[Outgoing]]

@@ -1,6 +1,7 @@
 """What a call cost: by the recipe's own price, else by the list that genai-prices keeps."""
 
 import asyncio
+from math import isfinite
 
 from langchain_core.messages.ai import UsageMetadata
 
@@ -23,15 +24,24 @@ def warm() -> None:
 
 async def cost_usd(call: Call, usage: UsageMetadata | None, model: str | None) -> float | None:
     """Dollars for what ran; None where the price is not known."""
-    if usage is None:
+    if usage is None or not (call.price or listed(call)):
         return None
     if call.price:
-        told, said = usage["input_tokens"], usage["output_tokens"]
-        return (call.price.input * told + call.price.output * said) / MILLION
+        return price_of(call, usage, model)
+    return await asyncio.to_thread(price_of, call, usage, model)  # the list takes time to load
+
+
+def price_of(call: Call, usage: UsageMetadata, model: str | None = None) -> float | None:
+    """Dollars for so many tokens; None where the price is not known or is no amount."""
+    if call.price:
+        sent, received = usage["input_tokens"], usage["output_tokens"]
+        price = (call.price.input * sent + call.price.output * received) / MILLION
+        return price if isfinite(price) else None
     if not listed(call):
         return None
     provider, name = split(call.model)
-    return await asyncio.to_thread(_listed, provider, model or name, usage)
+    price_of_listed = _listed(provider, model or name, usage)
+    return price_of_listed if price_of_listed is None else max(0.0, price_of_listed)
 
 
 def _listed(provider: str, model: str, usage: UsageMetadata) -> float | None:
@@ -45,5 +55,5 @@ def _listed(provider: str, model: str, usage: UsageMetadata) -> float | None:
     )
     try:
         return float(calc_price(counted, model_ref=model, provider_id=provider).total_price)
-    except LookupError:
+    except (LookupError, ValueError):
         return None

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from moagraph.nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
 from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.models.call import Call, Substitute
-from moagraph.nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
+from moagraph.nodes.models.key_addresses import OWNERS, check_allowed, is_paired, origin
 
 NO_KEY = "not-needed"
 
@@ -81,21 +82,51 @@ def gives_logprobs(call: Call | Substitute) -> bool:
 
 
 def secret(call: Call) -> str | None:
-    """The key of the call, from the environment; None where none is needed."""
-    name, _ = split(call.model)
-    provider = PROVIDERS.get(name, Provider())
-    variable, needed = provider.key_env, provider.needs_key
-    if call.base_url:  # a provider's key never goes to an address that a recipe names
-        variable, needed = None, False
-    if call.api_key_env:
-        variable, needed = call.api_key_env, True
+    """The key of the call, from the environment; None where none is needed.
+
+    A key whose variable is not paired with the call's address is refused, whoever wrote the recipe.
+    """
+    variable, needed = key_variable(call)
     key = os.environ.get(variable, "").strip() if variable else ""
     if needed and not key:
         raise MissingKey(
             f"{variable} is not set, and `{call.model}` needs it: set it, "
             "or run `moa ask --recipe local …`, which needs no key"
         )
-    return key or None
+    where = destination(call)
+    if not variable or not key or where is None:
+        return None
+    check_allowed(variable, where)
+    return key
+
+
+def key_variable(call: Call) -> tuple[str | None, bool]:
+    """The variable that holds the call's key, and whether the call needs one."""
+    if call.api_key_env:
+        return call.api_key_env, True
+    if call.base_url:  # a provider's key never goes to an address that a recipe names
+        return None, False
+    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    return provider.key_env, provider.needs_key
+
+
+def destination(call: Call) -> str | None:
+    """Where the call's key would be sent; None where our own clients send none."""
+    if url := address(call):
+        return url
+    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    owner = OWNERS.get(provider.key_env or "")
+    if owner is None:
+        return None
+    # A client that is given no address reads the other variables of its provider itself.
+    named = (os.environ.get(name, "").strip() for name in owner.variables)
+    return next(filter(None, named), owner.addresses[0])
+
+
+def is_known(url: str) -> bool:
+    """Whether the address is a provider's own, or this machine's configuration names it."""
+    ollama = ollama_address(os.environ.get("OLLAMA_HOST", "").strip())
+    return is_paired(url) or (origin(url) is not None and origin(url) == origin(ollama))
 
 
 def address(call: Call) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from langchain_core.messages import AIMessage
 
+from moagraph.nodes.models.attempt import Attempt
 from moagraph.nodes.state import Proposal
 
 
@@ -26,6 +27,9 @@ class Reply:
     logprob: float | None = None  # of a token, on average
     message: AIMessage | None = None
     notes: dict[str, Any] = field(default_factory=dict)  # on what was sent
+    estimated: bool = False  # the tokens are counted from the text, as the provider did not say
+    warnings: list[str] = field(default_factory=list)  # why a usable answer may not be whole
+    attempted: tuple[Attempt, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -49,5 +53,13 @@ class Reply:
             cached=self.cached,
             edited=False,
         )
-        likely = {} if self.logprob is None else {"logprob": self.logprob}
-        return cast(Proposal, {**record, **likely, **self.notes})
+        return cast(Proposal, {**record, **self._remarks(), **self.notes})
+
+    def _remarks(self) -> dict[str, Any]:
+        """What is only recorded where there is something to say."""
+        remarks: dict[str, Any] = {} if self.logprob is None else {"logprob": self.logprob}
+        if self.estimated:
+            remarks["estimated"] = True
+        if self.warnings:
+            remarks["warnings"] = list(self.warnings)
+        return remarks

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables.config import ensure_config
@@ -24,12 +25,20 @@ def silent(on: bool = True) -> Iterator[None]:
         SILENT.reset(token)
 
 
-def as_heard(chat: BaseChatModel) -> BaseChatModel:
-    """The model, streaming only if the running node is listened to."""
-    if SILENT.get():
-        unheard = {"disable_streaming": True, "tags": [*(chat.tags or []), TAG_NOSTREAM]}
-        return chat.model_copy(update=unheard)
+def as_heard(chat: BaseChatModel, streamed: bool = False) -> BaseChatModel:
+    """The model, streaming only if the running node is listened to.
+
+    Args:
+        chat: The model.
+        streamed: Stream in any case, so that an answer can be stopped; others do not see it.
+    """
     only = ONLY.get()
-    if only is None or ensure_config().get("metadata", {}).get("role") == only:
-        return chat
-    return chat.model_copy(update={"disable_streaming": True})
+    is_seen = only is None or ensure_config().get("metadata", {}).get("role") == only
+    changes: dict[str, Any] = {}
+    if SILENT.get() or (streamed and not is_seen):
+        changes["tags"] = [*(chat.tags or []), TAG_NOSTREAM]
+    if streamed and "streaming" in type(chat).model_fields:
+        changes["streaming"] = True
+    elif SILENT.get() or not is_seen:
+        changes["disable_streaming"] = True
+    return chat.model_copy(update=changes) if changes else chat

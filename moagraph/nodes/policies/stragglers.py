@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from time import monotonic
 from typing import Any, Literal
 
 from langgraph.runtime import get_runtime
 
 from moagraph.nodes.models import event_loops
-from moagraph.nodes.models.client import in_place_of, with_bill
+from moagraph.nodes.models.bill import Attempts, recorded_attempts, with_bill, with_cut_off
+from moagraph.nodes.models.client import in_place_of
+from moagraph.nodes.models.clock import Timer, active_clock, sleep
 from moagraph.nodes.policies.latency import Pace
 from moagraph.nodes.models.reply import Reply
 
@@ -39,30 +40,38 @@ class Race:
     open: dict[str, asyncio.Task[Reply]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     one_left: asyncio.Event = field(default_factory=asyncio.Event)
-    began: float = field(default_factory=monotonic)
+    began: float = field(default_factory=lambda: active_clock().time())
     grace: float | None = None
     closed: bool = False
     abandoned: bool = False
 
     async def run(self, seat: str, model: str, asking: Asking, rest: Asking | None) -> Reply:
         """The seat's reply: its own, its substitutes', or that it came too late."""
-        self._look()
-        if self.closed:
-            return self._in(replace(self._late(model), kind="skipped", attempts=0))
-        began = monotonic()
-        task = asyncio.ensure_future(self._effort(model, asking, rest))
-        self.open[seat], self.models[seat] = task, model
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            self.abandoned = True
-            raise
-        finally:
-            await _end(task)
-            del self.open[seat]
+        with active_clock().running(), recorded_attempts() as attempts:
+            self._look()
+            if self.closed:
+                return self._in(replace(self._late(model), kind="skipped"))
+            began = active_clock().time()
+            task = asyncio.ensure_future(self._effort(model, asking, rest))
+            self.open[seat], self.models[seat] = task, model
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                self.abandoned = True
+                raise
+            finally:
+                await _end(task)
+                del self.open[seat]
+            return self._in(await self._result(task, model, began, attempts))
+
+    async def _result(
+        self, task: asyncio.Task[Reply], model: str, began: float, attempts: Attempts
+    ) -> Reply:
+        """The reply, with the bill of all calls that were begun for it and perhaps cut off."""
         if task.cancelled():
-            return self._in(replace(self._late(model), seconds=monotonic() - began))
-        return self._in(task.result())
+            late = replace(self._late(model), seconds=active_clock().time() - began)
+            return await with_cut_off(late, attempts)
+        return await with_cut_off(task.result(), attempts)
 
     @property
     def over(self) -> bool:
@@ -82,7 +91,7 @@ class Race:
         if self.grace is None and self.finished and self.usable >= self.rules.quorum:
             self.grace = self._grace()
             if self.grace is not None:
-                asyncio.get_running_loop().call_later(self.grace, self._close)
+                Timer(self.grace, self._close)
 
     def _grace(self) -> float | None:
         """As told; or what the slowest of the open models mostly needs, if that is known."""
@@ -92,7 +101,7 @@ class Race:
         known = [pace for pace in paces if pace]
         if not known or len(known) < len(paces):
             return None
-        took = monotonic() - self.began
+        took = active_clock().time() - self.began
         return max(max(pace.p95 - took, pace.median) for pace in known)
 
     def _close(self) -> None:
@@ -103,11 +112,11 @@ class Race:
     def _late(self, model: str) -> Reply:
         grace, quorum = self.grace or 0.0, self.rules.quorum
         error = f"cut off {grace:.3g} s after {quorum} usable answers were in"
-        return Reply(model, "timeout", error=error)
+        return Reply(model, "timeout", error=error, attempts=0)
 
     async def _effort(self, model: str, asking: Asking, rest: Asking | None) -> Reply:
         """Ask; where the model fails, or is the last one open for too long, its substitutes."""
-        began, after = monotonic(), self.rules.hedge_after
+        began, after = active_clock().time(), self.rules.hedge_after
         tasks = [asyncio.ensure_future(asking())]
         [first] = tasks
         try:
@@ -118,16 +127,17 @@ class Race:
                 return first.result()
             assert rest is not None
             tasks.append(second := asyncio.ensure_future(rest()))
-            slow = Reply(model, "timeout", error=f"no answer yet after {after or 0:g} s")
+            told = f"no answer yet after {after or 0:g} s"
+            slow = Reply(model, "timeout", error=told, attempts=0)
             reply = await _first_good(first, second, slow)
-            return replace(reply, seconds=monotonic() - began)
+            return replace(reply, seconds=active_clock().time() - began)
         finally:
             for task in tasks:
                 await _end(task)
 
     async def _hedging(self, after: float) -> Reply:
         """Over when the seat is the last one open, and has been asked for that long."""
-        await asyncio.gather(self.one_left.wait(), asyncio.sleep(after))
+        await asyncio.gather(self.one_left.wait(), sleep(after))
         return Reply("", "skipped")
 
 

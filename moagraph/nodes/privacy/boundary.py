@@ -25,6 +25,8 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.egress import GUARD
 from moagraph.nodes.errors import StorageError, UsageError
+from moagraph.nodes.hooks import STASH, VAULT, marked_vaults
+from moagraph.nodes.step_support.registry import has_property
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.placeholders import kind_of, put_back
 from moagraph.nodes.privacy.spelling_variants import HIDDEN, spans
@@ -33,8 +35,6 @@ from moagraph.prompts import names, read
 
 M = TypeVar("M", bound=BaseMessage)
 
-# Where a message says whose originals it stands for: those to be redacted, and those that are.
-STASH, VAULT = "moa_stash", "moa_vault"
 HANDLE = "(kept on this machine)"
 HERE = {"local", "scripted"}  # providers inside this process
 SPOKEN = {"content", "tool_calls", "name"}  # what of a message is sent
@@ -45,10 +45,10 @@ SEGMENT = 12  # signs of our own prompts from which they are known again
 
 def is_private(recipe: Json) -> bool:
     """Whether the recipe redacts what it is asked."""
-    return any(step["step"] == "redact" for step in recipe.get("before", ()))
+    return any(has_property(step, "redacts") for step in recipe.get("before", ()))
 
 
-def entered(state: State, recipe: Json) -> Json:
+def enter(state: State, recipe: Json) -> Json:
     """What the state keeps of the recipe: its thread's vault, and not what it lists as private."""
     kept = state.get("recipe", {}).get("vault")
     if not is_private(recipe):
@@ -56,7 +56,7 @@ def entered(state: State, recipe: Json) -> Json:
     named = [message.response_metadata.get(STASH) for message in state["messages"]]
     token = kept or next(filter(None, named), None)
     safe = vault.opened(str(token)) if token else vault.Vault(vault.new_token())
-    [step] = [step for step in recipe["before"] if step["step"] == "redact"]
+    [step] = [step for step in recipe["before"] if has_property(step, "redacts")]
     safe.told = {key: step[key] for key in LISTS if key in step}
     vault.keep(safe)
     bare = {key: value for key, value in step.items() if key not in LISTS}
@@ -64,7 +64,7 @@ def entered(state: State, recipe: Json) -> Json:
     return {"vault": safe.token, "before": before}
 
 
-def taken_in(given: Any) -> tuple[Any, str | None]:
+def take_in(given: Any) -> tuple[Any, str | None]:
     """The input without its words, and the name of the vault that holds them."""
     if not isinstance(given, Mapping) or "messages" not in given:
         return given, None
@@ -126,39 +126,18 @@ def restored(message: M) -> M:
     return message.model_copy(update={"content": text, "response_metadata": told})
 
 
-def everywhere(value: Any) -> Any:
+def restore(value: Any) -> Any:
     """The value with the originals in each of its messages."""
     if isinstance(value, BaseMessage):
         return restored(value)
     if isinstance(value, dict):
-        return {key: everywhere(item) for key, item in value.items()}
+        return {key: restore(item) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(everywhere(item) for item in value)
+        return type(value)(restore(item) for item in value)
     return value
 
 
-def marked(value: Any) -> Iterator[str]:
-    """The vaults that messages anywhere in the value name."""
-    if isinstance(value, BaseMessage):
-        told = value.response_metadata
-        yield from (str(told[key]) for key in (STASH, VAULT) if key in told)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from marked(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from marked(item)
-    elif hasattr(value, "value"):
-        yield from marked(value.value)
-
-
-def vaults_in(tuples: Iterable[CheckpointTuple]) -> set[str]:
-    """The files that hold what a thread's placeholders stand for."""
-    kept = [[one.checkpoint["channel_values"], one.pending_writes] for one in tuples]
-    return set(marked(kept))
-
-
-def guarded(act: Callable[[State], Awaitable[Json]]) -> Callable[[State], Awaitable[Json]]:
+def guard(act: Callable[[State], Awaitable[Json]]) -> Callable[[State], Awaitable[Json]]:
     """The act, none of whose calls may carry an original of its thread's elsewhere."""
 
     async def told(state: State) -> Json:
@@ -238,3 +217,8 @@ def _ours() -> list[str]:
     bare = [Template.pattern.sub(HIDDEN, read(name)) for name in names()]
     parts = [part for text in bare for part in text.split(HIDDEN)]
     return sorted({part for part in parts if len(part) >= SEGMENT}, key=len, reverse=True)
+
+
+def forget(token: str) -> None:
+    """Delete a vault."""
+    vault.forget(token)

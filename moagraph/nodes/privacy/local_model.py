@@ -4,25 +4,26 @@ import re
 
 from langchain_core.messages import HumanMessage
 
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.outgoing import Sent
+from moagraph.nodes.models.outgoing import Outgoing
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.privacy.boundary import leaks
 from moagraph.nodes.privacy.placeholders import named
 from moagraph.nodes.privacy.vault import Vault
-from moagraph.nodes.state import Json, Place, State
+from moagraph.nodes.state import Json
 from moagraph.prompts import render
 
 LISTED = re.compile(r"^[\s*\-\d.)]*([A-Za-z_ ]{2,20})\s*[:=]\s*[\"'“`]?(.+?)[\"'”`.]?\s*$")
 
 
 async def listed_by(
-    state: State, place: Place, call: Call, text: str
+    view: NodeView, call: Call, text: str
 ) -> tuple[dict[str, str], Json]:
     """The names that the local model sees in the text; its words are kept nowhere."""
-    reply, record = await _asked(state, place, call, render("find_private", said=text))
+    reply, record = await _asked(view, call, render("find_private", said=text))
     lines = [LISTED.match(line) for line in reply.splitlines()]
     said = {found[2].strip(): _kind(found[1]) for found in lines if found}
     listed = {value: kind for value, kind in said.items() if _telling(value, text)}
@@ -30,26 +31,26 @@ async def listed_by(
 
 
 async def rewritten_by(
-    state: State, place: Place, call: Call, question: str, safe: Vault
+    view: NodeView, call: Call, question: str, safe: Vault
 ) -> tuple[str | None, Json]:
     """The question anew, if it gives nothing away; its placeholders may be gone."""
-    reply, record = await _asked(state, place, call, render("rewrite_private", question=question))
+    reply, record = await _asked(view, call, render("rewrite_private", question=question))
     text = reply.strip()
     good = bool(text) and not leaks([text], safe.values)
     good = good and all(name in safe.values for name in named(text))
     return (text if good else None), {**record, "text": text if good else "", "parsed": good}
 
 
-async def _asked(state: State, place: Place, call: Call, prompt: str) -> tuple[str, Json]:
+async def _asked(view: NodeView, call: Call, prompt: str) -> tuple[str, Json]:
     """Never from the cache and never into it: that would keep the originals."""
 
-    async def heard(_: Call) -> Sent:
-        return Sent([HumanMessage(prompt)])
+    async def heard(_: Call) -> Outgoing:
+        return Outgoing([HumanMessage(prompt)])
 
-    reply = await ask(within(state, call), heard)
+    reply = await ask(within(view.state, call), heard)
     if not reply.ok:
         record = {**reply.record(), "text": ""}
-        raise StepFailed(f"`{place.node}` got no answer from `{call.model}`: {reply.error}", record)
+        raise StepFailed(f"`{view.spec.name}` got no answer from `{call.model}`: {reply.error}", record)
     return reply.text, dict(reply.record())
 
 

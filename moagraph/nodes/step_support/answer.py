@@ -1,23 +1,23 @@
-"""The turn's answer as the conversation keeps it."""
+"""The turn's answer as a message of the conversation."""
 
 from langchain_core.messages import AIMessage
 
 from moagraph.nodes.models.reply import Reply
 
 
-def spoken(reply: Reply) -> AIMessage:
-    """What a model has just said, under the id that its tokens streamed with."""
-    said = reply.message
+def message_of_reply(reply: Reply) -> AIMessage:
+    """Return a model's reply as a message with the id that its tokens were streamed with."""
+    message = reply.message
     return AIMessage(
         reply.text,
-        id=said.id if said else None,
-        tool_calls=said.tool_calls if said else [],
-        response_metadata=said.response_metadata if said else {},
-        usage_metadata=said.usage_metadata if said else None,
+        id=message.id if message else None,
+        tool_calls=message.tool_calls if message else [],
+        response_metadata=message.response_metadata if message else {},
+        usage_metadata=message.usage_metadata if message else None,
     )
 
 
-def written(text: str, kind: str = "ok") -> AIMessage:
-    """A text that was there before; `kind` is that of the proposal that it was."""
+def message_of_text(text: str, kind: str = "ok") -> AIMessage:
+    """Return a text that existed before, such as a selected proposal of that kind."""
     finish = "length" if kind == "truncated" else "stop"
     return AIMessage(text, response_metadata={"finish_reason": finish})

@@ -1,4 +1,4 @@
-"""Ask a model for a decision; where its answer cannot be read, it is asked once more."""
+"""Ask a model for a decision; if its answer cannot be parsed, ask once more for the format."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,49 +6,56 @@ from typing import TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from moagraph.nodes.policies.budget import within
-from moagraph.nodes.models.client import ask, with_bill
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.outgoing import Hearing, Sent
-from moagraph.nodes.messages.build import Telling, as_kept, hearing
-from moagraph.nodes.state import Json, Place, State, sample, widest
-from moagraph.prompts import read as read_prompt
+from moagraph.nodes.models.client import ask, with_bill
+from moagraph.nodes.models.outgoing import BuildMessages, Outgoing
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.policies.budget import within
+from moagraph.nodes.state import Json
+from moagraph.prompts import read
 
 T = TypeVar("T")
-AGAIN = "again"  # the prompt that asks for the form once more
+AGAIN = "again"  # the prompt that asks for the format once more
 
 
-async def decided(
-    state: State,
-    place: Place,
+async def ask_parsed(
+    view: NodeView,
     call: Call,
-    telling: Telling,
-    read: Callable[[str], T | None],
+    arguments: PromptArguments,
+    parse: Callable[[str], T | None],
     label: str = "",
 ) -> tuple[T | None, Json]:
-    """What the model decides, None where it said nothing of that form; and the call's record.
+    """Call a model and parse its decision.
 
-    The label tells this call from others of the same node that send the same.
+    Args:
+        view: The node.
+        call: The model and its settings.
+        arguments: What fills the prompt.
+        parse: Returns the decision, or None if the text has none.
+        label: Distinguishes this call from others of the same node that send the same messages.
+
+    Returns:
+        The decision, None if there is none; and the record of the call.
     """
-    heard, slots = hearing(state, place, telling), widest(state["recipe"])
-    key = sample(state, place)
-    reply = await ask(within(state, call), heard, slots, key and f"{key}.{label}")
-    value = read(reply.text) if reply.ok else None
+    messages, slots = MessageBuilder(view, arguments), view.concurrency
+    key = view.cache_key and f"{view.cache_key}.{label}"
+    reply = await ask(within(view.state, call), messages, slots, key)
+    value = parse(reply.text) if reply.ok else None
     if reply.ok and value is None:
-        first, more = reply, _once_more(heard, reply.text)
-        again = await ask(within(state, call), more, slots, key and f"{key}.{label}.again")
-        value = read(again.text) if again.ok else None
+        first, retry = reply, _ask_for_format(messages, reply.text)
+        again = await ask(within(view.state, call), retry, slots, key and f"{key}.again")
+        value = parse(again.text) if again.ok else None
         reply = replace(with_bill(again, first), seconds=first.seconds + again.seconds)
-    told = as_kept(telling, state, place)
-    return value, {**reply.record(), "parsed": value is not None, "told": told}
+    return value, {**reply.record(), "parsed": value is not None, "told": messages.to_record()}
 
 
-def _once_more(heard: Hearing, said: str) -> Hearing:
-    """The same, the answer without form, and what was asked for."""
+def _ask_for_format(build: BuildMessages, text: str) -> BuildMessages:
+    """Return the same messages, the unreadable answer, and the request for the format."""
 
-    async def told(call: Call) -> Sent:
-        before = await heard(call)
-        more: list[AnyMessage] = [AIMessage(said), HumanMessage(read_prompt(AGAIN))]
-        return Sent([*before.messages, *more], before.notes)
+    async def messages(call: Call) -> Outgoing:
+        before = await build(call)
+        more: list[AnyMessage] = [AIMessage(text), HumanMessage(read(AGAIN))]
+        return Outgoing([*before.messages, *more], before.notes)
 
-    return told
+    return messages

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.storage.data_dir import data_folder
-from moagraph.nodes.texts.hashed_features import Vector, shape, vector
+from moagraph.nodes.texts.hashed_features import Vector, shape_features, text_vector
 
 EPOCHS, RATE, DECAY = 12, 0.3, 1e-4
 
@@ -31,7 +31,7 @@ class Router:
 
 def features(text: str) -> Vector:
     """What a guess goes by."""
-    return vector(text) | shape(text)
+    return text_vector(text) | shape_features(text)
 
 
 def within(guesses: Mapping[str, float], slack: float) -> str:
@@ -52,7 +52,7 @@ def fitted(routes: Sequence[str], rows: Sequence[tuple[Vector, str, float]]) -> 
 def _linear(rows: Sequence[tuple[Vector, float]]) -> Vector:
     """Least squares by small steps, around the mean, which the last place of a shape carries."""
     mean = sum(score for _, score in rows) / len(rows)
-    constant = max(shape("x"))
+    constant = max(shape_features("x"))
     weights: Vector = {constant: mean}
     order, chance = list(rows), random.Random(0)
     for epoch in range(EPOCHS):

@@ -1,23 +1,21 @@
-"""What the seats said of whom an answer was made, whichever steps came between."""
+"""Which proposals an answer was made from, whatever steps ran in between."""
 
-from dataclasses import replace
-
-from moagraph.nodes.state import Place, State, answers, settled
+from moagraph.nodes.node_spec import NodeView
 
 
-def proposed(state: State, place: Place) -> dict[str, str]:
-    """The usable answers, by seat, of the layer that the node's answer comes from."""
-    layer = layer_of(state, place)
-    return answers(state, replace(place, reads=(layer, (f"L{layer}_join",)), gates=()))
+def source_proposals(view: NodeView) -> dict[str, str]:
+    """Return the usable answers, by seat, of the layer that the node's answer comes from."""
+    layer = source_layer(view)
+    return view.reading((layer, (f"L{layer}_join",)), ignore_gates=True).answers
 
 
-def layer_of(state: State, place: Place) -> int:
-    """That layer: its own, or where it was left out the one before; or that of a gate."""
-    assert place.reads is not None
-    layer = place.reads[0]
-    for gate in place.gates:
-        if settled(state, gate):
+def source_layer(view: NodeView) -> int:
+    """Return that layer: the node's own, an earlier one if it was skipped, or that of a gate."""
+    assert view.spec.reads is not None
+    layer = view.spec.reads[0]
+    for gate in view.spec.gates:
+        if view.is_settled(gate):
             return int(gate[1:].split("_")[0])
-    while passes := state["steps"].get(f"L{layer}_join", {}).get("passes"):
+    while passes := view.records.get(f"L{layer}_join", {}).get("passes"):
         layer = passes[0]
     return layer

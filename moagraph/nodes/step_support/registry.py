@@ -1,86 +1,108 @@
-"""Every kind of step: what a recipe may say of it, and what its nodes do."""
+"""The table of step types: the only place that maps the name of a step to its class."""
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Union
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
 
-from pydantic import Field
+from moagraph.nodes.errors import ExtensionError, UnknownStep
+from moagraph.nodes.extensions import STEPS, Extension, Extensions
+from moagraph.nodes.step_support.base import Step
 
-from moagraph.nodes.steps.attribute import Attribute, attribute
-from moagraph.nodes.steps.cite import Cite, cite
-from moagraph.nodes.steps.compress import Compress, compress
-from moagraph.nodes.steps.concat import Concat
-from moagraph.nodes.steps.decide import decide
-from moagraph.nodes.steps.detect import Detect, detect
-from moagraph.nodes.steps.gate import Gate, gate
-from moagraph.nodes.steps.judge import Panel, judge
-from moagraph.nodes.steps.rank import Rank, rank
-from moagraph.nodes.steps.redact import Redact, redact
-from moagraph.nodes.steps.report import Report, report
-from moagraph.nodes.steps.restore import Restore, restore
-from moagraph.nodes.steps.retrieve import Retrieve, retrieve
-from moagraph.nodes.steps.revise import revise
-from moagraph.nodes.steps.route import Route, route
-from moagraph.nodes.steps.sql import Sql, sql
-from moagraph.nodes.state import Place, State
-from moagraph.nodes.step_support.base import Step as AnyStep
-from moagraph.nodes.steps.synthesize import Synthesize, synthesize
-from moagraph.nodes.steps.tally import Tally, tally
-from moagraph.nodes.steps.verify import Verify, verify
-from moagraph.nodes.steps.vote import Vote, vote
+_MODULES = "moagraph.nodes.steps"
+
+# The core steps. Optional modules and other packages add theirs as entry points.
+STEP_TYPES = Extensions(
+    STEPS,
+    {
+        "concat": f"{_MODULES}.concat:Concat",
+        "gate": f"{_MODULES}.gate:Gate",
+        "judge": f"{_MODULES}.judge:Panel",
+        "rank": f"{_MODULES}.rank:Rank",
+        "route": f"{_MODULES}.route:Route",
+        "synthesize": f"{_MODULES}.synthesize:Synthesize",
+        "vote": f"{_MODULES}.vote:Vote",
+    },
+)
 
 
-class Act(Protocol):
-    """What a step's file offers: a coroutine of the same name."""
+def register_step(step: type[Step], package: str = "this session") -> type[Step]:
+    """Make a step usable in recipes of this process; also works as a class decorator.
 
-    def __call__(self, state: State, place: Place) -> Awaitable[dict[str, Any]]:
-        """Read the state, perhaps ask models, return what is to be written."""
+    Args:
+        step: A subclass of `Step` whose `step` field has its name as default.
+        package: Who provides it, for listings.
+
+    Returns:
+        The class itself.
+    """
+    STEP_TYPES.register(step_name(step), step, package)
+    _load.cache_clear()
+    return step
 
 
-KINDS: dict[str, type[AnyStep]] = {
-    "attribute": Attribute,
-    "cite": Cite,
-    "compress": Compress,
-    "concat": Concat,
-    "detect": Detect,
-    "gate": Gate,
-    "judge": Panel,
-    "rank": Rank,
-    "redact": Redact,
-    "report": Report,
-    "restore": Restore,
-    "retrieve": Retrieve,
-    "route": Route,
-    "sql": Sql,
-    "synthesize": Synthesize,
-    "tally": Tally,
-    "verify": Verify,
-    "vote": Vote,
-}
+def step_class(name: str) -> type[Step]:
+    """Return the class of a step, importing its module; an unknown name is refused."""
+    extension = STEP_TYPES.find(name)
+    if extension is None:
+        raise UnknownStep(name, suggestion(name, STEP_TYPES.names()))
+    return _load(extension)
 
-# By the kind of node: most steps are drawn as one node of their own name.
-ACTS: dict[str, Act] = {
-    "attribute": attribute,
-    "cite": cite,
-    "compress": compress,
-    "decide": decide,
-    "detect": detect,
-    "gate": gate,
-    "judge": judge,
-    "rank": rank,
-    "redact": redact,
-    "report": report,
-    "restore": restore,
-    "retrieve": retrieve,
-    "revise": revise,
-    "route": route,
-    "sql": sql,
-    "synthesize": synthesize,
-    "tally": tally,
-    "verify": verify,
-    "vote": vote,
-}
 
-if TYPE_CHECKING:
-    Step = AnyStep
-else:
-    Step = Annotated[Union[tuple(KINDS.values())], Field(discriminator="step")]  # noqa: UP007
+def step_classes() -> dict[str, type[Step]]:
+    """Return every step that can be imported, by name."""
+    classes = {}
+    for name in STEP_TYPES.names():
+        try:
+            classes[name] = step_class(name)
+        except ExtensionError:  # reported where the step is used, and by `moa steps`
+            continue
+    return classes
+
+
+def step_name(step: type[Step]) -> str:
+    """Return the name by which recipes use a step class."""
+    name = step.model_fields["step"].default
+    if not isinstance(name, str):
+        raise ExtensionError(
+            f"{step.__module__}.{step.__qualname__} has no name: declare "
+            '`step: Literal["name"] = "name"`'
+        )
+    return name
+
+
+def parse_step(settings: Any, context: Any = None) -> Step:
+    """Make a step of its settings in a recipe; its name alone stands for default settings."""
+    if isinstance(settings, Step):
+        return settings
+    if isinstance(settings, str):
+        settings = {"step": settings}
+    return step_class(str(settings["step"])).model_validate(settings, context=context)
+
+
+def has_property(settings: Any, name: str) -> bool:
+    """Tell whether the step of these settings has a class property, such as `writes_answer`."""
+    return bool(getattr(step_class(settings["step"]), name))
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """Return a hint after an unknown name: the nearest one, or all of them."""
+    names = sorted(names)
+    near = get_close_matches(word, names, 1)
+    return f"did you mean `{near[0]}`?" if near else f"unknown here; there are {', '.join(names)}"
+
+
+@cache
+def _load(extension: Extension) -> type[Step]:
+    step = extension.load()
+    if not (isinstance(step, type) and issubclass(step, Step)):
+        raise ExtensionError(
+            f"{extension.label} of the package {extension.package!r} is not a subclass of "
+            f"moagraph.Step: {step!r}"
+        )
+    if step_name(step) != extension.name:
+        raise ExtensionError(
+            f"{extension.label} of the package {extension.package!r} calls itself "
+            f"{step_name(step)!r}: both names must be the same"
+        )
+    return step

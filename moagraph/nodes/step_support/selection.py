@@ -1,82 +1,92 @@
-"""What steps that pick among answers have in common: how many they keep, and how they say so."""
+"""What steps that select answers share: how many they keep, and how they write the selection."""
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from pydantic import Field
 
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.state import Json, Place, State, answers, seats
-from moagraph.nodes.step_support.base import Step
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.base import Step, Update
 
 CHAIN = re.compile(r"\d+(?:[^\d>]{0,20}>[^\d>]{0,20}\d+)+")  # 2 > 3 > 1
 
 
-class Choosing(Step):
-    """How many answers are handed on."""
+class SelectionStep(Step):
+    """A step that keeps the best answers."""
 
     keep: int = Field(1, ge=1, description="How many answers it hands on, the best first.")
 
     @property
-    def gives_one(self) -> bool:
+    def leaves_one_answer(self) -> bool:
         """Whether only the best is left."""
         return self.keep == 1
 
-    def leaves(self, seats: int) -> int:
-        """As many as it keeps."""
-        return min(self.keep, seats)
+    def answers_left(self, answers: int) -> int:
+        """Return as many as it keeps."""
+        return min(self.keep, answers)
 
 
-def weights(state: State, place: Place, texts: Iterable[str]) -> dict[str, float]:
-    """How much each seat counts, as the recipe says; a person's own answer counts as one."""
-    layer = place.reads[0] if place.reads else place.layer
-    said = state["recipe"]["layers"][layer - 1]["proposers"]
-    by_number = {number: seat.get("weight", 1.0) for number, seat in enumerate(said, 1)}
-    return {s: by_number.get(int(s), 1.0) if s.isdigit() else 1.0 for s in texts}
+def seat_weights(view: NodeView, seats: Iterable[str]) -> dict[str, float]:
+    """Return the weight of each seat's vote; an answer that a person added weighs 1."""
+    proposers = view.recipe["layers"][_layer_read(view) - 1]["proposers"]
+    by_number = {number: seat.get("weight", 1.0) for number, seat in enumerate(proposers, 1)}
+    return {s: by_number.get(int(s), 1.0) if s.isdigit() else 1.0 for s in seats}
 
 
-def named(said: str, order: Sequence[str]) -> list[str] | None:
-    """The seats that a ranking names, the best first, by the numbers they were shown under.
+def parse_best(text: str, order: Sequence[str]) -> list[str] | None:
+    """Parse the seats that a ranking names, the best first, from the numbers they were shown as.
 
-    What counts is the last line that chains numbers, such as 2 > 3 > 1; else the last that holds
-    any. A number that nobody has makes it unreadable.
+    The last line that chains numbers, such as 2 > 3 > 1, counts; else the last line with any. An
+    unknown number makes the ranking unreadable.
+
+    Args:
+        text: The model's answer.
+        order: The seats in the order in which they were shown, from number 1.
+
+    Returns:
+        The named seats, or None if the ranking cannot be read.
     """
-    lines = [line for line in said.splitlines() if re.search(r"\d", line)]
-    chains = [found for line in lines if (found := CHAIN.findall(line))]
-    numbers = re.findall(r"\d+", chains[-1][-1] if chains else lines[-1] if lines else "")
-    known = [int(number) for number in numbers]
-    if not known or any(not 1 <= number <= len(order) for number in known):
+    lines = [line for line in text.splitlines() if re.search(r"\d", line)]
+    chains = [match for line in lines if (match := CHAIN.findall(line))]
+    digits = re.findall(r"\d+", chains[-1][-1] if chains else lines[-1] if lines else "")
+    numbers = [int(number) for number in digits]
+    if not numbers or any(not 1 <= number <= len(order) for number in numbers):
         return None
-    return list(dict.fromkeys(order[number - 1] for number in known))
+    return list(dict.fromkeys(order[number - 1] for number in numbers))
 
 
-def ranking(said: str, order: Sequence[str]) -> list[str] | None:
-    """All seats, the best first; whoever is not named comes behind, in the order as shown."""
-    best = named(said, order)
+def parse_ranking(text: str, order: Sequence[str]) -> list[str] | None:
+    """Parse a ranking of all seats; seats that it does not name come last, in the order shown."""
+    best = parse_best(text, order)
     return best and [*best, *(seat for seat in order if seat not in best)]
 
 
-def handed_on(
-    state: State, place: Place, ranked: Sequence[str], keep: int, record: Json
-) -> dict[str, Any]:
-    """The update that keeps the best, and what a person has pinned; the very last is the answer."""
-    texts = answers(state, place)
+def select_answers(view: NodeView, ranked: Sequence[str], keep: int, record: Json) -> Update:
+    """Return the update that keeps the best answers.
+
+    Args:
+        view: The node.
+        ranked: Seats, the best first.
+        keep: How many to keep; at the end of the turn, the first is the answer.
+        record: The rest of the step's record.
+    """
+    texts, name = view.answers, view.spec.name
     best = list(ranked)[:keep]
-    if place.last:
+    if view.spec.ends_turn:
         best = best[:1]
-        text, kind = texts[best[0]], _kind(state, place, best[0])
-        left = {**record, "kept": best, "text": text}
-        return {"steps": {place.node: left}, "messages": [written(text, kind)]}
-    pinned = [seat for seat in texts if _proposal(state, place, seat).get("pinned")]
+        text, kind = texts[best[0]], str(_proposal(view, best[0]).get("kind", "ok"))
+        final = {**record, "kept": best, "text": text}
+        return {"steps": {name: final}, "messages": [message_of_text(text, kind)]}
+    pinned = [seat for seat in texts if _proposal(view, seat).get("pinned")]
     best += [seat for seat in pinned if seat not in best]
-    return {"steps": {place.node: {**record, "kept": best}}}
+    return {"steps": {name: {**record, "kept": best}}}
 
 
-def _kind(state: State, place: Place, seat: str) -> str:
-    return str(_proposal(state, place, seat).get("kind", "ok"))
+def _proposal(view: NodeView, seat: str) -> Json:
+    return dict(view.proposals(_layer_read(view)).get(seat, {}))
 
 
-def _proposal(state: State, place: Place, seat: str) -> Json:
-    layer = place.reads[0] if place.reads else place.layer
-    return dict(seats(state, layer).get(seat, {}))
+def _layer_read(view: NodeView) -> int:
+    return view.spec.reads[0] if view.spec.reads else view.spec.layer

@@ -7,21 +7,23 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
+from moagraph.nodes.resources import MODEL, Names, Prompt
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.policies.budget import within
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.outgoing import Hearing, Sent
-from moagraph.nodes.messages.window import answer, count, size, window
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.fence import boundary, plain
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.knowledge.search import words
-from moagraph.nodes.state import Json, Place, State, answers, passed, sample, settings, widest
-from moagraph.nodes.step_support.base import AGGREGATE, BEFORE, Step
-from moagraph.nodes.texts.extract import ends, extract
-from moagraph.nodes.messages.shorten import cut
+from moagraph.nodes.models.outgoing import BuildMessages, Outgoing
+from moagraph.nodes.messages.window import answer_tokens, count_tokens, estimate_tokens, find_window
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.fence import boundary, clean_for_fence
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.texts.words import split_words
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import AGGREGATE, BEFORE, Step, Update
+from moagraph.nodes.texts.extract import split_ends, extract
+from moagraph.nodes.messages.shorten import cut_middle
 from moagraph.prompts import fill, read
 
 SHORT = 400  # characters that no ratio is applied to
@@ -35,15 +37,15 @@ def _named(model: str) -> str:
 class Compress(Call, Step):
     """How much is kept, and who shortens: sentences are picked, or a model writes a summary."""
 
-    rooms: ClassVar[tuple[str, ...]] = (BEFORE, AGGREGATE)
-    speaks: ClassVar[tuple[str, ...]] = ("asked", "original", "words", "boundary")
+    positions: ClassVar[tuple[str, ...]] = (BEFORE, AGGREGATE)
+    prompt_variables: ClassVar[tuple[str, ...]] = ("asked", "original", "words", "boundary")
 
     step: Literal["compress"] = "compress"
     by: Literal["extract", "summary"] = "extract"
     ratio: float | None = Field(None, gt=0, lt=1, description="The share that is kept (0.5).")
     max_words: int | None = Field(None, ge=1, description="The words of each text that are kept.")
-    model: Annotated[str, AfterValidator(_named)] | None = None  # type: ignore[assignment]
-    prompt: str = Field("compress", description="A prompt's name, a path, or the text.")
+    model: Annotated[Annotated[str, AfterValidator(_named)] | None, Names(MODEL)] = None  # type: ignore[assignment]
+    prompt: Prompt = Field("compress", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Compress":
@@ -53,7 +55,7 @@ class Compress(Call, Step):
             raise ValueError("`ratio` and `max_words` both say how much is kept: give one")
         return self
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One for each text, where a model writes."""
         return seats if self.by == "summary" else 0
 
@@ -61,37 +63,37 @@ class Compress(Call, Step):
         """The characters that are kept of a text: all, where it is short as it is."""
         if self.max_words is None:
             return len(text) if len(text) <= SHORT else int(len(text) * (self.ratio or 0.5))
-        return int(len(text) * min(1.0, self.max_words / max(len(words(text)), 1)))
+        return int(len(text) * min(1.0, self.max_words / max(len(split_words(text)), 1)))
+
+    async def run(self, view: NodeView) -> Update:
+        """Shorten the question ahead of the layers, and the answers between them."""
+        if view.spec.layer and view.layer_skipped:
+            return {}
+        whole = question_of(conversation_of(view))
+        if view.spec.layer:
+            texts = view.answers
+            short, record = await _shortened(view, self, texts, whole)
+            return {"steps": {view.spec.name: {**record, "texts": short}}}
+        if not isinstance(_asking(view).content, str):
+            why = "it holds more than text"
+            return {"steps": {view.spec.name: {"ratio": 1.0, "whole": ["input"], "why": why}}}
+        first, middle, last = split_ends(whole)
+        short, record = await _shortened(view, self, {"input": middle}, f"{first}\n{last}")
+        if short["input"] != middle:
+            parts = (first, short["input"], last)
+            record["question"] = "\n\n".join(part for part in parts if part)
+        return {"steps": {view.spec.name: record}}
 
 
-async def compress(state: State, place: Place) -> dict[str, Any]:
-    """Shorten the question ahead of the layers, and the answers between them."""
-    if place.layer and passed(state, place.layer):
-        return {}
-    step = Compress.model_validate(settings(state, place))
-    whole = question(given(state, place))
-    if place.layer:
-        texts = answers(state, place)
-        short, record = await _shortened(state, place, step, texts, whole)
-        return {"steps": {place.node: {**record, "texts": short}}}
-    if not isinstance(_asking(state, place).content, str):
-        why = "it holds more than text"
-        return {"steps": {place.node: {"ratio": 1.0, "whole": ["input"], "why": why}}}
-    first, middle, last = ends(whole)
-    short, record = await _shortened(state, place, step, {"input": middle}, f"{first}\n{last}")
-    if short["input"] != middle:
-        parts = (first, short["input"], last)
-        record["question"] = "\n\n".join(part for part in parts if part)
-    return {"steps": {place.node: record}}
 
 
-def _asking(state: State, place: Place) -> AnyMessage:
-    messages = reversed(given(state, place))
+def _asking(view: NodeView) -> AnyMessage:
+    messages = reversed(conversation_of(view))
     return next(message for message in messages if isinstance(message, HumanMessage))
 
 
 async def _shortened(
-    state: State, place: Place, step: Compress, texts: Mapping[str, str], asked: str
+    view: NodeView, step: Compress, texts: Mapping[str, str], asked: str
 ) -> tuple[dict[str, str], Json]:
     """The texts, and what the record says of them; whatever does not get shorter stays."""
     if step.by == "extract":
@@ -102,7 +104,7 @@ async def _shortened(
         return short, _told(texts, short)
     long = {name: text for name, text in texts.items() if step.most(text) < len(text)}
     replies = await asyncio.gather(
-        *(_summary(state, place, step, name, text, asked) for name, text in long.items())
+        *(_summary(view, step, name, text, asked) for name, text in long.items())
     )
     came = dict(zip(long, replies, strict=True))
     written = {name: _marked(reply.text, texts[name]) for name, reply in came.items() if reply.ok}
@@ -116,7 +118,7 @@ async def _shortened(
 def _told(texts: Mapping[str, str], short: Mapping[str, str]) -> Json:
     """The share that is left, in characters and in tokens as they are estimated."""
     before, after = sum(map(len, texts.values())), sum(map(len, short.values()))
-    tokens = [round(sum(map(size, some.values()))) for some in (texts, short)]
+    tokens = [round(sum(map(estimate_tokens, some.values()))) for some in (texts, short)]
     return {
         "ratio": round(after / before, 3) if before else 1.0,
         "characters": {"before": before, "after": after},
@@ -130,35 +132,35 @@ def _marked(summary: str, text: str) -> str:
 
 
 async def _summary(
-    state: State, place: Place, step: Compress, name: str, text: str, asked: str
+    view: NodeView, step: Compress, name: str, text: str, asked: str
 ) -> Reply:
-    heard = _heard(state, place, step, text, asked)
-    key = sample(state, place)
-    call = within(state, step, beside=1)
-    return await ask(call, heard, widest(state["recipe"]), key and f"{key}.{name}")
+    heard = _heard(view, step, text, asked)
+    key = view.cache_key
+    call = within(view.state, step, beside=1)
+    return await ask(call, heard, view.concurrency, key and f"{key}.{name}")
 
 
-def _heard(state: State, place: Place, step: Compress, text: str, asked: str) -> Hearing:
+def _heard(view: NodeView, step: Compress, text: str, asked: str) -> BuildMessages:
     """The prompt with the text, shortened where it does not fit the model's window."""
-    sign = boundary(state["recipe"]["salt"], place.node)
-    prompt = state["recipe"]["prompts"].get(step.prompt) or read(step.prompt)
+    sign = boundary(view.recipe["salt"], view.spec.name)
+    prompt = view.recipe["prompts"].get(step.prompt) or read(step.prompt)
     values = {"asked": asked.strip(), "words": str(_words(step, text)), "boundary": sign}
 
     def said(shown: str) -> list[AnyMessage]:
-        return [HumanMessage(fill(prompt, step.prompt, original=plain(shown, sign), **values))]
+        return [HumanMessage(fill(prompt, step.prompt, original=clean_for_fence(shown, sign), **values))]
 
-    async def heard(call: Call) -> Sent:
-        tokens = count(call, said(text))
-        most = await window(call, tokens)
-        over = 0.0 if most is None else tokens - 0.9 * (most - answer(call, most))
+    async def heard(call: Call) -> Outgoing:
+        tokens = count_tokens(call, said(text))
+        most = await find_window(call, tokens)
+        over = 0.0 if most is None else tokens - 0.9 * (most - answer_tokens(call, most))
         if over <= 0:
-            return Sent(said(text))
-        left_out = min(len(text), int(len(text) * over / size(text)) + 50)
-        return Sent(said(cut(text, left_out)), {"shortened": {"text": left_out}})
+            return Outgoing(said(text))
+        left_out = min(len(text), int(len(text) * over / estimate_tokens(text)) + 50)
+        return Outgoing(said(cut_middle(text, left_out)), {"shortened": {"text": left_out}})
 
     return heard
 
 
 def _words(step: Compress, text: str) -> int:
     share = step.most(text) / max(len(text), 1)
-    return step.max_words or max(1, int(len(words(text)) * share))
+    return step.max_words or max(1, int(len(split_words(text)) * share))

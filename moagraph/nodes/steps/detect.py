@@ -11,16 +11,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.resources import Prompt
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import ahead
-from moagraph.nodes.messages.build import Telling
-from moagraph.nodes.step_support.provenance import proposed
-from moagraph.nodes.state import Json, Place, State, answers, settings
-from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step
-from moagraph.nodes.texts.sentences import Piece, pieces
+from moagraph.nodes.messages.context import preparation_records
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.step_support.provenance import source_proposals
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
+from moagraph.nodes.texts.sentences import Piece, split_pieces
 
 UNSUPPORTED = "[unsupported]"
 PASSAGES = "passages"  # the call that reads all of them
@@ -29,13 +31,13 @@ PASSAGES = "passages"  # the call that reads all of them
 class Detect(Call, Reading, Step):
     """Which model compares, with what, and what is done about what it finds."""
 
-    rooms: ClassVar[tuple[str, ...]] = (AGGREGATE, AFTER)
-    speaks: ClassVar[tuple[str, ...]] = ("question", "references", "sentences")
-    single: ClassVar[bool] = True
-    compares: ClassVar[bool] = True
+    positions: ClassVar[tuple[str, ...]] = (AGGREGATE, AFTER)
+    prompt_variables: ClassVar[tuple[str, ...]] = ("question", "references", "sentences")
+    needs_single_answer: ClassVar[bool] = True
+    reads_all_proposals: ClassVar[bool] = True
 
     step: Literal["detect"] = "detect"
-    prompt: str = Field("detect", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("detect", description="A prompt's name, a path, or the text.")
     by: Literal["samples", "passages"] = Field(
         "samples", description="The layer's other answers, or what a step ahead has retrieved."
     )
@@ -45,48 +47,48 @@ class Detect(Call, Reading, Step):
     mark: bool = Field(False, description=f"Put {UNSUPPORTED} behind what is unsupported.")
 
     @property
-    def remarks(self) -> bool:
+    def only_annotates(self) -> bool:
         """Where it marks nothing."""
         return not self.mark
 
     @property
-    def grounds(self) -> bool:
+    def needs_passages(self) -> bool:
         """Where it compares with passages."""
         return self.by == "passages"
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One a sample, whatever the answer's length; passages are read together."""
         return seats if self.by == "samples" else 1
 
-    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+    def placement_error(self, seats: Sequence[Any], last: bool) -> str | None:
         """An answer cannot be compared with itself."""
         if self.by == "samples" and len(seats) < 2:
             return '`by = "samples"` compares with other answers: it needs two seats or more'
         return None
 
+    async def run(self, view: NodeView) -> Update:
+        """Score each sentence; the answer goes on as it is, or with its unsupported ones marked."""
+        [text] = view.answers.values()
+        parts = split_pieces(text)
+        claims = [part for part in parts if part.is_claim]
+        sources = _sources(view, self, text)
+        verdicts, calls = await _verdicts(view, self, claims, sources)
+        unparsed = sum(call["ok"] and not call["parsed"] for call in calls.values())
+        nothing = self.by == "passages" and not sources  # nothing was found, so nothing is borne out
+        scores = [1.0 if nothing else _score(verdicts, number) for number in range(len(claims))]
+        weak = [score is not None and score > self.threshold for score in scores]
+        told = [
+            {"text": part.sentence, "score": score, "unsupported": found}
+            for part, score, found in zip(claims, scores, weak, strict=True)
+        ]
+        record: Json = {"sentences": told, "unsupported": sum(weak), "unparsed": unparsed}
+        record |= {"sources": len(sources), "calls": calls}
+        if self.mark:
+            record["text"] = _marked(parts, weak)
+        update: dict[str, Any] = {"steps": {view.spec.name: record}}
+        return {**update, "messages": [message_of_text(record.get("text", text))]} if view.spec.ends_turn else update
 
-async def detect(state: State, place: Place) -> dict[str, Any]:
-    """Score each sentence; the answer goes on as it is, or with its unsupported ones marked."""
-    step = Detect.model_validate(settings(state, place))
-    [text] = answers(state, place).values()
-    parts = pieces(text)
-    claims = [part for part in parts if part.claims]
-    sources = _sources(state, place, step, text)
-    verdicts, calls = await _verdicts(state, place, step, claims, sources)
-    unparsed = sum(call["ok"] and not call["parsed"] for call in calls.values())
-    nothing = step.by == "passages" and not sources  # nothing was found, so nothing is borne out
-    scores = [1.0 if nothing else _score(verdicts, number) for number in range(len(claims))]
-    weak = [score is not None and score > step.threshold for score in scores]
-    told = [
-        {"text": part.sentence, "score": score, "unsupported": found}
-        for part, score, found in zip(claims, scores, weak, strict=True)
-    ]
-    record: Json = {"sentences": told, "unsupported": sum(weak), "unparsed": unparsed}
-    record |= {"sources": len(sources), "calls": calls}
-    if step.mark:
-        record["text"] = _marked(parts, weak)
-    update: dict[str, Any] = {"steps": {place.node: record}}
-    return {**update, "messages": [written(record.get("text", text))]} if place.last else update
+
 
 
 def supported(said: str, sentences: int) -> list[bool] | None:
@@ -98,20 +100,20 @@ def supported(said: str, sentences: int) -> list[bool] | None:
     return [found[number] for number in sorted(found)]
 
 
-def _sources(state: State, place: Place, step: Detect, text: str) -> dict[str, str]:
+def _sources(view: NodeView, step: Detect, text: str) -> dict[str, str]:
     """What the answer is compared with; it is none of its own samples."""
     if step.by == "passages":
         found: list[Any] = [
-            one for record in ahead(state, place) for one in record.get("passages", ())
+            one for record in preparation_records(view) for one in record.get("passages", ())
         ]
         return {str(one["id"]): one["text"] for one in found}
-    samples = proposed(state, place)
+    samples = source_proposals(view)
     itself = next((seat for seat, said in samples.items() if said.strip() == text.strip()), None)
     return {seat: said for seat, said in samples.items() if seat != itself}
 
 
 async def _verdicts(
-    state: State, place: Place, step: Detect, claims: Sequence[Piece], sources: Mapping[str, str]
+    view: NodeView, step: Detect, claims: Sequence[Piece], sources: Mapping[str, str]
 ) -> tuple[list[list[bool]], dict[str, Json]]:
     """What each source, or all passages together, say of each sentence."""
     if not claims or not sources:
@@ -122,11 +124,10 @@ async def _verdicts(
     numbered = "\n".join(f"{number}. {part.sentence}" for number, part in enumerate(claims, 1))
     values = {"sentences": numbered}
     decisions = [
-        decided(
-            state,
-            place,
+        ask_parsed(
+            view,
             step,
-            Telling(texts, values, alone=True),
+            PromptArguments(texts, values, alone=True),
             lambda said: supported(said, len(claims)),
             label,
         )
@@ -146,4 +147,4 @@ def _score(verdicts: Sequence[Sequence[bool]], number: int) -> float | None:
 
 def _marked(parts: Sequence[Piece], weak: Sequence[bool]) -> str:
     found = iter(weak)
-    return "".join(p.marked(UNSUPPORTED) if p.claims and next(found) else p.text for p in parts)
+    return "".join(p.marked(UNSUPPORTED) if p.is_claim and next(found) else p.text for p in parts)

@@ -1,7 +1,6 @@
-"""Gate: whether a layer's answer is good enough to end the turn; if not, the next layer is asked.
+"""Gate: end the turn if a layer's answer is good enough; otherwise the next layer runs.
 
-A gate changes nothing of what later layers read: an answer that is not good enough is not handed
-on by it, nor held back.
+A gate does not change what later layers read.
 """
 
 import asyncio
@@ -9,44 +8,45 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.step_support.answer import written
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.resources import Prompt
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
-from moagraph.nodes.checks.run import verdict
-from moagraph.nodes.checks.settings import AnyCheck
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.hooks import parse_checks, run_check
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
-from moagraph.nodes.state import Json, Place, State, answers, passed, seats, settings
-from moagraph.nodes.step_support.base import Step
-from moagraph.nodes.texts.agreement import Like, agreement
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import Step, Update
+from moagraph.nodes.texts.agreement import Like, largest_agreement
 
-BEST = 10
-LEAST = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}
-MOST = {"agree": 1.0, "judge": 10.0, "verify": 1.0, "logprob": 0.0}
+HIGHEST = 10
+DEFAULT_THRESHOLDS = {"agree": 0.67, "judge": 8.0, "verify": 0.0, "logprob": -0.5}
+MAX_THRESHOLDS = {"agree": 1.0, "judge": 10.0, "verify": 1.0, "logprob": 0.0}
 
 
-class Judge(Call):
+class GateJudge(Call):
     """A model that scores an answer."""
 
     asks: int = Field(0, ge=0, description="Its calls; filled in by the reader.")
 
 
-def _judges(said: Any) -> Any:
-    listed = said if isinstance(said, list) else [said]
-    return [{"model": one} if isinstance(one, str) else one for one in listed]
+def _judge_list(settings: Any) -> Any:
+    judges = settings if isinstance(settings, list) else [settings]
+    return [{"model": judge} if isinstance(judge, str) else judge for judge in judges]
 
 
 class Gate(Reading, Step):
-    """What an answer has to be, so that no further layer is asked."""
+    """When an answer is good enough, so that no further layer runs."""
 
-    settles: ClassVar[bool] = True
+    may_end_turn: ClassVar[bool] = True
 
     step: Literal["gate"] = "gate"
     by: Literal["agree", "judge", "verify", "logprob"] = Field(
@@ -61,12 +61,15 @@ class Gate(Reading, Step):
     )
     like: Like = Field("exact", description="What agreeing means.")
     similar: float = Field(0.6, gt=0, le=1, description='How alike, for like = "similar".')
-    judges: Annotated[list[Judge], BeforeValidator(_judges)] = Field(
+    judges: Annotated[list[GateJudge], BeforeValidator(_judge_list)] = Field(
         default_factory=list, description="judge: who scores each answer; several, on average."
     )
-    prompt: str = Field("gate", description="A prompt's name, a path, or the text.")
-    checks: list[AnyCheck] = Field(
+    prompt: Prompt = Field("gate", description="A prompt's name, a path, or the text.")
+    checks: Annotated[list[Any], BeforeValidator(parse_checks)] = Field(
         default_factory=list, description="verify: as of `verify`; an answer must pass them all."
+    )
+    unsafe: bool | None = Field(
+        None, description="verify: run code that a model wrote even where there is no sandbox."
     )
 
     @model_validator(mode="after")
@@ -75,145 +78,148 @@ class Gate(Reading, Step):
             raise ValueError('`by = "judge"` and `judges = "provider:model"` go together')
         if (self.by == "verify") != bool(self.checks):
             raise ValueError('`by = "verify"` and `checks = [{ by = "regex", … }]` go together')
-        if self.least > MOST[self.by] or (self.by != "logprob" and self.least < 0):
-            least = "" if self.by == "logprob" else "from 0 "
+        if self.threshold > MAX_THRESHOLDS[self.by] or (self.by != "logprob" and self.threshold < 0):
+            lower = "" if self.by == "logprob" else "from 0 "
             raise ValueError(
-                f"`at_least` {self.least:g}: by {self.by!r} it goes {least}up to {MOST[self.by]:g}"
+                f"`at_least` {self.threshold:g}: by {self.by!r} it goes {lower}up to {MAX_THRESHOLDS[self.by]:g}"
             )
         for check in self.checks:
-            check.check_usable()
+            check.check_usable(self.unsafe)
         return self
 
     @property
-    def least(self) -> float:
-        """The score from which on an answer is good enough."""
-        return LEAST[self.by] if self.at_least is None else self.at_least
+    def threshold(self) -> float:
+        """The lowest score of a good answer."""
+        return DEFAULT_THRESHOLDS[self.by] if self.at_least is None else self.at_least
 
     @property
-    def weighs(self) -> bool:
+    def needs_logprobs(self) -> bool:
         """Only by log-probability."""
         return self.by == "logprob"
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """A judge scores each answer on its own."""
         return seats if self.judges else 0
 
-    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+    def placement_error(self, seats: Sequence[Any], last: bool) -> str | None:
         """A gate saves a layer; and one answer agrees with itself."""
         if last:
             return "a `gate` saves the layers behind it, and this is the last one"
         if self.by == "agree" and len(seats) < 2:
             return '`by = "agree"` needs two seats or more: one answer always agrees with itself'
-        asked = [one for seat in seats for one in (seat, *seat.fallbacks)]
-        silent = next((one.model for one in asked if not gives_logprobs(one)), None)
+        calls = [call for seat in seats for call in (seat, *seat.fallbacks)]
+        silent = next((call.model for call in calls if not gives_logprobs(call)), None)
         if self.by == "logprob" and silent:
             return f'`by = "logprob"` needs log-probabilities, and `{silent}` gives none'
         return None
 
+    async def run(self, view: NodeView) -> Update:
+        """Score what the layer passes on; a good answer ends the turn, another changes nothing."""
+        if view.layer_skipped:
+            return {}
+        texts = view.answers
+        result = await METHODS[self.by](view, self, texts)
+        settled = result.score is not None and round(result.score, 2) >= self.threshold
+        if self.by == "verify":
+            settled = settled and bool(result.score)
+        record = {"settled": settled, "score": result.score, "why": result.reason, **result.notes}
+        if not settled:
+            return {"steps": {view.spec.name: record}}
+        text = texts[result.seat]
+        update: dict[str, Any] = {"steps": {view.spec.name: {**record, "seat": result.seat, "text": text}}}
+        kind = str(_proposals(view).get(result.seat, {}).get("kind", "ok"))
+        return {**update, "messages": [message_of_text(text, kind)]} if view.spec.ends_turn else update
+
 
 @dataclass(frozen=True)
-class Verdict:
-    """The best answer, how good it is, and why."""
+class GateScore:
+    """The best answer, its score, and the reason."""
 
     seat: str
     score: float | None
-    why: str
+    reason: str
     notes: Json = field(default_factory=dict)
 
 
-async def gate(state: State, place: Place) -> dict[str, Any]:
-    """Score what the layer hands on; a good answer is the turn's, another changes nothing."""
-    if passed(state, place.layer):
-        return {}
-    step = Gate.model_validate(settings(state, place))
-    texts = answers(state, place)
-    found = await SCORES[step.by](state, place, step, texts)
-    settled = found.score is not None and round(found.score, 2) >= step.least
-    if step.by == "verify":
-        settled = settled and bool(found.score)
-    record = {"settled": settled, "score": found.score, "why": found.why, **found.notes}
-    if not settled:
-        return {"steps": {place.node: record}}
-    text = texts[found.seat]
-    update: dict[str, Any] = {"steps": {place.node: {**record, "seat": found.seat, "text": text}}}
-    kind = str(_proposals(state, place).get(found.seat, {}).get("kind", "ok"))
-    return {**update, "messages": [written(text, kind)]} if place.last else update
 
 
-async def _agree(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
-    """The share of the seats, those that failed among them, that say the same."""
-    failed = [p for p in _proposals(state, place).values() if not p["ok"] and p["attempts"]]
-    asked = len(texts) + len(failed)
-    found = agreement(texts, step.like, step.similar)
-    if len(found.seats) < 2:
-        return Verdict(found.best, 0.0, f"no two of {asked} answers agree", {"agree": []})
-    why = f"{len(found.seats)} of {asked} answers agree"
-    return Verdict(found.best, len(found.seats) / asked, why, {"agree": found.seats})
+async def _agree(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateScore:
+    """Return the share of the seats, failed ones included, that give the same answer."""
+    failed = [p for p in _proposals(view).values() if not p["ok"] and p["attempts"]]
+    total = len(texts) + len(failed)
+    group = largest_agreement(texts, step.like, step.similar)
+    if len(group.seats) < 2:
+        return GateScore(group.best, 0.0, f"no two of {total} answers agree", {"agree": []})
+    reason = f"{len(group.seats)} of {total} answers agree"
+    return GateScore(group.best, len(group.seats) / total, reason, {"agree": group.seats})
 
 
-async def _judge(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
-    """The mean of the judges' scores; one who gives none, twice, is counted and left out."""
-    asked = [
+async def _judge(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateScore:
+    """Return the mean of the judges' scores; a judge without a readable score is left out."""
+    requests = [
         (f"{number}.{seat}", judge, seat)
         for number, judge in enumerate(step.judges, 1)
         for seat in texts
     ]
-    told = await asyncio.gather(
+    results = await asyncio.gather(
         *(
-            decided(state, place, judge, Telling({seat: texts[seat]}, alone=True), score, label)
-            for label, judge, seat in asked
+            ask_parsed(view, judge, PromptArguments({seat: texts[seat]}, alone=True), parse_score, label)
+            for label, judge, seat in requests
         )
     )
     scores: dict[str, list[int]] = {seat: [] for seat in texts}
-    for (_, _, seat), (value, _) in zip(asked, told, strict=True):
+    for (_, _, seat), (value, _) in zip(requests, results, strict=True):
         scores[seat] += [] if value is None else [value]
-    means = {seat: mean(given) for seat, given in scores.items() if given}
-    unparsed = sum(value is None for value, _ in told)
+    means = {seat: mean(values) for seat, values in scores.items() if values}
+    unparsed = sum(value is None for value, _ in results)
     notes = {
-        "calls": {label: call for (label, _, _), (_, call) in zip(asked, told, strict=True)},
+        "calls": {label: call for (label, _, _), (_, call) in zip(requests, results, strict=True)},
         "unparsed": unparsed,
         "scores": means,
     }
-    silent = f"; {unparsed} of {len(told)} verdicts could not be read" if unparsed else ""
+    silent = f"; {unparsed} of {len(results)} verdicts could not be read" if unparsed else ""
     if not means:
-        return Verdict(next(iter(texts)), None, f"no verdict{silent}", notes)
+        return GateScore(next(iter(texts)), None, f"no verdict{silent}", notes)
     best = max(means, key=lambda seat: means[seat])
-    return Verdict(best, means[best], f"{means[best]:.3g} of {BEST}{silent}", notes)
+    return GateScore(best, means[best], f"{means[best]:.3g} of {HIGHEST}{silent}", notes)
 
 
-async def _verify(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
-    """The first answer that passes all checks, and the share that does."""
-    asked = question(given(state, place))
-    told = await asyncio.gather(*(_failure(step, asked, text) for text in texts.values()))
-    bad = {seat: why for seat, why in zip(texts, told, strict=True) if why}
+async def _verify(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateScore:
+    """Return the first answer that passes all checks, and the share that does."""
+    question = question_of(conversation_of(view))
+    failures = await asyncio.gather(*(_failure(step, question, text) for text in texts.values()))
+    bad = {seat: reason for seat, reason in zip(texts, failures, strict=True) if reason}
     good = [seat for seat in texts if seat not in bad]
-    why = f"{len(good)} of {len(texts)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
-    return Verdict([*good, *texts][0], len(good) / len(texts), why, {"failed": bad})
+    reason = f"{len(good)} of {len(texts)} hold" + "".join(f"; {seat}: {bad[seat]}" for seat in bad)
+    notes: Json = {"failed": bad}
+    if any(check.runs_unsafe(step.unsafe) for check in step.checks):
+        notes["unsafe"] = True
+    return GateScore([*good, *texts][0], len(good) / len(texts), reason, notes)
 
 
-async def _failure(step: Gate, asked: str, text: str) -> str | None:
-    """Why an answer does not hold; a check that breaks has not passed either."""
+async def _failure(step: Gate, question: str, text: str) -> str | None:
+    """Return why an answer fails; a check that breaks has not passed either."""
     for check in step.checks:
-        found = await verdict(check, asked, text)
-        if found["verdict"] != "passed":
-            return f"{check.by}: {found['why']}"
+        result = await run_check(check, question, text, step.unsafe)
+        if result["verdict"] != "passed":
+            return f"{check.by}: {result['why']}"
     return None
 
 
-async def _logprob(state: State, place: Place, step: Gate, texts: Mapping[str, str]) -> Verdict:
-    """The answer whose tokens were likeliest, on average, to the model that gave it."""
-    told = {seat: _proposals(state, place).get(seat, {}).get("logprob") for seat in texts}
-    known = {seat: value for seat, value in told.items() if value is not None}
-    if not known:
-        why = "no log-probabilities came with the answers"
-        return Verdict(next(iter(texts)), None, why)
-    best = max(known, key=lambda seat: known[seat])
-    why = f"{known[best]:.3g} a token, on average"
-    return Verdict(best, known[best], why, {"scores": known})
+async def _logprob(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateScore:
+    """Return the answer whose tokens were the most likely, on average, to its model."""
+    logprobs = {seat: _proposals(view).get(seat, {}).get("logprob") for seat in texts}
+    values = {seat: value for seat, value in logprobs.items() if value is not None}
+    if not values:
+        reason = "no log-probabilities came with the answers"
+        return GateScore(next(iter(texts)), None, reason)
+    best = max(values, key=lambda seat: values[seat])
+    reason = f"{values[best]:.3g} a token, on average"
+    return GateScore(best, values[best], reason, {"scores": values})
 
 
-Scores = Callable[[State, Place, Gate, Mapping[str, str]], Awaitable[Verdict]]
-SCORES: dict[str, Scores] = {
+Method: TypeAlias = Callable[[NodeView, Gate, Mapping[str, str]], Awaitable[GateScore]]
+METHODS: dict[str, Method] = {
     "agree": _agree,
     "judge": _judge,
     "verify": _verify,
@@ -221,17 +227,17 @@ SCORES: dict[str, Scores] = {
 }
 
 
-def score(said: str) -> int | None:
-    """The score in the last line that holds one; yes is the best, and no the worst."""
-    for line in reversed(said.splitlines()):
+def parse_score(text: str) -> int | None:
+    """Parse the score in the last line that has one; yes is the best, and no the worst."""
+    for line in reversed(text.splitlines()):
         numbers = re.findall(r"(?<![\d.])\d+(?![\d]|\.\d)", re.sub(r"/\s*10\b", "", line))
         if numbers:
-            return int(numbers[-1]) if 1 <= int(numbers[-1]) <= BEST else None
+            return int(numbers[-1]) if 1 <= int(numbers[-1]) <= HIGHEST else None
         words = re.findall(r"\b(?:yes|no)\b", line.casefold())
         if words:
-            return BEST if words[-1] == "yes" else 1
+            return HIGHEST if words[-1] == "yes" else 1
     return None
 
 
-def _proposals(state: State, place: Place) -> dict[str, Any]:
-    return dict(seats(state, place.reads[0])) if place.reads else {}
+def _proposals(view: NodeView) -> dict[str, Any]:
+    return dict(view.proposals(view.spec.reads[0])) if view.spec.reads else {}

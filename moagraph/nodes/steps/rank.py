@@ -1,29 +1,33 @@
-"""Rank: one model reads the answers and says which are the best, knowing none of their authors.
+"""Rank: one model reads the answers without their authors and says which are the best.
 
-All in one list; or two by two, each pair in both orders, as a model that prefers what it reads
-first then contradicts itself, which is counted.
+It reads all in one list; or two by two, each pair in both orders, since a model that prefers what
+it reads first then contradicts itself, which is counted.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.step_support.ask_parsed import decided
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.step_support.selection import Choosing, handed_on, ranking
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.messages.fence import Reading, shuffled
-from moagraph.nodes.messages.build import Telling, shown
-from moagraph.nodes.state import Json, Place, State, answers, passed, settings
-from moagraph.nodes.texts.pairwise import Match, Pair, pairs, strengths, verdict
+from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
+from moagraph.nodes.messages.fence import Reading, shuffle_seats
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
+from moagraph.nodes.step_support.base import Update
+from moagraph.nodes.step_support.selection import SelectionStep, parse_ranking, select_answers
+from moagraph.nodes.texts.pairwise import Match, Pair, select_pairs, bradley_terry, parse_verdict
 
-Calls = dict[str, Json]
+CallRecords: TypeAlias = dict[str, Json]
+Ranking: TypeAlias = tuple[list[str] | None, Json]  # the seats, the best first; and the record
 
 
-class Rank(Call, Reading, Choosing):
-    """Which model ranks, and by which prompt."""
+class Rank(Call, Reading, SelectionStep):
+    """Which model ranks, and with which prompt."""
 
     ORDERS: ClassVar[int] = 2
 
@@ -34,8 +38,8 @@ class Rank(Call, Reading, Choosing):
     max_calls: int | None = Field(
         None, ge=2, description="The most comparisons that are asked; each pair takes two."
     )
-    prompt: str = Field(
-        default_factory=lambda said: "rank" if said.get("by", "list") == "list" else "compare",
+    prompt: Prompt = Field(
+        default_factory=lambda data: "rank" if data.get("by", "list") == "list" else "compare",
         description="A prompt's name, a path, or the text; where pairs are compared, `compare`.",
     )
     otherwise: Literal["fail", "first"] = Field(
@@ -44,125 +48,126 @@ class Rank(Call, Reading, Choosing):
     anonymise: bool | None = True
 
     @model_validator(mode="after")
-    def _bounds_pairs(self) -> "Rank":
+    def _check_max_calls(self) -> "Rank":
         if self.by == "list" and self.max_calls is not None:
             raise ValueError('`max_calls` bounds `by` "pairs" and "tournament"; a list is one call')
         return self
 
-    def calls(self, seats: int) -> int:
-        """One for a list; two for each pair that is compared."""
+    def call_count(self, answers: int) -> int:
+        """Return one call for a list; two for each pair that is compared."""
         if self.by == "list":
             return 1
-        matches = seats - 1 if self.by == "tournament" else seats * (seats - 1) // 2
-        return min(self.ORDERS * matches, self.ORDERS * self.matches)
+        matches = answers - 1 if self.by == "tournament" else answers * (answers - 1) // 2
+        return min(self.ORDERS * matches, self.ORDERS * self._max_matches)
+
+    async def run(self, view: NodeView) -> Update:
+        """Ask the ranker; if no verdict can be read, all answers are passed on."""
+        if view.layer_skipped and not view.spec.ends_turn:
+            return {}
+        texts = view.answers
+        if len(texts) == 1:
+            return select_answers(view, list(texts), self.keep, {})
+        methods = {
+            "list": self._rank_list,
+            "pairs": self._rank_pairs,
+            "tournament": self._rank_tournament,
+        }
+        ranked, record = await methods[self.by](view)
+        if ranked is None and view.spec.ends_turn and self.otherwise == "fail":
+            call = next(iter(record["calls"].values()))
+            reason = call["error"] or f"no ranking in {call['text'][:80]!r}"
+            raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {reason}", record)
+        if ranked is None:
+            record["why"] = "no ranking could be read: the answers stand as they sit"
+            return select_answers(view, list(texts), len(texts), record)
+        return select_answers(view, ranked, self.keep, {**record, "ranking": ranked})
+
+    async def _rank_list(self, view: NodeView) -> Ranking:
+        order = list(MessageBuilder(view).references)
+        arguments = PromptArguments(alone=True)
+        ranked, call = await ask_parsed(
+            view, self, arguments, lambda text: parse_ranking(text, order)
+        )
+        return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
+
+    async def _rank_pairs(self, view: NodeView) -> Ranking:
+        """Compare every pair, or as many as `max_calls` allows, each seat about equally often."""
+        seats = list(view.answers)
+        shuffled = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
+        selected = select_pairs(seats if self.max_calls is None else shuffled, self._max_matches)
+        matches, calls = await self._compare(view, selected)
+        return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
+
+    async def _rank_tournament(self, view: NodeView) -> Ranking:
+        """Compare two by two, winners against each other; the rounds survived count first."""
+        seats = list(view.answers)
+        remaining = shuffle_seats(seats, view.recipe["salt"], view.spec.name)
+        rounds, matches = dict.fromkeys(seats, 0), list[Match]()
+        calls: CallRecords = {}
+        while len(remaining) > 1 and len(matches) < self._max_matches:
+            games = list(zip(remaining[::2], remaining[1::2], strict=False))
+            games = games[: self._max_matches - len(matches)]
+            played, more = await self._compare(view, games)
+            winners = {_winner(match, seats) for match in played}
+            losers = {seat for match in played for seat in match.pair} - winners
+            remaining = [seat for seat in remaining if seat not in losers]
+            for seat in remaining:
+                rounds[seat] += 1
+            matches, calls = [*matches, *played], {**calls, **more}
+        return _outcome(seats, matches, calls, rounds)
+
+    async def _compare(
+        self, view: NodeView, games: Sequence[Pair]
+    ) -> tuple[list[Match], CallRecords]:
+        """Compare all pairs at once, each in both orders."""
+        requests: list[Awaitable[tuple[str | None, Json]]] = []
+        labels: list[str] = []
+        for first, second in games:
+            for order in ((first, second), (second, first)):
+                texts = {seat: view.answers[seat] for seat in order}
+                arguments = PromptArguments(texts, alone=True, ordered=True)
+                labels.append(f"{order[0]} or {order[1]}")
+                requests.append(
+                    ask_parsed(view, self, arguments, _verdict_parser(order), labels[-1])
+                )
+        results = await asyncio.gather(*requests)
+        verdicts = [value for value, _ in results]
+        matches = [
+            Match(pair, forward, backward)
+            for pair, forward, backward in zip(games, verdicts[::2], verdicts[1::2], strict=True)
+        ]
+        return matches, {label: call for label, (_, call) in zip(labels, results, strict=True)}
 
     @property
-    def matches(self) -> int:
-        """How many pairs the bound leaves room for."""
+    def _max_matches(self) -> int:
+        """How many pairs may be compared."""
         return 10**6 if self.max_calls is None else self.max_calls // self.ORDERS
 
 
-async def rank(state: State, place: Place) -> dict[str, Any]:
-    """Ask the ranker; where it gives no verdict, asked twice, all answers are handed on."""
-    if passed(state, place.layer) and not place.last:
-        return {}
-    step = Rank.model_validate(settings(state, place))
-    texts = answers(state, place)
-    if len(texts) == 1:
-        return handed_on(state, place, list(texts), step.keep, {})
-    ways = {"list": _list, "pairs": _pairs, "tournament": _tournament}
-    ranked, record = await ways[step.by](state, place, step)
-    if ranked is None and place.last and step.otherwise == "fail":
-        call = next(iter(record["calls"].values()))
-        why = call["error"] or f"no ranking in {call['text'][:80]!r}"
-        raise StepFailed(f"`{place.node}` got no ranking from `{step.model}`: {why}", record)
-    if ranked is None:
-        record["why"] = "no ranking could be read: the answers stand as they sit"
-        return handed_on(state, place, list(texts), len(texts), record)
-    return handed_on(state, place, ranked, step.keep, {**record, "ranking": ranked})
-
-
-async def _list(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
-    order = list(shown(state, place))
-    ranked, call = await decided(
-        state, place, step, Telling(alone=True), lambda said: ranking(said, order)
-    )
-    return ranked, {"calls": {"ranker": call}, "unparsed": int(ranked is None)}
-
-
-async def _pairs(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
-    """Every pair, or as many as there may be, each seat about as often."""
-    seats = list(answers(state, place))
-    mixed = shuffled(seats, state["recipe"]["salt"], place.node)
-    chosen = pairs(seats if step.max_calls is None else mixed, step.matches)
-    matches, calls = await _played(state, place, step, chosen)
-    return _outcome(seats, matches, calls, dict.fromkeys(seats, 0))
-
-
-async def _tournament(state: State, place: Place, step: Rank) -> tuple[list[str] | None, Json]:
-    """Two by two, the winners against each other; who comes far stands before who is strong."""
-    seats = list(answers(state, place))
-    left = shuffled(seats, state["recipe"]["salt"], place.node)
-    came, played = dict.fromkeys(seats, 0), list[Match]()
-    calls: Calls = {}
-    while len(left) > 1 and len(played) < step.matches:
-        games = list(zip(left[::2], left[1::2], strict=False))[: step.matches - len(played)]
-        matches, more = await _played(state, place, step, games)
-        winners = [_winner(match, seats) for match in matches]
-        out = {seat for match in matches for seat in match.pair} - {*winners}
-        left = [seat for seat in left if seat not in out]
-        for seat in left:
-            came[seat] += 1
-        played, calls = [*played, *matches], {**calls, **more}
-    return _outcome(seats, played, calls, came)
-
-
 def _winner(match: Match, seats: Sequence[str]) -> str:
-    """Who won more of the two games; where that is nobody, who sits first."""
-    return min(match.pair, key=lambda seat: (-match.won[seat], seats.index(seat)))
+    """Return who won more of the two games; of equals, the first seat."""
+    return min(match.pair, key=lambda seat: (-match.wins[seat], seats.index(seat)))
 
 
-async def _played(
-    state: State, place: Place, step: Rank, games: Sequence[Pair]
-) -> tuple[list[Match], Calls]:
-    """All games at once, each pair in both orders."""
-    asked: list[Awaitable[tuple[str | None, Json]]] = []
-    labels: list[str] = []
-    texts = answers(state, place)
-    for one, other in games:
-        for order in ((one, other), (other, one)):
-            both = {seat: texts[seat] for seat in order}
-            telling = Telling(both, alone=True, ordered=True)
-            labels.append(f"{order[0]} or {order[1]}")
-            asked.append(decided(state, place, step, telling, _reader(order), labels[-1]))
-    said = await asyncio.gather(*asked)
-    verdicts = [value for value, _ in said]
-    matches = [
-        Match(pair, there, back)
-        for pair, there, back in zip(games, verdicts[::2], verdicts[1::2], strict=True)
-    ]
-    return matches, {label: call for label, (_, call) in zip(labels, said, strict=True)}
-
-
-def _reader(order: Pair) -> Callable[[str], str | None]:
-    return lambda said: verdict(said, order)
+def _verdict_parser(order: Pair) -> Callable[[str], str | None]:
+    return lambda text: parse_verdict(text, order)
 
 
 def _outcome(
-    seats: Sequence[str], matches: Sequence[Match], calls: Calls, came: dict[str, int]
-) -> tuple[list[str] | None, Json]:
-    """The seats by how far they came and how strong they are; equals as they sit."""
-    strong = {seat: round(value, 4) for seat, value in strengths(seats, matches).items()}
-    verdicts = [verdict for match in matches for verdict in (match.there, match.back)]
-    both, flips = sum(m.both for m in matches), sum(m.flipped for m in matches)
+    seats: Sequence[str], matches: Sequence[Match], calls: CallRecords, rounds: dict[str, int]
+) -> Ranking:
+    """Rank the seats by rounds survived, then by strength; equals in seat order."""
+    strength = {seat: round(value, 4) for seat, value in bradley_terry(seats, matches).items()}
+    verdicts = [verdict for match in matches for verdict in (match.forward, match.backward)]
+    both, flips = sum(m.is_decided for m in matches), sum(m.is_flipped for m in matches)
     record = {
         "calls": calls,
-        "strengths": strong,
+        "strengths": strength,
         "pairs": len(matches),
         "flips": flips,
         "flip_rate": round(flips / both, 4) if both else None,
         "ties": verdicts.count("tie"),
         "unparsed": verdicts.count(None),
     }
-    ranked = sorted(seats, key=lambda seat: (-came[seat], -strong[seat]))
+    ranked = sorted(seats, key=lambda seat: (-rounds[seat], -strength[seat]))
     return (None if verdicts.count(None) == len(verdicts) else ranked), record

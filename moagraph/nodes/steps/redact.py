@@ -8,22 +8,26 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
+from moagraph.nodes.resources import MODEL, Names
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.context import chosen
-from moagraph.nodes.messages.compose import checked
+from moagraph.nodes.context import run_settings
+from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.privacy import presidio
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
-from moagraph.nodes.privacy.boundary import STASH, covered, original
+from moagraph.nodes.hooks import STASH
+from moagraph.nodes.privacy.boundary import covered, original
 from moagraph.nodes.privacy.detection import Found, by_form, by_pattern
 from moagraph.nodes.privacy.detection import checked as checked_pattern
+from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
 from moagraph.nodes.privacy.masking import Hiding
 from moagraph.nodes.privacy.placeholders import EXACT, kind_of, named, owner_of
 from moagraph.nodes.privacy.spelling_variants import TYPED, Span
-from moagraph.nodes.state import Json, Place, State, settings
-from moagraph.nodes.step_support.base import BEFORE, Step
+from moagraph.nodes.state import Json, State
+from moagraph.nodes.step_support.base import BEFORE, Step, Update
 from moagraph.prompts import read
 
 DENIED, PERSON = "SECRET", "PERSON"
@@ -43,7 +47,8 @@ def _patterns(said: dict[str, str]) -> dict[str, str]:
 class Redact(Step):
     """What is private, beside what shows by its form: mails, links, numbers, addresses."""
 
-    rooms: ClassVar[tuple[str, ...]] = (BEFORE,)
+    positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    redacts: ClassVar[bool] = True
 
     step: Literal["redact"] = "redact"
     mode: Literal["placeholder", "rewrite"] = Field(
@@ -61,7 +66,7 @@ class Redact(Step):
     presidio: bool | None = Field(
         None, description="Whether presidio looks too; left open, where it is installed."
     )
-    model: str | None = Field(
+    model: Annotated[str | None, Names(MODEL)] = Field(
         None, description="A local model that lists further names, and rewrites."
     )
     temperature: float | None = Field(0.0, ge=0, le=2, description="0 is steady, 1 is lively.")
@@ -76,38 +81,39 @@ class Redact(Step):
             raise ValueError('`mode = "rewrite"` needs a `model = "local:…"` that rewrites')
         return self
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One that lists names, and one that rewrites."""
         return 0 if not self.model else 2 if self.mode == "rewrite" else 1
 
+    async def run(self, view: NodeView) -> Update:
+        """Put placeholders into all that is not redacted yet; the originals go into the vault."""
+        if run_settings().get("tools"):
+            raise UsageError("a private recipe cannot call tools: they would hear placeholders")
+        safe, texts = await asyncio.to_thread(_opened, view.state)
+        step = Redact.model_validate({**view.settings, **safe.told})
+        calls: Json = {}
+        listed = dict[str, str]()
+        if step.model and texts:
+            every = "\n\n".join(texts.values())
+            listed, calls["finder"] = await listed_by(view, _call(step), every)
+        messages = await asyncio.to_thread(_hidden, view.state, step, safe, texts, listed)
+        said = _merged(view.messages, messages)
+        record = _record(step, messages, said)
+        question = _question(said)
+        _check_left(question)
+        if step.mode == "rewrite":
+            told, calls["rewriter"] = await rewritten_by(view, _call(step), question, safe)
+            record |= {"rewritten": told is not None, **({"question": told} if told else {})}
+        return {"messages": messages, "steps": {view.spec.name: {**record, "calls": calls}}}
 
-async def redact(state: State, place: Place) -> dict[str, Any]:
-    """Put placeholders into all that is not redacted yet; the originals go into the vault."""
-    if chosen().get("tools"):
-        raise UsageError("a private recipe cannot call tools: they would hear placeholders")
-    safe, texts = await asyncio.to_thread(_opened, state)
-    step = Redact.model_validate({**settings(state, place), **safe.told})
-    calls: Json = {}
-    listed = dict[str, str]()
-    if step.model and texts:
-        every = "\n\n".join(texts.values())
-        listed, calls["finder"] = await listed_by(state, place, _call(step), every)
-    messages = await asyncio.to_thread(_hidden, state, step, safe, texts, listed)
-    said = _merged(state["messages"], messages)
-    record = _record(step, messages, said)
-    question = _question(said)
-    _check_left(question)
-    if step.mode == "rewrite":
-        told, calls["rewriter"] = await rewritten_by(state, place, _call(step), question, safe)
-        record |= {"rewritten": told is not None, **({"question": told} if told else {})}
-    return {"messages": messages, "steps": {place.node: {**record, "calls": calls}}}
+
 
 
 def _opened(state: State) -> tuple[vault.Vault, dict[str, str]]:
     """The thread's vault, and the originals of the messages that are still to be redacted."""
     safe, said = vault.opened(state["recipe"]["vault"]), state["messages"]
     texts = {str(m.id): text for m in said if (text := original(m)) is not None}
-    checked("\n".join(texts.values()) or _question(said))
+    check_question("\n".join(texts.values()) or _question(said))
     tokens = {message.response_metadata.get(STASH) for message in said} - {None, safe.token}
     safe.others = sorted({*safe.others, *map(str, tokens)})
     return safe, texts

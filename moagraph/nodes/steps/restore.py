@@ -6,30 +6,33 @@ What is kept still holds placeholders; the originals are put in where the answer
 import asyncio
 from typing import Any, ClassVar, Literal
 
-from moagraph.nodes.step_support.answer import written
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.boundary import covered
 from moagraph.nodes.privacy.placeholders import made_up, named, owner_of, tidied
-from moagraph.nodes.state import Json, Place, State, answers
-from moagraph.nodes.step_support.base import AFTER, Step
+from moagraph.nodes.state import Json, State
+from moagraph.nodes.step_support.base import AFTER, Step, Update
 
 
 class Restore(Step):
     """The step has no settings."""
 
-    rooms: ClassVar[tuple[str, ...]] = (AFTER,)
+    positions: ClassVar[tuple[str, ...]] = (AFTER,)
+    restores: ClassVar[bool] = True
 
     step: Literal["restore"] = "restore"
 
+    async def run(self, view: NodeView) -> Update:
+        """Spell the placeholders right, mark those that nobody gave, and say which are lost."""
+        [(by, text)] = view.answers.items()
+        token = view.recipe["vault"]
+        told, record = await asyncio.to_thread(_restored, view.state, token, text)
+        message = message_of_text(told, str(view.records.get(by, {}).get("kind", "ok")))
+        left = {"steps": {view.spec.name: {**record, "text": told}}}
+        return {**left, "messages": [covered(message, told, token)]}
 
-async def restore(state: State, place: Place) -> dict[str, Any]:
-    """Spell the placeholders right, mark those that nobody gave, and say which are lost."""
-    [(by, text)] = answers(state, place).items()
-    token = state["recipe"]["vault"]
-    told, record = await asyncio.to_thread(_restored, state, token, text)
-    message = written(told, str(state["steps"].get(by, {}).get("kind", "ok")))
-    left = {"steps": {place.node: {**record, "text": told}}}
-    return {**left, "messages": [covered(message, told, token)]}
+
 
 
 def _restored(state: State, token: str, text: str) -> tuple[str, Json]:

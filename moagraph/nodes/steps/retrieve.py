@@ -6,32 +6,44 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.messages.compose import question
+from moagraph.nodes.resources import DATABASE, FILES, GRAPH, Names, Prompt
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.messages.compose import question_of
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.messages.context import ahead, given
+from moagraph.nodes.messages.context import preparation_records, conversation_of
 from moagraph.nodes.knowledge.database import described, opened
 from moagraph.nodes.knowledge.passages import Passage, passages
 from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
-from moagraph.nodes.knowledge.search import Index, matching, telling
+from moagraph.nodes.knowledge.search import Index, matching
+from moagraph.nodes.texts.words import keywords
 from moagraph.nodes.knowledge.sources import Sources, found, read_texts, stamps
 from moagraph.nodes.knowledge.triples import Graph, read_triples
-from moagraph.nodes.state import Json, Place, State, settings
-from moagraph.nodes.step_support.base import BEFORE, Step
-from moagraph.nodes.messages.shorten import cut
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import BEFORE, Step, Update
+from moagraph.nodes.messages.shorten import cut_middle
+
+
+PASSAGE_TOKENS = 60  # around a passage: its number, its source, its two lines
+PROMPT_TOKENS = 150  # of what a reader of passages is told
+
+
+SOURCE_KINDS = {"text": FILES, "sql": DATABASE, "graph": GRAPH}
 
 
 class Retrieve(Step):
     """Where it looks, and how much it takes from there."""
 
-    rooms: ClassVar[tuple[str, ...]] = (BEFORE,)
-    speaks: ClassVar[tuple[str, ...]] = ("passages", "boundary")
+    positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    prompt_variables: ClassVar[tuple[str, ...]] = ("passages", "boundary")
 
     step: Literal["retrieve"] = "retrieve"
-    source: Sources = Field(description="Files, as `notes/*.md`, from where the recipe lies.")
+    source: Annotated[Sources, Names(lambda step: SOURCE_KINDS[step.by])] = Field(
+        description="Files, as `notes/*.md`, from where the recipe lies."
+    )
     by: Literal["text", "sql", "graph"] = "text"
     top: int = Field(6, ge=1, le=100, description="The most passages that are told.")
     split: bool = Field(False, description="Each seat gets a share of the passages of its own.")
@@ -42,7 +54,7 @@ class Retrieve(Step):
     )
     examples: int = Field(0, ge=0, le=20, description="Rows of each table beside its schema.")
     hops: int = Field(1, ge=1, le=3, description="For by = graph: how far from what was named.")
-    prompt: str = Field("passages", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("passages", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Retrieve":
@@ -54,29 +66,37 @@ class Retrieve(Step):
             raise ValueError(f'`query` is for by = "sql", and this is by = "{self.by}"')
         return self
 
+    def passage_tokens(self) -> int:
+        """Count what `top` passages take, and the prompt around them."""
+        return PROMPT_TOKENS + self.top * ((self.length + self.overlap) // 4 + PASSAGE_TOKENS)
+
+    def check_ready(self) -> None:
+        """Refuse a `source` that finds no file."""
+        found(self.source)
+
     def files(self, recipe: str) -> Sequence[str]:
         """Its source."""
         return self.source
 
+    async def run(self, view: NodeView) -> Update:
+        """Look for the question; the passages are numbered on from those found before."""
+        asked = question_of(conversation_of(view))
+        came, more = await asyncio.to_thread(_SEARCHES[self.by], self, asked)
+        first = 1 + sum(len(record.get("passages", ())) for record in preparation_records(view))
+        told = [
+            {"id": str(number), "text": passage.text, "source": passage.source}
+            for number, passage in enumerate(came, first)
+        ]
+        where = [f"[{one['id']}] {one['source']}" for one in told]
+        record: Json = {"prompt": self.prompt, "passages": told, "found": where, **more}
+        if not told:
+            record.setdefault("why", _nothing(asked, record))
+        elif self.split:
+            ids = [str(passage["id"]) for passage in told]
+            record["shards"] = shards(ids, len(view.recipe["layers"][0]["proposers"]))
+        return {"steps": {view.spec.name: record}}
 
-async def retrieve(state: State, place: Place) -> dict[str, Any]:
-    """Look for the question; the passages are numbered on from those found before."""
-    step = Retrieve.model_validate(settings(state, place))
-    asked = question(given(state, place))
-    came, more = await asyncio.to_thread(_SEARCHES[step.by], step, asked)
-    first = 1 + sum(len(record.get("passages", ())) for record in ahead(state, place))
-    told = [
-        {"id": str(number), "text": passage.text, "source": passage.source}
-        for number, passage in enumerate(came, first)
-    ]
-    where = [f"[{one['id']}] {one['source']}" for one in told]
-    record: Json = {"prompt": step.prompt, "passages": told, "found": where, **more}
-    if not told:
-        record.setdefault("why", _nothing(asked, record))
-    elif step.split:
-        ids = [str(passage["id"]) for passage in told]
-        record["shards"] = shards(ids, len(state["recipe"]["layers"][0]["proposers"]))
-    return {"steps": {place.node: record}}
+
 
 
 def shards(ids: Sequence[str], seats: int) -> list[list[str]]:
@@ -87,7 +107,7 @@ def shards(ids: Sequence[str], seats: int) -> list[list[str]]:
 
 
 def _nothing(asked: str, record: Json) -> str:
-    if not telling(asked):
+    if not keywords(asked):
         return "the question has no words to look for"
     return f"nothing in {record['read']} holds a word of the question"
 
@@ -129,7 +149,7 @@ def _by_sql(step: Retrieve, asked: str) -> tuple[list[Passage], Json]:
 
 def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[Passage]:
     """What the recipe's own query comes to; it may name `:question`, `:words` and `:match`."""
-    values = {"question": asked, "words": json.dumps(telling(asked)), "match": matching(asked)}
+    values = {"question": asked, "words": json.dumps(keywords(asked)), "match": matching(asked)}
     try:
         came = run(database, step.query or "", Limits(rows=step.top, more=True), values)
     except QueryRefused as error:
@@ -138,7 +158,7 @@ def _rows(database: Connection, step: Retrieve, asked: str, name: str) -> list[P
         "; ".join(f"{c}: {v}" for c, v in zip(came.columns, row, strict=True)) for row in came.rows
     )
     return [
-        Passage(cut(text, max(0, len(text) - step.length)), f"{name}, row {number}")
+        Passage(cut_middle(text, max(0, len(text) - step.length)), f"{name}, row {number}")
         for number, text in enumerate(told, 1)
     ]
 

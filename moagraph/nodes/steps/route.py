@@ -8,16 +8,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from moagraph.nodes.step_support.ask_parsed import decided
+from moagraph.nodes.resources import FILES, MODEL, Names, Prompt
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.messages.compose import question
-from moagraph.nodes.messages.context import given
-from moagraph.nodes.messages.build import Telling
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.build import PromptArguments
 from moagraph.nodes.step_support.learned_route import kept_in, load, within
-from moagraph.nodes.state import Json, Place, State, settings
-from moagraph.nodes.step_support.base import BEFORE, Step
-from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, rarer, vector, weighed
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.base import BEFORE, Step, Update
+from moagraph.nodes.texts.hashed_features import CODE, MATH, cosine, inverse_frequencies, text_vector, weight_features
 
 HAS = {"code": CODE, "math": MATH, "digits": re.compile(r"\d")}
 
@@ -33,6 +35,10 @@ def _regular(pattern: str) -> str:
 def _named(model: str) -> str:
     split(model)
     return model
+
+
+def _learned_file(by: str) -> list[str]:
+    return ["what `moa route fit` learned for a recipe of this name"] if by == "learned" else []
 
 
 class Rule(BaseModel):
@@ -83,12 +89,16 @@ class Example(BaseModel):
 class Route(Call, Step):
     """How one of the first layer's named seats is chosen; the others are not asked."""
 
-    rooms: ClassVar[tuple[str, ...]] = (BEFORE,)
-    speaks: ClassVar[tuple[str, ...]] = ("question", "choices")
+    positions: ClassVar[tuple[str, ...]] = (BEFORE,)
+    routes: ClassVar[bool] = True
+    prompt_variables: ClassVar[tuple[str, ...]] = ("question", "choices")
 
     step: Literal["route"] = "route"
-    by: Literal["rules", "nearest", "model", "learned"] = Field(
-        "rules", description="The first rule that holds, the nearest example, a model, experience."
+    by: Annotated[Literal["rules", "nearest", "model", "learned"], Names(FILES, _learned_file)] = (
+        Field(
+            "rules",
+            description="The first rule that holds, the nearest example, a model, experience.",
+        )
     )
     otherwise: str = Field(description="The seat where nothing else decides.")
     rules: list[Rule] = Field(
@@ -108,10 +118,10 @@ class Route(Call, Step):
     choices: dict[str, str] = Field(
         default_factory=dict, description="model: what each seat is for, in words."
     )
-    model: Annotated[str, AfterValidator(_named)] | None = Field(  # type: ignore[assignment]
+    model: Annotated[Annotated[str, AfterValidator(_named)] | None, Names(MODEL)] = Field(  # type: ignore[assignment]
         None, description="model: who chooses, as `provider:model`."
     )
-    prompt: str = Field("route", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("route", description="A prompt's name, a path, or the text.")
 
     @model_validator(mode="after")
     def _complete(self) -> "Route":
@@ -127,11 +137,11 @@ class Route(Call, Step):
         learned = kept_in(recipe) if self.by == "learned" else None
         return [glob.escape(str(learned))] if learned and learned.is_file() else []
 
-    def calls(self, seats: int) -> int:
+    def call_count(self, seats: int) -> int:
         """One, where a model chooses."""
         return 1 if self.model else 0
 
-    def refusal(self, seats: Sequence[Any], last: bool) -> str | None:
+    def placement_error(self, seats: Sequence[Any], last: bool) -> str | None:
         """Every seat that it may choose is there."""
         known = [*dict.fromkeys(seat.name for seat in seats if seat.name)]
         if len(known) < 2:
@@ -145,29 +155,29 @@ class Route(Call, Step):
         yield from (example.to for example in self.examples)
         yield from self.choices
 
+    async def run(self, view: NodeView) -> Update:
+        """Choose a seat, and say why."""
+        chosen, reason, notes = await WAYS[self.by](view, self, question_of(conversation_of(view)))
+        return {"steps": {view.spec.name: {"chosen": chosen, "why": reason, "by": self.by, **notes}}}
 
-async def route(state: State, place: Place) -> dict[str, Any]:
-    """Choose a seat, and say why."""
-    step = Route.model_validate(settings(state, place))
-    chosen, why, notes = await WAYS[step.by](state, place, step, question(given(state, place)))
-    return {"steps": {place.node: {"chosen": chosen, "why": why, "by": step.by, **notes}}}
+
 
 
 Choice = tuple[str, str, Json]
 
 
-async def _rules(state: State, place: Place, step: Route, asked: str) -> Choice:
+async def _rules(view: NodeView, step: Route, asked: str) -> Choice:
     for number, rule in enumerate(step.rules, 1):
         if not rule.broken(asked):
             return rule.to, f"rule {number}: {rule.told}", {}
     return step.otherwise, "no rule holds", {}
 
 
-async def _nearest(state: State, place: Place, step: Route, asked: str) -> Choice:
-    vectors = [vector(example.text) for example in step.examples]
-    weights = rarer(vectors)
-    own = weighed(vector(asked), weights)
-    near = [cosine(own, weighed(one, weights)) for one in vectors]
+async def _nearest(view: NodeView, step: Route, asked: str) -> Choice:
+    vectors = [text_vector(example.text) for example in step.examples]
+    weights = inverse_frequencies(vectors)
+    own = weight_features(text_vector(asked), weights)
+    near = [cosine(own, weight_features(one, weights)) for one in vectors]
     best = max(range(len(near)), key=lambda number: near[number])
     if near[best] < step.at_least:
         return step.otherwise, f"no example is near (the nearest: {near[best]:.2f})", {}
@@ -175,24 +185,24 @@ async def _nearest(state: State, place: Place, step: Route, asked: str) -> Choic
     return example.to, f"like {example.text[:60]!r} ({near[best]:.2f})", {}
 
 
-async def _model(state: State, place: Place, step: Route, asked: str) -> Choice:
+async def _model(view: NodeView, step: Route, asked: str) -> Choice:
     call = Call.model_validate(
-        {key: said for key, said in settings(state, place).items() if key in Call.model_fields}
+        {key: said for key, said in view.settings.items() if key in Call.model_fields}
     )
-    names = routes(state["recipe"])
+    names = routes(view.recipe)
     listed = "\n".join(f"- {name}: {step.choices.get(name, '')}".rstrip(": ") for name in names)
-    telling = Telling(values={"choices": listed}, alone=True)
-    name, record = await decided(state, place, call, telling, lambda said: named(said, names))
+    telling = PromptArguments(values={"choices": listed}, alone=True)
+    name, record = await ask_parsed(view, call, telling, lambda said: named(said, names))
     notes = {"calls": {"router": record}, "unparsed": int(name is None)}
     if name:
         return name, f"`{step.model}` says so", notes
-    why = record["error"] or f"no seat is named in {record['text'][:60]!r}"
-    return step.otherwise, f"`{step.model}` has not chosen: {why}", notes
+    reason = record["error"] or f"no seat is named in {record['text'][:60]!r}"
+    return step.otherwise, f"`{step.model}` has not chosen: {reason}", notes
 
 
-async def _learned(state: State, place: Place, step: Route, asked: str) -> Choice:
-    router = await asyncio.to_thread(load, state["recipe"]["name"])
-    names = routes(state["recipe"])
+async def _learned(view: NodeView, step: Route, asked: str) -> Choice:
+    router = await asyncio.to_thread(load, view.recipe["name"])
+    names = routes(view.recipe)
     known = [name for name in router.routes if name in names]
     if not known:
         return step.otherwise, f"it was fitted for {', '.join(router.routes)}", {}
@@ -203,7 +213,7 @@ async def _learned(state: State, place: Place, step: Route, asked: str) -> Choic
     return chosen, f"expected: {shown}", {"guesses": guesses}
 
 
-Way = Callable[[State, Place, Route, str], Awaitable[Choice]]
+Way = Callable[[NodeView, Route, str], Awaitable[Choice]]
 WAYS: dict[str, Way] = {
     "rules": _rules,
     "nearest": _nearest,

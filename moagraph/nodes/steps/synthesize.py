@@ -1,7 +1,7 @@
 """Aggregate-and-Synthesize: one model writes one answer from all that it reads.
 
-More answers than a window holds are read window by window, each of the later ones beside the
-answer so far (Self-MoA-Seq): what is sent stays as long, however many answers there are.
+If there are more answers than a window holds, they are read window by window, each later window
+together with the answer so far (Self-MoA-Seq): the messages do not grow with the answers.
 """
 
 from collections.abc import Sequence
@@ -10,31 +10,38 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.step_support.answer import spoken, written
-from moagraph.nodes.policies.budget import closing, within
-from moagraph.nodes.models.client import ask
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.streaming import silent
-from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.messages.compose import REFERENCES
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
+from moagraph.nodes.messages.build import (
+    NO_ARGUMENTS,
+    MessageBuilder,
+    PromptArguments,
+    grade_values,
+)
+from moagraph.nodes.messages.compose import REFERENCES
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.build import PLAIN, Telling, as_kept, fits, graded, hearing
-from moagraph.nodes.state import Json, Place, State, answers, passed, sample, settings, widest
-from moagraph.nodes.step_support.base import Step
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.client import ask
+from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.models.streaming import silent
+from moagraph.nodes.node_spec import NodeSpec, NodeView
+from moagraph.nodes.policies.budget import closing, within
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_reply, message_of_text
+from moagraph.nodes.step_support.base import Step, Update
 
-SO_FAR = "so far"  # how the answer so far is called where seats are listed
+SO_FAR = "so far"  # the name of the answer so far where seats are listed
 
 
 class Synthesize(Call, Reading, Step):
-    """Which model writes, and by which prompt."""
+    """Which model writes, and with which prompt."""
 
-    writes: ClassVar[bool] = True
-    rereads: ClassVar[bool] = True
-    speaks: ClassVar[tuple[str, ...]] = (*REFERENCES, "grades")
+    writes_answer: ClassVar[bool] = True
+    rereads_answers: ClassVar[bool] = True
+    prompt_variables: ClassVar[tuple[str, ...]] = (*REFERENCES, "grades")
 
     step: Literal["synthesize"] = "synthesize"
-    prompt: str = Field("synthesize", description="A prompt's name, a path, or the text.")
+    prompt: Prompt = Field("synthesize", description="A prompt's name, a path, or the text.")
     window: int | None = Field(
         None, ge=2, description="How many answers one call reads; more take a call each window."
     )
@@ -49,7 +56,7 @@ class Synthesize(Call, Reading, Step):
     )
 
     @model_validator(mode="after")
-    def _moves_on(self) -> "Synthesize":
+    def _check_window(self) -> "Synthesize":
         if self.window is not None and self.carry >= self.window:
             raise ValueError(
                 f"`carry` {self.carry} leaves no place for answers in a `window` of {self.window}"
@@ -57,140 +64,127 @@ class Synthesize(Call, Reading, Step):
         return self
 
     @property
-    def gives_one(self) -> bool:
+    def leaves_one_answer(self) -> bool:
         """It writes one answer."""
         return True
 
-    def nodes(self, seats: int) -> tuple[str, ...]:
-        """A node for each window."""
-        return (self.step,) * self.calls(seats)
+    def node_kinds(self, answers: int) -> tuple[str, ...]:
+        """Return a node for each window."""
+        return (self.step,) * self.call_count(answers)
 
-    def calls(self, seats: int) -> int:
-        """One for each window."""
-        if self.window is None or seats <= self.window:
+    def call_count(self, answers: int) -> int:
+        """Return one call for each window."""
+        if self.window is None or answers <= self.window:
             return 1
-        return 1 + ceil((seats - self.window) / (self.window - self.carry))
+        return 1 + ceil((answers - self.window) / (self.window - self.carry))
+
+    async def run(self, view: NodeView) -> Update:
+        """Call the aggregator; at the end of a recipe, its answer is the turn's."""
+        if view.layer_skipped and not view.spec.ends_turn:
+            return {}
+        texts = view.answers
+        unread, so_far = self._own_seats(view.spec, list(texts)), _answer_so_far(view)
+        if texts and not unread:
+            return {"steps": {view.spec.name: {"window": []}}}
+        records: list[Json] = []
+        while True:
+            is_closing = closing(view.state, records)
+            arguments, unread = await self._next_window(view, so_far, unread, whole=is_closing)
+            reply = await self._ask(view, arguments, number=len(records), ends=not unread)
+            record = _record(view, arguments, reply)
+            if not reply.ok:
+                return self._without_answer(view, reply, _merge_records([*records, record]))
+            records.append(record)
+            so_far = reply.text
+            if not unread:
+                break
+        update: Update = {"steps": {view.spec.name: _merge_records(records)}}
+        return {**update, "messages": [message_of_reply(reply)]} if view.spec.ends_turn else update
+
+    def _own_seats(self, spec: NodeSpec, seats: list[str]) -> list[str]:
+        """Return the seats that this node reads first; with few answers, early nodes are idle."""
+        if self.window is None:
+            return seats
+        size = self.window - self.carry
+        starts = [0, *range(self.window, len(seats), size)] if seats else []
+        nodes = max(self.asks, 1)
+        number = spec.round - max(0, nodes - len(starts))
+        if number < 0:
+            return []
+        end = len(seats) if spec.round == nodes - 1 else self.window + number * size
+        return seats[starts[number] : end] if starts else []
+
+    async def _next_window(
+        self, view: NodeView, so_far: str | None, unread: Sequence[str], whole: bool
+    ) -> tuple[PromptArguments, list[str]]:
+        """Return what the next call reads, and the seats that remain for later calls."""
+        window = self.window or len(unread) + self.carry
+        size = len(unread) if whole else max(1, window - (self.carry if so_far else 0))
+        seats = list(unread[:size])
+        arguments = self._arguments(view, so_far, seats)
+        while self.overflow == "windows" and len(seats) > 1 and not whole:
+            if await MessageBuilder(view, arguments).fits(self):
+                break
+            seats = seats[:-1]
+            arguments = self._arguments(view, so_far, seats)
+        return arguments, list(unread[len(seats) :])
+
+    def _arguments(
+        self, view: NodeView, so_far: str | None, seats: Sequence[str]
+    ) -> PromptArguments:
+        names = [SO_FAR if not n else f"{SO_FAR} {n + 1}" for n in range(self.carry)]
+        carried = dict.fromkeys(names, so_far) if so_far else {}
+        texts = {**carried, **{seat: view.answers[seat] for seat in seats}}
+        values = grade_values(view, texts)
+        return NO_ARGUMENTS if texts == view.answers and not values else PromptArguments(texts, values)
+
+    async def _ask(
+        self, view: NodeView, arguments: PromptArguments, number: int, ends: bool
+    ) -> Reply:
+        """Make one call; before the last, tokens are not streamed and tools not offered."""
+        messages, slots, key = MessageBuilder(view, arguments), view.concurrency, view.cache_key
+        key = f"{key}.{number}" if key and number else key
+        if ends and view.spec.round + 1 >= self.asks:
+            return await ask(within(view.state, self), messages, slots, key)
+        plain = {"tools": None, "tool_choice": None, "response_format": None}
+        with silent(view.spec.always_last):
+            call = within(view.state, self.model_copy(update=plain))
+            return await ask(call, messages, slots, key)
+
+    def _without_answer(self, view: NodeView, reply: Reply, record: Json) -> Update:
+        """Let the first answer stand, or fail, as `otherwise` says."""
+        reason = f"`{view.spec.name}` got no answer from `{self.model}`: {reply.error}"
+        if self.otherwise == "fail" or not view.answers:
+            raise StepFailed(reason, {**record, "finish": _finish_reason(reply)})
+        calls = {**record.pop("calls", {}), "last": record}
+        seat, text = next(iter(view.answers.items()))
+        final = {"calls": calls, "stands": seat, "why": reason, "text": text}
+        update: Update = {"steps": {view.spec.name: final}}
+        return {**update, "messages": [message_of_text(text)]} if view.spec.ends_turn else update
 
 
-async def synthesize(state: State, place: Place) -> dict[str, Any]:
-    """Ask the aggregator; at the end of a recipe, its answer is the turn's."""
-    if passed(state, place.layer) and not place.last:
-        return {}
-    step = Synthesize.model_validate(settings(state, place))
-    texts = answers(state, place)
-    rest, so_far = _own(step, place, list(texts)), _so_far(state, place)
-    if texts and not rest:
-        return {"steps": {place.node: {"window": []}}}
-    made: list[Json] = []
-    while True:
-        ends = closing(state, made)
-        telling, rest = await _next(state, place, step, so_far, rest, whole=ends)
-        reply = await _asked(state, place, step, telling, number=len(made), ends=not rest)
-        record = _record(state, place, telling, reply)
-        if not reply.ok:
-            return _without(state, place, step, reply, _together([*made, record]))
-        made.append(record)
-        so_far = reply.text
-        if not rest:
-            break
-    update: dict[str, Any] = {"steps": {place.node: _together(made)}}
-    return {**update, "messages": [spoken(reply)]} if place.last else update
-
-
-def _own(step: Synthesize, place: Place, seats: list[str]) -> list[str]:
-    """The seats that this node is the first to read; few answers leave the first nodes idle."""
-    if step.window is None:
-        return seats
-    size = step.window - step.carry
-    starts = [0, *range(step.window, len(seats), size)] if seats else []
-    nodes = max(step.asks, 1)
-    number = place.round - max(0, nodes - len(starts))
-    if number < 0:
-        return []
-    end = len(seats) if place.round == nodes - 1 else step.window + number * size
-    return seats[starts[number] : end] if starts else []
-
-
-def _so_far(state: State, place: Place) -> str | None:
-    """What the node before this one has written from the windows before."""
-    records = [state["steps"].get(node, {}) for node in place.earlier]
+def _answer_so_far(view: NodeView) -> str | None:
+    """Return what the nodes of earlier windows have written."""
+    records = [view.records.get(node, {}) for node in view.spec.earlier_rounds]
     return next((record["text"] for record in reversed(records) if "text" in record), None)
 
 
-async def _next(
-    state: State,
-    place: Place,
-    step: Synthesize,
-    so_far: str | None,
-    rest: Sequence[str],
-    whole: bool,
-) -> tuple[Telling, list[str]]:
-    """What the next call reads, and the seats that are left for others."""
-    window = step.window or len(rest) + step.carry
-    room = len(rest) if whole else max(1, window - (step.carry if so_far else 0))
-    taken = list(rest[:room])
-    telling = _telling(state, place, step, so_far, taken)
-    while step.overflow == "windows" and len(taken) > 1 and not whole:
-        if await fits(state, place, step, telling):
-            break
-        taken = taken[:-1]
-        telling = _telling(state, place, step, so_far, taken)
-    return telling, list(rest[len(taken) :])
+def _record(view: NodeView, arguments: PromptArguments, reply: Reply) -> Json:
+    record: dict[str, Any] = {**reply.record()}
+    if arguments != NO_ARGUMENTS:
+        record["told"] = MessageBuilder(view, arguments).to_record()
+    return record
 
 
-def _telling(
-    state: State, place: Place, step: Synthesize, so_far: str | None, taken: Sequence[str]
-) -> Telling:
-    texts = answers(state, place)
-    carried = [SO_FAR if not n else f"{SO_FAR} {n + 1}" for n in range(step.carry)]
-    read = {**(dict.fromkeys(carried, so_far) if so_far else {}), **{s: texts[s] for s in taken}}
-    values = graded(state, place, read)
-    return PLAIN if read == texts and not values else Telling(read, values)
-
-
-async def _asked(
-    state: State, place: Place, step: Synthesize, telling: Telling, number: int, ends: bool
-) -> Reply:
-    """One call; what is not the end of it is not heard, and calls no tools."""
-    key = sample(state, place)
-    told = (hearing(state, place, telling), widest(state["recipe"]))
-    key = f"{key}.{number}" if key and number else key
-    if ends and place.round + 1 >= step.asks:
-        return await ask(within(state, step), *told, key)
-    only = {"tools": None, "tool_choice": None, "response_format": None}
-    with silent(place.final):
-        return await ask(within(state, step.model_copy(update=only)), *told, key)
-
-
-def _record(state: State, place: Place, telling: Telling, reply: Reply) -> Json:
-    record: Json = {**reply.record()}
-    return record if telling == PLAIN else {**record, "told": as_kept(telling, state, place)}
-
-
-def _together(made: list[Json]) -> Json:
-    """The last call's record, and in it those of the windows before."""
-    *before, last = made
-    if not before:
+def _merge_records(records: list[Json]) -> Json:
+    """Return the last call's record, with those of earlier windows in it."""
+    *earlier, last = records
+    if not earlier:
         return last
-    calls = {f"window {number}": record for number, record in enumerate(before, 1)}
-    seconds = round(sum(record["seconds"] for record in made), 3)
-    return {**last, "seconds": seconds, "calls": calls, "windows": len(made)}
+    calls = {f"window {number}": record for number, record in enumerate(earlier, 1)}
+    seconds = round(sum(record["seconds"] for record in records), 3)
+    return {**last, "seconds": seconds, "calls": calls, "windows": len(records)}
 
 
-def _without(
-    state: State, place: Place, step: Synthesize, reply: Reply, record: Json
-) -> dict[str, Any]:
-    """The step has no answer of its own: the first that it read stands, or it fails."""
-    why = f"`{place.node}` got no answer from `{step.model}`: {reply.error}"
-    texts = answers(state, place)
-    if step.otherwise == "fail" or not texts:
-        raise StepFailed(why, {**record, "finish": _finish(reply)})
-    calls = {**record.pop("calls", {}), "last": record}
-    seat, text = next(iter(texts.items()))
-    left = {"calls": calls, "stands": seat, "why": why, "text": text}
-    update: dict[str, Any] = {"steps": {place.node: left}}
-    return {**update, "messages": [written(text)]} if place.last else update
-
-
-def _finish(reply: Reply) -> str | None:
+def _finish_reason(reply: Reply) -> str | None:
     return reply.message.response_metadata.get("finish_reason") if reply.message else None

@@ -32,6 +32,7 @@ VARIABLE = "MOA_CACHE"
 SCHEMA = "CREATE TABLE answers (key TEXT PRIMARY KEY, kind TEXT, said BLOB)"
 # What a recipe says of a call that changes nothing of what is sent.
 UNSENT = {"base_url", "timeout", "attempts", "price", "limits", "context_window", "fallbacks"}
+UNSENT |= {"max_response_mb"}
 NEW_EACH_TIME = {"id", "response_metadata", "usage_metadata"}
 
 

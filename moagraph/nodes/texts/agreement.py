@@ -1,47 +1,56 @@
-"""Whether answers say the same: word for word, as a number, as a choice, or nearly."""
+"""Find the answers that agree: word for word, as a number, as a choice, or by similarity."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from moagraph.nodes.texts.similarity import likeness
 from moagraph.nodes.texts.final_answer import READINGS
+from moagraph.nodes.texts.similarity import similarity
 
 Like: TypeAlias = Literal["exact", "numeric", "choice", "similar"]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Who says the same as most, and which of them says it best."""
+    """The seats that agree with the largest group, and the best of them."""
 
     seats: list[str]
     best: str
 
 
-def agreement(texts: Mapping[str, str], like: Like, least: float) -> Agreement:
-    """The largest group of answers that say the same; of equally large ones, the first."""
+def largest_agreement(texts: Mapping[str, str], like: Like, threshold: float) -> Agreement:
+    """Return the largest group of answers that agree; of equally large groups, the first.
+
+    Args:
+        texts: The answers by seat.
+        like: What makes two answers agree.
+        threshold: The similarity from which on two answers agree, for "similar".
+    """
     if like == "similar":
-        return _similar(texts, least)
-    said = {seat: READINGS[like](text) for seat, text in texts.items()}
-    groups = Counter(value for value in said.values() if value is not None)
+        return _most_similar(texts, threshold)
+    values = {seat: READINGS[like](text) for seat, text in texts.items()}
+    groups = Counter(value for value in values.values() if value is not None)
     if not groups:
         first = next(iter(texts))
         return Agreement([first], first)
-    most = groups.most_common(1)[0][0]
-    seats = [seat for seat, value in said.items() if value == most]
+    largest = groups.most_common(1)[0][0]
+    seats = [seat for seat, value in values.items() if value == largest]
     return Agreement(seats, seats[0])
 
 
-def _similar(texts: Mapping[str, str], least: float) -> Agreement:
-    """The answer that most others resemble; it stands in the middle of those that do."""
-    near = {
-        seat: {other: likeness(text.casefold(), said.casefold()) for other, said in texts.items()}
+def _most_similar(texts: Mapping[str, str], threshold: float) -> Agreement:
+    """Return the answer that most others resemble, with those others."""
+    scores = {
+        seat: {
+            peer: similarity(text.casefold(), peer_text.casefold())
+            for peer, peer_text in texts.items()
+        }
         for seat, text in texts.items()
     }
-    alike = {
-        seat: [other for other, how in found.items() if how >= least or other == seat]
-        for seat, found in near.items()
+    groups = {
+        seat: [peer for peer, score in row.items() if score >= threshold or peer == seat]
+        for seat, row in scores.items()
     }
-    best = max(texts, key=lambda seat: (len(alike[seat]), sum(near[seat].values())))
-    return Agreement(alike[best], best)
+    best = max(texts, key=lambda seat: (len(groups[seat]), sum(scores[seat].values())))
+    return Agreement(groups[best], best)

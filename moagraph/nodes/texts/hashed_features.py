@@ -1,4 +1,4 @@
-"""How alike two questions are: pieces of their words and letters, hashed; small, offline, exact."""
+"""Compare questions by hashed words and letter n-grams: small, offline and deterministic."""
 
 import re
 from collections import Counter
@@ -11,20 +11,20 @@ from zlib import crc32
 Vector: TypeAlias = dict[int, float]
 
 SIZE = 4096
-LETTERS = (3, 4)
+NGRAM_SIZES = (3, 4)
 CODE = re.compile(r"```|[{};]\s*$|\b(?:def|class|import|function|SELECT|#include)\b", re.MULTILINE)
 MATH = re.compile(r"\d\s*[-+*/^=]\s*\d|\\frac|\\sum|\b(?:solve|integral|equation|prove)\b", re.I)
 
 
-def vector(text: str) -> Vector:
-    """The text as a direction: how long it is does not count."""
-    counts = Counter(crc32(piece.encode()) % SIZE for piece in _pieces(text))
-    return _unit({place: 1 + log(count) for place, count in counts.items()})
+def text_vector(text: str) -> Vector:
+    """Return the text's features as a unit vector: its length does not count."""
+    counts = Counter(crc32(feature.encode()) % SIZE for feature in _features(text))
+    return _normalise({index: 1 + log(count) for index, count in counts.items()})
 
 
-def shape(text: str) -> Vector:
-    """What else is to be seen of a question: its length, code, sums; behind the hashed places."""
-    seen = (
+def shape_features(text: str) -> Vector:
+    """Return a question's length, code and numbers as features after the hashed ones."""
+    values = (
         log1p(len(text.split())) / 6,
         float(bool(CODE.search(text))),
         float(bool(MATH.search(text))),
@@ -32,36 +32,37 @@ def shape(text: str) -> Vector:
         min(len(re.findall(r"\d", text)), 20) / 20,
         1.0,
     )
-    return {SIZE + number: value for number, value in enumerate(seen) if value}
+    return {SIZE + number: value for number, value in enumerate(values) if value}
 
 
-def cosine(one: Mapping[int, float], other: Mapping[int, float]) -> float:
-    """How much two directions have in common, from 0 to 1."""
-    return sum(value * other[place] for place, value in one.items() if place in other)
+def cosine(first: Mapping[int, float], second: Mapping[int, float]) -> float:
+    """Return the cosine of two unit vectors."""
+    return sum(value * second[index] for index, value in first.items() if index in second)
 
 
-def rarer(vectors: Iterable[Vector]) -> dict[int, float]:
-    """How much a piece says: the fewer texts have it, the more."""
+def inverse_frequencies(vectors: Iterable[Vector]) -> dict[int, float]:
+    """Return each feature's weight: the fewer texts have it, the higher."""
     every = list(vectors)
-    seen = Counter(chain.from_iterable(every))
-    return {place: log((1 + len(every)) / (1 + times)) + 1 for place, times in seen.items()}
+    frequencies = Counter(chain.from_iterable(every))
+    total = len(every)
+    return {index: log((1 + total) / (1 + count)) + 1 for index, count in frequencies.items()}
 
 
-def weighed(one: Vector, weights: Mapping[int, float]) -> Vector:
-    """The direction with each piece weighed; what no text had says nothing."""
-    both = one.keys() & weights.keys()
-    return _unit({place: one[place] * weights[place] for place in both})
+def weight_features(vector: Vector, weights: Mapping[int, float]) -> Vector:
+    """Return the vector with weighted features; a feature without a weight is dropped."""
+    common = vector.keys() & weights.keys()
+    return _normalise({index: vector[index] * weights[index] for index in common})
 
 
-def _pieces(text: str) -> Iterable[str]:
+def _features(text: str) -> Iterable[str]:
     words = re.findall(r"\w+", text.casefold())
     yield from words
-    for size in LETTERS:
+    for size in NGRAM_SIZES:
         for word in words:
-            told = f"<{word}>"
-            yield from (told[i : i + size] for i in range(len(told) - size + 1))
+            padded = f"<{word}>"
+            yield from (padded[i : i + size] for i in range(len(padded) - size + 1))
 
 
-def _unit(told: Vector) -> Vector:
-    length = sqrt(sum(value * value for value in told.values()))
-    return {place: value / length for place, value in told.items()} if length else {}
+def _normalise(vector: Vector) -> Vector:
+    length = sqrt(sum(value * value for value in vector.values()))
+    return {index: value / length for index, value in vector.items()} if length else {}

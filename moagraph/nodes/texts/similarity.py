@@ -1,81 +1,83 @@
-"""How like two texts are, as chrF has it: the share of short runs of letters in common."""
+"""Measure the similarity of two texts by chrF: the share of short character n-grams in common."""
 
 from collections import Counter
 from collections.abc import Mapping
 from statistics import fmean
+from typing import TypeAlias
 
-LONGEST = 20_000  # characters of a text that are compared
-ORDER = 6  # letters of the longest run
-BETA = 2  # how much more it weighs to have what the other has than to have nothing else
+MAX_LENGTH = 20_000  # characters of a text that are compared
+MAX_ORDER = 6  # characters of the longest n-gram
+BETA = 2  # weight of recall against precision
 
-Runs = list[Counter[str]]
+NGrams: TypeAlias = list[Counter[str]]
 
 
-def likeness(text: str, other: str) -> float:
-    """From 0 to 1, whichever of the two comes first."""
-    return _both(_runs(text), _runs(other))
+def similarity(text: str, reference: str) -> float:
+    """Return the symmetric similarity of two texts, from 0 to 1."""
+    return _symmetric(_ngrams(text), _ngrams(reference))
 
 
 def chrf(text: str, reference: str) -> float:
-    """The score from 0 to 1 that sacrebleu gives to the text as a translation."""
-    return _f(_shares(_runs(text), _runs(reference)))
+    """Return sacrebleu's chrF of a text as a translation of the reference, from 0 to 1."""
+    return _f_score(_precision_and_recall(_ngrams(text), _ngrams(reference)))
 
 
-def agreement(texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, float]:
-    """How like all the others each text is, the others by their weight."""
-    runs = {seat: _runs(text) for seat, text in texts.items()}
+def mean_similarity(texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, float]:
+    """Return each text's similarity to all others, weighted by the others' weights."""
+    ngrams = {seat: _ngrams(text) for seat, text in texts.items()}
     seats = list(texts)
-    pairs: dict[tuple[str, str], float] = {}
+    scores: dict[tuple[str, str], float] = {}
     for number, seat in enumerate(seats):
-        for other in seats[number + 1 :]:
-            pairs[seat, other] = pairs[other, seat] = _both(runs[seat], runs[other])
-    return {seat: _mean(seat, seats, pairs, weights) for seat in seats}
+        for peer in seats[number + 1 :]:
+            scores[seat, peer] = scores[peer, seat] = _symmetric(ngrams[seat], ngrams[peer])
+    return {seat: _weighted_mean(seat, seats, scores, weights) for seat in seats}
 
 
-def _mean(
+def _weighted_mean(
     seat: str,
     seats: list[str],
-    pairs: Mapping[tuple[str, str], float],
+    scores: Mapping[tuple[str, str], float],
     weights: Mapping[str, float],
 ) -> float:
-    others = [other for other in seats if other != seat]
-    heavy = sum(weights[other] for other in others)
-    said = sum(weights[other] * pairs[seat, other] for other in others)
-    return said / heavy if heavy else 0.0
+    peers = [peer for peer in seats if peer != seat]
+    total = sum(weights[peer] for peer in peers)
+    weighted = sum(weights[peer] * scores[seat, peer] for peer in peers)
+    return weighted / total if total else 0.0
 
 
-def _runs(text: str) -> Runs:
-    """How often each run of letters is in the text, by its length; spaces do not count."""
-    plain = "".join(text[:LONGEST].split())
+def _ngrams(text: str) -> NGrams:
+    """Count the character n-grams of each length; spaces are ignored."""
+    plain = "".join(text[:MAX_LENGTH].split())
     return [
-        Counter(plain[at : at + size] for at in range(len(plain) - size + 1))
-        for size in range(1, ORDER + 1)
+        Counter(plain[start : start + size] for start in range(len(plain) - size + 1))
+        for size in range(1, MAX_ORDER + 1)
     ]
 
 
-def _both(one: Runs, other: Runs) -> float:
-    shares = _shares(one, other)
-    return (_f(shares) + _f([(recall, precision) for precision, recall in shares])) / 2
+def _symmetric(first: NGrams, second: NGrams) -> float:
+    shares = _precision_and_recall(first, second)
+    swapped = [(recall, precision) for precision, recall in shares]
+    return (_f_score(shares) + _f_score(swapped)) / 2
 
 
-def _shares(one: Runs, other: Runs) -> list[tuple[float, float]]:
-    """For each length that both have: the share of one's runs in the other, and of the other's."""
-    found = []
-    for a, b in zip(one, other, strict=True):
-        if a and b:
-            both = _shared(a, b)
-            found.append((both / a.total(), both / b.total()))
-    return found
+def _precision_and_recall(text: NGrams, reference: NGrams) -> list[tuple[float, float]]:
+    """Return both shares for each length of n-grams that both texts have."""
+    shares = []
+    for own, expected in zip(text, reference, strict=True):
+        if own and expected:
+            common = _common(own, expected)
+            shares.append((common / own.total(), common / expected.total()))
+    return shares
 
 
-def _shared(one: Counter[str], other: Counter[str]) -> int:
-    few, many = sorted((one, other), key=len)
-    return sum(min(often, many[run]) for run, often in few.items() if run in many)
+def _common(first: Counter[str], second: Counter[str]) -> int:
+    small, large = sorted((first, second), key=len)
+    return sum(min(count, large[ngram]) for ngram, count in small.items() if ngram in large)
 
 
-def _f(shares: list[tuple[float, float]]) -> float:
+def _f_score(shares: list[tuple[float, float]]) -> float:
     if not shares:
         return 0.0
     precision, recall = (fmean(share) for share in zip(*shares, strict=True))
-    below = BETA**2 * precision + recall
-    return (1 + BETA**2) * precision * recall / below if below else 0.0
+    divisor = BETA**2 * precision + recall
+    return (1 + BETA**2) * precision * recall / divisor if divisor else 0.0

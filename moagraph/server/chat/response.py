@@ -11,8 +11,8 @@ from moagraph.nodes.state import Json
 from moagraph.server.chat.request import ChatRequest
 from moagraph.server.event_stream import encode_comment, encode_event
 from moagraph.server.message_format import replace_surrogates, tool_calls
-from moagraph.server.run_stream import AnswerChunk, SeatFinished, TurnEvent, TurnFinished
-from moagraph.threads.result import result
+from moagraph.server.run_stream import AnswerChunk, SeatAnswered, TurnEvent, TurnFinished
+from moagraph.threads.result import read_result
 
 DONE = b"data: [DONE]\n\n"
 
@@ -51,7 +51,7 @@ class ChatFormatter:
         started = False
         async with aclosing(turn):
             async for event in turn:
-                if isinstance(event, SeatFinished):
+                if isinstance(event, SeatAnswered):
                     if event.usable:
                         yield self._progress(event)
                     continue
@@ -73,7 +73,7 @@ class ChatFormatter:
         options = self.request.stream_options
         return bool(options and options.include_usage)
 
-    def _progress(self, seat: SeatFinished) -> bytes:
+    def _progress(self, seat: SeatAnswered) -> bytes:
         """A comment, which every client skips; a chunk only for clients that requested it."""
         if not (self.request.moa and self.request.moa.progress):
             return encode_comment(f"L{seat.layer} {seat.done}/{seat.total}")
@@ -99,7 +99,7 @@ class ChatFormatter:
 
     def _layers(self, turn: TurnFinished) -> Json:
         """The proposals, steps and costs behind the answer, as `--json` prints them."""
-        details = result(
+        details = read_result(
             turn.state,
             thread_id=(self.request.metadata or {}).get("thread_id", ""),
             recipe=self.model.removeprefix("moa/"),

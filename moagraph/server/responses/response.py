@@ -12,7 +12,7 @@ from moagraph.nodes.state import Json
 from moagraph.server.event_stream import encode_comment, encode_event
 from moagraph.server.message_format import replace_surrogates, tool_calls
 from moagraph.server.responses.request import ResponseRequest
-from moagraph.server.run_stream import AnswerChunk, SeatFinished, TurnEvent, TurnFinished
+from moagraph.server.run_stream import AnswerChunk, SeatAnswered, TurnEvent, TurnFinished
 
 # Why a response is incomplete, by the finish reason of a chat completion.
 INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -47,7 +47,7 @@ class ResponseFormatter:
         started = False
         async with aclosing(turn):
             async for event in turn:
-                if isinstance(event, SeatFinished):
+                if isinstance(event, SeatAnswered):
                     if event.usable:
                         yield encode_comment(f"L{event.layer} {event.done}/{event.total}")
                 elif isinstance(event, AnswerChunk):

@@ -1,0 +1,1 @@
+"""A step of your own for moagraph."""

@@ -1,0 +1,1 @@
+"""What the commands that run a recipe share: preflight, the run and its display, reviews."""

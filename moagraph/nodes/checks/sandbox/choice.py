@@ -1,0 +1,55 @@
+"""Which way to isolate a process works on this machine: each is tried once, by a process in it."""
+
+import json
+import subprocess
+import tempfile
+from functools import cache
+
+from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock, SandboxLimits
+from moagraph.nodes.checks.sandbox.process import Job, encoded
+
+BACKENDS: tuple[Backend, ...] = (Bubblewrap(), Landlock())
+_LIMITS = SandboxLimits(seconds=60, memory_mb=512)
+_SECONDS = 60  # of a machine under load; a start takes a hundredth of one
+
+
+def sandbox() -> Backend | None:
+    """The best one that works here, if any does."""
+    return next((backend for backend in BACKENDS if fault(backend) is None), None)
+
+
+def faults() -> str:
+    """Why none does, in one line."""
+    return "; ".join(reason for backend in BACKENDS if (reason := fault(backend)))
+
+
+@cache
+def fault(backend: Backend) -> str | None:
+    """Why it does not work here: it is not there, does not start, or does not hold."""
+    if missing := backend.missing():
+        return missing
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as report:
+        launch = backend.launch(_LIMITS, folder, ())
+        job = encoded(Job("self_test", {}), launch.limits, {"report": (report.fileno(),)})
+        try:
+            done = subprocess.run(
+                launch.command,
+                input=job,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(report.fileno(),),
+                env={},
+                cwd=folder,
+                start_new_session=True,
+                timeout=_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{backend.name}: {error}"
+        report.seek(0)
+        output = report.read()
+    if not output:
+        lines = done.stderr.decode(errors="replace").split("\n")
+        reason = next((line for line in reversed(lines) if line.strip()), f"exit {done.returncode}")
+        return f"{backend.name} does not start: {reason[:200]}"
+    possible = json.loads(output)
+    return f"{backend.name} does not contain: {', '.join(possible)}" if possible else None
