@@ -1,6 +1,7 @@
 """A recipe in a seat of another: `moa:NAME` or `moa:path/to/recipe.toml`."""
 
 from contextvars import ContextVar
+
 from langchain_core.language_models import BaseChatModel
 
 from moagraph.graphs.recipe.calls import own_calls
@@ -9,7 +10,6 @@ from moagraph.nodes.errors import RecipeError, UsageError
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.provider import Provider
 from moagraph.nodes.models.providers import check
-from moagraph.nodes.state import model_calls
 
 SAMPLING = {"temperature", "top_p", "max_tokens", "seed", "stop"}
 

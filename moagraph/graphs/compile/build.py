@@ -23,8 +23,6 @@ from moagraph.graphs.compile.layout import (
 from moagraph.graphs.compile.thread_trust import LOCAL, ORIGIN, TrustingGraph
 from moagraph.graphs.compile.trace_metadata import with_trace_metadata
 from moagraph.graphs.compile.trace_redaction import RedactedGraph, traces_without_content
-from moagraph.graphs.compile.answer_check import check_answer
-from moagraph.graphs.compile.failed_calls import BEGIN, CountingGraph, count_for
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import StepFailed

@@ -17,21 +17,20 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-
 from pydantic_core import PydanticCustomError
 
-from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
 from moagraph.graphs.recipe.defaults import SYNTHESIZE, resolve_layer, resolve_steps
 from moagraph.graphs.recipe.validation import check_around, check_layers, check_redaction
-from moagraph.nodes.policies.budget import Budget
-from moagraph.nodes.models.call import Limits, Sampling
-from moagraph.nodes.steps.concat import Concat
 from moagraph.nodes.errors import ExtensionError, UnknownStep, UsageError
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.steps.propose import Seat
+from moagraph.nodes.models.call import Limits, Sampling
+from moagraph.nodes.policies.budget import Budget
+from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
 from moagraph.nodes.state import model_calls
 from moagraph.nodes.step_support.base import AFTER, BEFORE, Step
 from moagraph.nodes.step_support.registry import parse_step
+from moagraph.nodes.steps.concat import Concat
+from moagraph.nodes.steps.propose import Seat
 
 
 def _default_steps() -> list[Step]:
@@ -141,9 +140,7 @@ class Recipe(BaseModel):
         default_factory=list, description="Steps ahead of the first layer."
     )
     layers: list[Layer] = Field(min_length=1, description="One behind the other.")
-    after: list[AnyStep] = Field(
-        default_factory=list, description="Steps behind the last layer."
-    )
+    after: list[AnyStep] = Field(default_factory=list, description="Steps behind the last layer.")
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":

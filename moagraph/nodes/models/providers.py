@@ -2,15 +2,14 @@
 
 import importlib.util
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from moagraph.nodes.errors import MissingExtra, MissingKey, UnknownName, UsageError
 from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.models.call import Call, Substitute
-from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.models.key_addresses import OWNERS, check_allowed, is_paired, origin
+from moagraph.nodes.models.provider import find_provider
 
 NO_KEY = "not-needed"
 
@@ -31,7 +30,9 @@ PROVIDERS = {
     "together": ProviderSettings("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
     "openai": ProviderSettings("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
     "ollama": ProviderSettings(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
-    "vllm": ProviderSettings("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
+    "vllm": ProviderSettings(
+        "VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"
+    ),
     "local": ProviderSettings(hosted=False),
     "scripted": ProviderSettings(hosted=False, logprobs=False),
 }

@@ -19,9 +19,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.provider import Provider
-from moagraph.nodes.errors import UnknownName, UsageError
 
 VARIABLE = "MOA_RECORDED"
 QUESTION_KEYS = ("instruction", "question", "prompt")

@@ -25,8 +25,8 @@ from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.hooks import STASH, VAULT
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.models.egress import GUARD
+from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.placeholders import kind_of, put_back
 from moagraph.nodes.privacy.spelling_variants import HIDDEN, spans

@@ -86,7 +86,8 @@ class Sql(Step):
 def _elect(queries: Mapping[str, str | None], rows_by_seat: Mapping[str, Rows]) -> tuple[Json, str]:
     """Return the record of the vote, and the answer."""
     results = {
-        seat: QueryResult(rows.rows, ordered(queries[seat] or "")) for seat, rows in rows_by_seat.items()
+        seat: QueryResult(rows.rows, ordered(queries[seat] or ""))
+        for seat, rows in rows_by_seat.items()
     }
     best = elect(results)
     query = (queries[best.seat] or "").rstrip("; \n")
