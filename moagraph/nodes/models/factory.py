@@ -9,11 +9,9 @@ from langchain_core.language_models import BaseChatModel
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call, Sampling
-from moagraph.nodes.models.openai_chat import checked
 from moagraph.nodes.models.prices import listed, warm
 from moagraph.nodes.models.provider import find_provider
 from moagraph.nodes.models.providers import NO_KEY, PROVIDERS, address, secret
-from moagraph.nodes.models.raw_messages import with_raw_messages
 
 Clients: TypeAlias = dict[str, Any]
 Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
@@ -125,6 +123,10 @@ MAKERS: dict[str, Maker] = {
 
 
 def _instantiate(chat: type[BaseChatModel], **settings: Any) -> BaseChatModel:
+    # Imported here: a run without such a provider needs none of it.
+    from moagraph.nodes.models.openai.chat_model import checked
+    from moagraph.nodes.models.openai.raw_messages import with_raw_messages
+
     raw: type[BaseChatModel] = with_raw_messages(chat)
     return checked(raw)(stream_chunk_timeout=None, **settings)  # type: ignore[no-any-return]
 
@@ -172,7 +174,7 @@ def _new_clients(direct: bool) -> tuple[Any, Any]:
     """Build the clients; this reads certificates from disk, so it runs in a thread."""
     import openai
 
-    from moagraph.nodes.models.response_limits import ENCODINGS, check_response
+    from moagraph.nodes.models.openai.response_limits import ENCODINGS, check_response
 
     asynchronous = openai.DefaultAsyncHttpxClient(
         trust_env=not direct,

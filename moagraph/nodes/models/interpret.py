@@ -7,8 +7,8 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.models.chat_completions import clean_text, is_storable, plain
 from moagraph.nodes.models.error_redaction import keys_in_answers, redact
+from moagraph.nodes.models.openai.chat_completions import clean_text, is_storable, plain
 from moagraph.nodes.models.providers import secret, speaks_openai
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.usage import LANGCHAIN, checked_usage

@@ -16,11 +16,11 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from moagraph.nodes.models.attempt import current
-from moagraph.nodes.models.chat_completions import clean_completion, parse_json, refusal_of
 from moagraph.nodes.models.error_redaction import keys_in_answers, keys_of, redact, redact_error
-from moagraph.nodes.models.event_stream import read_events
-from moagraph.nodes.models.streamed_answer import StreamedAnswer
-from moagraph.nodes.models.value_counter import (
+from moagraph.nodes.models.openai.chat_completions import clean_completion, parse_json, refusal_of
+from moagraph.nodes.models.openai.event_stream import read_events
+from moagraph.nodes.models.openai.streamed_answer import StreamedAnswer
+from moagraph.nodes.models.openai.value_counter import (
     MAX_VALUES,
     MAX_VALUES_WITH_LOGPROBS,
     ValueCounter,

@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from moagraph.nodes.models.attempt import MEGABYTE
-from moagraph.nodes.models.chat_completions import Json, parse_json
 from moagraph.nodes.models.failures import BadResponse
-from moagraph.nodes.models.value_counter import ValueCounter
+from moagraph.nodes.models.openai.chat_completions import Json, parse_json
+from moagraph.nodes.models.openai.value_counter import ValueCounter
 
 DONE = b"[DONE]"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

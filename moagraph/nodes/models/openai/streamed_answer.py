@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from moagraph.nodes.models.attempt import MEGABYTE, Attempt
-from moagraph.nodes.models.chat_completions import (
+from moagraph.nodes.models.error_redaction import HIDDEN
+from moagraph.nodes.models.failures import BadResponse
+from moagraph.nodes.models.openai.chat_completions import (
     Json,
     check_error,
     clean_finish_reason,
@@ -20,8 +22,6 @@ from moagraph.nodes.models.chat_completions import (
     first_choice,
     refusal_of,
 )
-from moagraph.nodes.models.error_redaction import HIDDEN
-from moagraph.nodes.models.failures import BadResponse
 from moagraph.nodes.models.usage import estimated_tokens
 
 MANY = 8  # events in one batch, from which on their texts are joined
