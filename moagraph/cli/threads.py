@@ -64,7 +64,7 @@ def prune(
     out(f"{count} {verb}, {size_text(sum(thread.bytes for thread in pruned))} freed")
 
 
-@commands.command()
+@commands.command("delete")
 def delete_thread(
     names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
 ) -> None:
@@ -91,13 +91,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a thread as one JSON document."""
-    from moagraph.nodes.storage.encryption import sealing_key
+    from moagraph.nodes.storage.encryption import encryption_key
     from moagraph.threads.archive import export_thread
     from moagraph.threads.open import open_threads
 
     with open_threads() as threads:
         document = json.dumps(export_thread(threads, thread))
-    if sealing_key():
+    if encryption_key():
         say("moa: what is exported is not encrypted")
     if file is None or file == "-":
         out(document)
