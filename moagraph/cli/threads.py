@@ -64,7 +64,7 @@ def prune(
     out(f"{count} {verb}, {size_text(sum(thread.bytes for thread in pruned))} freed")
 
 
-@commands.command()
+@commands.command("delete")
 def delete_thread(
     names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
 ) -> None:
