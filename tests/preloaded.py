@@ -37,8 +37,8 @@ class Preloaded:
             )
 
     def can_run(self, environment: Mapping[str, str]) -> bool:
-        """Whether Python would start in this environment as it did for the forks."""
-        return _read_at_start(environment) == self._start
+        """Whether it is alive, and Python would start in this environment as it did for it."""
+        return self._process.poll() is None and _read_at_start(environment) == self._start
 
     def run(
         self, words: Sequence[str | bytes], given: bytes, environment: Mapping[str, str], limit: int
