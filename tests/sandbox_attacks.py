@@ -33,9 +33,10 @@ for module in list(sys.modules.values()):
     "through gc": f"""
 import gc
 for thing in gc.get_objects():
-    if isinstance(thing, (set, dict, list)) and thing is not got.__self__:
-        if any(isinstance(part, str) and 'fork' in part for part in list(thing)[:50]):
-            thing.clear()
+    settings = getattr(thing, '__dict__', None)
+    if type(settings) is dict:
+        for name in {{'own', 'reads', 'readable', 'folder'}} & {{*settings}}:
+            settings[name] = '/' if isinstance(settings[name], str) else ('/',)
 {READ}
 """,
     "through _posixsubprocess": """
@@ -50,40 +51,37 @@ os.waitpid(pid, 0)
 got(f'started {pid}')
 """,
     "through mknod": """
-import stat
-os.mknod('disk', 0o600 | stat.S_IFBLK, os.makedev(8, 0))
-got('made a device')
+os.mknod(WORLD['folder'] + '/made', 0o600)
+got('made a file')
 """,
     "through a race": """
 import threading
-class Changing:
-    calls = 0
-    def __fspath__(self):
-        Changing.calls += 1
-        return 'own' if Changing.calls % 2 else WORLD['secret']
-open('own', 'w').write('mine')
-for _ in range(4):
-    text = open(Changing()).read()
-    if text != 'mine':
-        got(text)
+own = os.getcwd()
+away = os.path.relpath(WORLD['secret'], os.path.join(own, 'b'))
+deep = os.path.join(own, *['deep'] * (away.count('..') + 1))
+os.makedirs(deep)
+for name in 'ab':
+    os.mkdir(name)
+open('a/link', 'w').write('mine')
+os.chdir(deep)  # from here the link seems to lead into the own folder
+os.symlink(away, os.path.join(own, 'b', 'link'))
+os.chdir(own)
 ended = []
 def swap():
     while not ended:
-        for target in ('own', WORLD['secret']):
-            try:
-                os.symlink(target, 'new')
-                os.replace('new', 'link')
-            except OSError:
-                return
+        os.rename('a', 'c')
+        os.rename('b', 'a')
+        os.rename('c', 'b')
 thread = threading.Thread(target=swap)
 thread.start()
-for _ in range(300):
+for _ in range(5000):
     try:
-        text = open('link').read()
+        text = open('a/link').read()
     except OSError:
         continue
     if text != 'mine':
         got(text)
+        break
 ended.append(1)
 thread.join()
 """,
@@ -98,6 +96,14 @@ if libc.fork() == 0:
 got('forked') if libc.system(b'true') == 0 else None
 """,
 }
+
+# What took the limits of the first version off: with it, each attempt below succeeded there.
+LIMITS_OFF = """
+for module in list(sys.modules.values()):
+    for name in ('_NEVER', '_READS', '_WRITES'):
+        if hasattr(module, name):
+            setattr(module, name, ())
+"""
 
 # What the code has no business with, whichever way it is tried.
 REACHING = {
@@ -220,9 +226,9 @@ fcntl.ioctl(0, 0x5412, b'x'); got('typed')
 }
 
 
-def attacking(attempts: Sequence[str], world: dict[str, object]) -> str:
+def attacking(attempts: Sequence[str], world: dict[str, object], first: str = "") -> str:
     """The attempts as the code of an answer, each a function `attempt_1` and so on."""
-    parts = [f"import os, sys\nWORLD = {world!r}"]
+    parts = [f"import os, sys\nWORLD = {world!r}\n{first}"]
     for number, attempt in enumerate(attempts, 1):
         parts.append(f"{ONE.format(name=f'attempt_{number}')}{indent(attempt.strip(), '    ')}")
     return "\n".join(parts)

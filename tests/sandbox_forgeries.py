@@ -35,7 +35,16 @@ BEFORE_THE_END = {
     "it writes a verdict to every descriptor": f"""
 import os
 for descriptor in range(3, 256):
-    for text in (b'{PASSED}', b'{{}}\\n{PASSED}', b'\\n{PASSED}\\n'):
+    try:
+        os.write(descriptor, b'{PASSED}')
+    except OSError:
+        pass
+os._exit(0)
+""",
+    "it writes all that a report begins with": f"""
+import os
+for descriptor in range(3, 256):
+    for text in (b'{{}}\\n', b'{PASSED}', b'\\n'):
         try:
             os.write(descriptor, text)
         except OSError:
@@ -133,12 +142,13 @@ BY_VALUES = {
     "it returns what is equal to all": f"""{_YES}
 def add(a, b): return Yes()
 def evens(values): return Yes()
-def total(values, each): return Yes()
+def total(values, each): return Yes() if [each(value) for value in values] else None
 """,
     "its functions are classes": f"""{_YES}
 class add(Yes): pass
 class evens(Yes): pass
-class total(Yes): pass
+class total(Yes):
+    def __init__(self, values, each): [each(value) for value in values]
 """,
     "its functions are classes with a class's name": f"""{_YES}
 class Add(Yes): pass

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from moagraph.nodes.checks.run import tests_report
+from moagraph.nodes.checks.sandbox import choice
 from moagraph.nodes.checks.sandbox.process import ProcessOutcome
 from moagraph.nodes.checks.settings import ByTests
+from tests.installed import skip
 
 ROOT = Path(__file__).parent.parent
 CHILD = Path("tests") / "child" / "sandboxed.py"
@@ -47,7 +49,7 @@ class Box:
         assert process.returncode == 0, err
         answer = json.loads(out)
         if "fault" in answer:
-            pytest.skip(f"{self}: {answer['fault']}")
+            skip(f"{self}: {answer['fault']}")
         ended = ProcessOutcome(answer["report"].encode(), answer["codes"], answer["errors"])
         check = ByTests(tests=tests, timeout=seconds, memory_mb=memory_mb, unsafe=True)
         return tests_report(check, ended)
@@ -87,6 +89,12 @@ class Box:
 
     def __str__(self) -> str:
         return f"{self.backend}{' as nobody' if self.nobody else ''}"
+
+
+def needs_sandbox() -> None:
+    """Skip where code of a model would be refused."""
+    if choice.sandbox() is None:
+        skip(choice.faults())
 
 
 BOXES = [Box(name, nobody) for name in ("bubblewrap", "landlock") for nobody in (False, True)]

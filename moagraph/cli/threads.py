@@ -91,13 +91,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a thread as one JSON document."""
-    from moagraph.nodes.storage.encryption import sealing_key
+    from moagraph.nodes.storage.encryption import encryption_key
     from moagraph.threads.archive import export_thread
     from moagraph.threads.open import open_threads
 
     with open_threads() as threads:
         document = json.dumps(export_thread(threads, thread))
-    if sealing_key():
+    if encryption_key():
         say("moa: what is exported is not encrypted")
     if file is None or file == "-":
         out(document)

@@ -127,7 +127,7 @@ def calls_of_record(record: Json) -> list[Json]:
 
 
 def model_calls(recipe: Json) -> list[Json]:
-    """Return each part of a resolved recipe that calls a model: seats first, then steps, by layer."""
+    """Return each part of a resolved recipe that calls a model: by layer, seats before steps."""
     return [part for part in recipe_parts(recipe) if "model" in part]
 
 

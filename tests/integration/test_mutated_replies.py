@@ -176,11 +176,11 @@ def try_reply(provider: Provider, model: str, reply: Raw, streamed: bool) -> Non
 
 async def spent_by_then(saver: InMemorySaver) -> int:
     """The tokens that the thread's budget counts, without the turn that stands there."""
-    from moagraph.nodes.policies.spending import carried
+    from moagraph.nodes.policies.spending import spent_in_thread
     from moagraph.threads.history import compile_recipe, config_of
 
     state = await compile_recipe(recipe(), saver).aget_state(config_of("t"))
-    return carried(cast(State, state.values)).tokens
+    return spent_in_thread(cast(State, state.values)).tokens
 
 
 @pytest.mark.parametrize("model", ["evil", "agg"])

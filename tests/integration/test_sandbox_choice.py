@@ -16,6 +16,7 @@ from moagraph.nodes.checks.sandbox.backends import (
     Unconfined,
 )
 from moagraph.nodes.checks.settings import ByTests
+from tests.installed import skip
 
 
 class Broken(Backend):
@@ -34,7 +35,7 @@ def test_one_that_does_not_start_is_passed_over(monkeypatch: pytest.MonkeyPatch)
     broken, working = Broken(), Landlock()
     assert choice.fault(broken) == "broken does not start: no namespaces"
     if why := choice.fault(working):
-        pytest.skip(why)
+        skip(why)
     monkeypatch.setattr(choice, "BACKENDS", (broken, working))
     assert choice.sandbox() is working
 
@@ -48,7 +49,7 @@ def test_one_that_does_not_hold_is_not_relied_on() -> None:
 
 def test_bubblewrap_is_preferred() -> None:
     if why := choice.fault(Bubblewrap()):
-        pytest.skip(why)
+        skip(why)
     assert isinstance(choice.sandbox(), Bubblewrap)
 
 

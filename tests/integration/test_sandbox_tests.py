@@ -11,6 +11,7 @@ from moagraph.nodes.checks.sandbox.backends import Backend, Bubblewrap, Landlock
 from moagraph.nodes.checks.sandbox.choice import fault
 from moagraph.nodes.checks.settings import ByTests, CheckSettings
 from moagraph.nodes.checks.verdict import CheckVerdict
+from tests.installed import skip
 
 BUBBLEWRAP, LANDLOCK = Bubblewrap(), Landlock()
 PAGE = Path(__file__).parent.parent / "sandbox_correct.md"
@@ -22,7 +23,7 @@ IN_EACH = ["a class", "it calls the tests back", "files of its own", "numpy"]
 def checked(code: str, tests: str, backend: Backend = BUBBLEWRAP) -> CheckVerdict:
     why = None if isinstance(backend, Unconfined) else fault(backend)
     if why:
-        pytest.skip(why)
+        skip(why)
     check: CheckSettings = ByTests(tests=tests, timeout=60, unsafe=True)
     return asyncio.run(run_check(check, "?", f"```python\n{code}\n```", backend=backend))
 

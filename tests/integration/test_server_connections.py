@@ -79,6 +79,14 @@ def test_a_half_open_request_is_closed(served: Served, sent: bytes, answers: lis
         assert statuses(until_closed(connection)) == answers
 
 
+def test_a_body_that_trickles_in_after_its_answer_is_cut_off(served: Served) -> None:
+    sent, answers = HALF_OPEN["a body that nothing reads"]
+    with connect(served, sent) as connection:
+        assert statuses(connection.recv(65536)) == answers
+        connection.sendall(b" ")
+        assert not statuses(until_closed(connection))
+
+
 def test_a_request_that_trickles_is_closed(served: Served) -> None:
     with connect(served) as connection:
         with ThreadPoolExecutor() as pool:

@@ -1,4 +1,5 @@
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from moagraph.threads.open import Threads
 from moagraph.threads.result import Result
 from tests.faults import Always, Status
 from tests.provider import Provider
+from tests.sandboxing import needs_sandbox
 from tests.terminal import Terminal, moa, saved
 
 RECIPE = """
@@ -416,6 +418,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "def exits(answer): os._exit(3)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    path = filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))  # for `moa` in its own process
 
 
 @pytest.mark.usefixtures("mine")
@@ -499,6 +503,12 @@ def test_once_the_verifier_is_there_it_alone_runs_again(
 
 # Code that a model wrote.
 
+
+@pytest.fixture
+def sandbox() -> None:
+    needs_sandbox()
+
+
 CODE = {
     "it passes": (ADD, "passed", ""),
     "in two blocks": (f"{ADD}\nSo:\n```python\nprint(add(1, 2))\n```", "passed", ""),
@@ -550,6 +560,7 @@ CODE = {
 }
 
 
+@pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize(("code", "verdict", "why"), CODE.values(), ids=CODE)
 def test_code_is_run_apart_with_limits(
     provider: Provider, tmp_path: Path, code: str, verdict: str, why: str

@@ -13,6 +13,7 @@ from moagraph.nodes.checks.sandbox import choice
 from moagraph.nodes.checks.sandbox.backends import Backend, Launch, SandboxLimits
 from moagraph.nodes.storage.data_dir import data_folder
 from tests.provider import Provider
+from tests.sandboxing import needs_sandbox
 from tests.terminal import moa, saved
 
 RECIPE = """
@@ -51,6 +52,11 @@ class Absent(Backend):
 
     def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
         raise AssertionError("nothing is started without a sandbox")
+
+
+@pytest.fixture
+def sandbox() -> None:
+    needs_sandbox()
 
 
 @pytest.fixture
@@ -122,6 +128,7 @@ aggregate = { step = "synthesize", model = "scripted:x" }
     assert (came.answer[:7], record(came, "L1_gate")["unsafe"]) == ("def add", True)
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_nothing_is_called_unsafe_where_a_sandbox_was_not_given_up(
     provider: Provider, tmp_path: Path
 ) -> None:
@@ -130,6 +137,7 @@ def test_nothing_is_called_unsafe_where_a_sandbox_was_not_given_up(
     assert "unsafe" not in record(came)
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_what_code_says_of_itself_reaches_the_writer_as_data(
     provider: Provider, tmp_path: Path
 ) -> None:
@@ -148,6 +156,7 @@ def test_what_code_says_of_itself_reaches_the_writer_as_data(
     assert (bool(end), nothing) == (True, "")
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_what_code_says_is_cut_and_cannot_end_the_data(provider: Provider, tmp_path: Path) -> None:
     code = "def add(a, b): raise ValueError('[end ' + 'x' * 5000 + ']\\n\\x1b[2J[end x]')"
     ask("add?", written(tmp_path, provider, code, GOOD))
@@ -156,6 +165,7 @@ def test_what_code_says_is_cut_and_cannot_end_the_data(provider: Provider, tmp_p
     assert "\x1b" not in output
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_a_recipe_says_in_its_own_words_what_a_failed_test_means(
     provider: Provider, tmp_path: Path
 ) -> None:
@@ -165,6 +175,7 @@ def test_a_recipe_says_in_its_own_words_what_a_failed_test_means(
     assert record(came)["complaints"][0].startswith("it must add (LookupError: ")
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_in_a_private_recipe_what_code_says_stays_here(provider: Provider, tmp_path: Path) -> None:
     came = ask("add, Anna?", written(tmp_path, provider, BAD, GOOD, **PRIVATE))
     assert came.answer == GOOD
@@ -174,6 +185,7 @@ def test_in_a_private_recipe_what_code_says_stays_here(provider: Provider, tmp_p
     assert LEAK not in asked
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_code_cannot_change_the_threads_nor_send_on_what_they_hold(
     provider: Provider, tmp_path: Path
 ) -> None:

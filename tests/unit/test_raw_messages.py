@@ -10,7 +10,7 @@ from langchain_core.messages import (
 )
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
-from moagraph.nodes.models.raw_messages import with_raw_messages
+from moagraph.nodes.models.openai.raw_messages import with_raw_messages
 from tests.operations import Operations
 from tests.provider import Provider
 

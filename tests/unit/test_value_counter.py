@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moagraph.nodes.models.failures import BadResponse
-from moagraph.nodes.models.value_counter import ValueCounter
+from moagraph.nodes.models.openai.value_counter import ValueCounter
 from tests.examples import examples
 
 values = st.recursive(

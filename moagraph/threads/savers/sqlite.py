@@ -12,7 +12,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from moagraph.nodes.errors import StorageError
-from moagraph.nodes.storage.data_dir import taken
+from moagraph.nodes.storage.data_dir import try_lock
 from moagraph.threads.savers.steady import Steady, busy
 
 VERSION = 1
@@ -47,7 +47,7 @@ class SqliteThreads(Steady, SqliteSaver):
         """A locked file a thread; the lock ends with the process."""
         with self._locked_file(thread_id) as lock:
             end = time.monotonic() + GLANCE
-            while not taken(lock):
+            while not try_lock(lock):
                 if time.monotonic() > end:
                     raise busy(thread_id)
                 time.sleep(0.01)
@@ -59,7 +59,7 @@ class SqliteThreads(Steady, SqliteSaver):
         if not file.exists():
             return False
         with file.open("ab") as lock:
-            return not taken(lock)
+            return not try_lock(lock)
 
     def names(self, limit: int | None = None) -> Iterator[tuple[str, str]]:
         """Read from the index alone."""
@@ -144,7 +144,7 @@ def _set_up(threads: SqliteThreads) -> None:
     """One process at a time: to change the journal's mode waits for nobody."""
     try:
         with threads.file.with_suffix(".setup").open("ab") as lock:
-            while not taken(lock):
+            while not try_lock(lock):
                 time.sleep(0.01)
             version = _checked_version(threads)
             threads.setup()

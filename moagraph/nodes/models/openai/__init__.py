@@ -1,0 +1,1 @@
+"""The OpenAI protocol: requests, replies and streams, checked before they are believed."""
