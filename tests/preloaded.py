@@ -58,6 +58,11 @@ class Preloaded:
             code = _exit_code(replies, limit)
             return subprocess.CompletedProcess(words, code, out.result(), err.result())
 
+    def stop(self) -> None:
+        """End it; what it has forked goes on."""
+        self._process.kill()
+        self._process.wait()
+
     def _fork(self, stack: contextlib.ExitStack) -> tuple[int, int, int, socket.socket]:
         """The ends of the pipes of a new fork, and of the socket that tells how it ends."""
         (child_in, stdin), (stdout, child_out), (stderr, child_err) = (os.pipe() for _ in range(3))
