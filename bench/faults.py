@@ -146,7 +146,7 @@ class Outcome:
 
 def records(result: Result) -> list[dict[str, Any]]:
     """Return the records of all model calls of the run."""
-    proposals = [p for layer in result.layers for p in layer["proposals"]]
+    proposals = [dict(p) for layer in result.layers for p in layer["proposals"]]
     return [*proposals, *(step for step in result.steps if "model" in step)]
 
 

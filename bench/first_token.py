@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.layers import recipe
 from moagraph.api.ask import aask
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from tests.provider import Provider
 
 LATENCY = 0.2
@@ -24,14 +24,14 @@ PAUSE = 0.02  # between two chunks; the first holds the role alone, the second t
 WORDS = "one two three four five six seven eight"
 
 
-class FirstToken(Unwatched):
+class FirstToken(SilentObserver):
     """Records when the answer begins."""
 
     def __init__(self) -> None:
         """Start without a time."""
         self.at: float | None = None
 
-    def heard(self, place: Mapping[str, Any], text: str) -> None:
+    def token_received(self, place: Mapping[str, Any], text: str) -> None:
         """The first piece of the last step counts."""
         if place.get("role") == "answer" and self.at is None:
             self.at = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.threads.history import READER, compiled, config_of
+from moagraph.threads.history import READER, compile_recipe, config_of
 from moagraph.threads.open import Threads
 from moagraph.threads.savers.postgres import PostgresThreads
 from moagraph.threads.savers.sqlite import SqliteThreads
@@ -58,7 +58,7 @@ def in_flight(provider: Provider) -> int:
 
 def read(threads: Threads, thread_id: str) -> dict[str, Any]:
     """Every checkpoint of the thread as it reads now, by its id, newest first."""
-    graph = compiled(Recipe.model_validate(READER), threads)
+    graph = compile_recipe(Recipe.model_validate(READER), threads)
     return {
         state.config["configurable"]["checkpoint_id"]: (state.values, state.metadata)
         for state in graph.get_state_history(config_of(thread_id))
@@ -68,7 +68,9 @@ def read(threads: Threads, thread_id: str) -> dict[str, Any]:
 def latest(threads: Threads, thread_id: str) -> dict[str, Any]:
     """What the thread holds now."""
     values: dict[str, Any] = (
-        compiled(Recipe.model_validate(READER), threads).get_state(config_of(thread_id)).values
+        compile_recipe(Recipe.model_validate(READER), threads)
+        .get_state(config_of(thread_id))
+        .values
     )
     return values
 

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import openai
 
-from moagraph.server.api_keys import Keys
-from moagraph.server.app import Settings
-from moagraph.server.serve import server
+from moagraph.server.api_keys import ApiKeys
+from moagraph.server.serve import create_server
+from moagraph.server.settings import ServerSettings
 
 HI: Any = [{"role": "user", "content": "hi"}]
 
@@ -69,7 +69,7 @@ class Served:
 def serving(*keys: str, **settings: Any) -> Iterator[Served]:
     """A server that runs as long as it is needed."""
     door = socket.create_server(("127.0.0.1", 0))
-    running = server(Settings(Keys(keys), **settings))
+    running = create_server(ServerSettings(ApiKeys(keys), **settings))
     thread = threading.Thread(target=lambda: asyncio.run(running.serve(sockets=[door])))
     thread.start()
     try:

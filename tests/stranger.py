@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
+from moagraph import ask
 from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.state import Json
-from moagraph.threads.archive import export_thread
-from moagraph.threads.export_schema import document
+from moagraph.threads.archive import export_thread, import_thread
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.history import config_of
-from moagraph.threads.open import open_threads
+from moagraph.threads.open import Threads, open_threads
+from tests.mixtures import mixture
 from tests.provider import Provider
 
+SPOKEN = mixture(["scripted:a"], aggregator="scripted:b")
 HI: Any = {"messages": [("user", "What is in the notes?")]}
 
 
@@ -55,5 +59,21 @@ def exported(
 def written(told: Json, folder: Path) -> str:
     """The file, its sum made right again."""
     file = folder / "gift.json"
-    file.write_text(json.dumps(document(told["thread_id"], told["checkpoints"])))
+    file.write_text(json.dumps(make_document(told["thread_id"], told["checkpoints"])))
     return str(file)
+
+
+def given(
+    threads: Threads | InMemorySaver, name: str = "u", recipe: Any = SPOKEN, **options: Any
+) -> str:
+    """An imported thread with one turn."""
+    other = InMemorySaver()
+    ask("one", recipe, thread="gift", threads=other)
+    return import_thread(threads, export_thread(other, "gift"), name, **options)
+
+
+def gift(threads: Threads) -> Json:
+    """An export of a paused thread whose recipe reaches nothing."""
+    ask("one", SPOKEN, thread="gift", threads=threads, pause_after=[1])
+    told: Json = json.loads(json.dumps(export_thread(threads, "gift")))
+    return told

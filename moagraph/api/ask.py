@@ -11,17 +11,17 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.constants import START
 
-from moagraph.api.default_recipe import choose
+from moagraph.api.default_recipe import choose_recipe
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe, with_cache, with_review
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.hooks import forget_vaults, vaults_of
 from moagraph.nodes.models import event_loops
-from moagraph.threads.events import Watch
-from moagraph.threads.history import check_trust, compiled
+from moagraph.threads.events import RunObserver
+from moagraph.threads.history import check_trust, compile_recipe
 from moagraph.threads.result import Result
 from moagraph.threads.runner import Graph, hold, run
-from moagraph.threads.trust import ASKED
+from moagraph.threads.trust import REQUEST
 
 
 async def aask(
@@ -33,29 +33,29 @@ async def aask(
     threads: BaseCheckpointSaver[Any] | None = None,
     pause_after: Sequence[int] = (),
     cache: bool = False,
-    watch: Watch | None = None,
+    watch: RunObserver | None = None,
     trust: bool = False,
 ) -> Result:
     """Ask one question; with no recipe, by the best one that this environment allows.
 
     `trust` lets an imported thread run, from now on.
     """
-    named = recipe if recipe is not None else choose().recipe
-    chosen = named if isinstance(named, Recipe) else load_recipe(named)
+    source = recipe if recipe is not None else choose_recipe().recipe
+    loaded = source if isinstance(source, Recipe) else load_recipe(source)
     saver, name = threads or InMemorySaver(), thread or new_thread()
     config: Any = {"configurable": {"thread_id": name}}
-    if not isinstance(named, Recipe):
-        asked_for = {"recipe": str(named), "pause_after": list(pause_after)}
-        config["metadata"] = {ASKED: json.dumps(asked_for)}  # the engine drops what is nested
+    if not isinstance(source, Recipe):
+        asked_for = {"recipe": str(source), "pause_after": list(pause_after)}
+        config["metadata"] = {REQUEST: json.dumps(asked_for)}  # the engine drops what is nested
     async with hold(saver, name):
         await check_trust(saver, name, trust)
-        asked = with_review(chosen, pause_after)
-        graph = compiled(with_cache(asked) if cache else asked, saver)
-        await _settle(graph, config)
-        await _check_system(graph, config, system)
-        given = {"messages": messages_of(question, system)}
+        reviewed_recipe = with_review(loaded, pause_after)
+        graph = compile_recipe(with_cache(reviewed_recipe) if cache else reviewed_recipe, saver)
+        await _finish_killed_turn(graph, config)
+        await _check_system_message(graph, config, system)
+        values = {"messages": messages_of(question, system)}
         try:
-            return await run(graph, chosen, given, config, watch)
+            return await run(graph, loaded, values, config, watch)
         finally:
             if threads is None:
                 forget_vaults(vaults_of(saver.list(config)))
@@ -68,8 +68,8 @@ def ask(question: str, recipe: Recipe | str | Path | None = None, **options: Any
 
 def messages_of(question: str, system: str | None = None) -> Sequence[AnyMessage]:
     """The messages of one turn."""
-    asked = HumanMessage(question)
-    return [SystemMessage(system), asked] if system else [asked]
+    reviewed_recipe = HumanMessage(question)
+    return [SystemMessage(system), reviewed_recipe] if system else [reviewed_recipe]
 
 
 def new_thread() -> str:
@@ -77,24 +77,24 @@ def new_thread() -> str:
     return secrets.token_hex(6)
 
 
-async def _settle(graph: Graph, config: Any) -> None:
+async def _finish_killed_turn(graph: Graph, config: Any) -> None:
     """Let a turn that was killed behind its last step come to its end: no model is asked.
 
     The engine would drop its answer, which is written but not yet in the conversation.
     """
     state = await graph.aget_state(config)
-    answered = (isinstance(t.result, dict) and _answers(t.result) for t in state.tasks)
+    answered = (isinstance(t.result, dict) and _ends_with_answer(t.result) for t in state.tasks)
     if state.tasks and not state.next and state.tasks[0].name != START and all(answered):
         await graph.ainvoke(None, config)
 
 
-def _answers(written: dict[str, Any]) -> bool:
+def _ends_with_answer(update: dict[str, Any]) -> bool:
     """A step ahead of the layers may rewrite the conversation, which ends with a question."""
-    said = written.get("messages") or [None]
-    return isinstance(said[-1], AIMessage)
+    messages = update.get("messages") or [None]
+    return isinstance(messages[-1], AIMessage)
 
 
-async def _check_system(graph: Graph, config: Any, system: str | None) -> None:
+async def _check_system_message(graph: Graph, config: Any, system: str | None) -> None:
     """A conversation has one system message, at its beginning."""
     if system and (await graph.aget_state(config)).values.get("messages"):
         raise UsageError("this thread has begun: its system message cannot be changed")

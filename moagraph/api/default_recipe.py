@@ -13,33 +13,33 @@ from moagraph.nodes.models.providers import ollama_address
 
 
 @dataclass(frozen=True)
-class Choice:
+class RecipeChoice:
     """A recipe and the reason for it, as a person reads it."""
 
     recipe: str
     why: str
 
 
-def choose() -> Choice:
+def choose_recipe() -> RecipeChoice:
     """Together's key, OpenAI's key, a running Ollama that has the models, else `local`."""
     for recipe, variable in (("together", "TOGETHER_API_KEY"), ("openai", "OPENAI_API_KEY")):
         if os.environ.get(variable, "").strip():
-            return Choice(recipe, f"{variable} is set")
-    why = "no TOGETHER_API_KEY or OPENAI_API_KEY is set"
-    pulled = ollama_models()
-    if pulled is None:
-        return Choice("local", f"{why}, and no Ollama answers")
-    lacking = missing_from_ollama(load_recipe("ollama"), pulled)
-    if lacking:
-        return Choice("local", f"{why}; Ollama answers, but has no {', '.join(lacking)}")
-    return Choice("ollama", f"{why}, and Ollama answers")
+            return RecipeChoice(recipe, f"{variable} is set")
+    reason = "no TOGETHER_API_KEY or OPENAI_API_KEY is set"
+    available = ollama_models()
+    if available is None:
+        return RecipeChoice("local", f"{reason}, and no Ollama answers")
+    missing = missing_from_ollama(load_recipe("ollama"), available)
+    if missing:
+        return RecipeChoice("local", f"{reason}; Ollama answers, but has no {', '.join(missing)}")
+    return RecipeChoice("ollama", f"{reason}, and Ollama answers")
 
 
-def missing_from_ollama(recipe: Recipe, pulled: set[str]) -> list[str]:
+def missing_from_ollama(recipe: Recipe, available: set[str]) -> list[str]:
     """The recipe's Ollama models that have not been pulled."""
     names = [split(model) for model in recipe.models]
-    wanted = [name for provider, name in names if provider == "ollama"]
-    return [name for name in wanted if not {name, f"{name}:latest"} & pulled]
+    names_needed = [name for provider, name in names if provider == "ollama"]
+    return [name for name in names_needed if not {name, f"{name}:latest"} & available]
 
 
 def ollama_models() -> set[str] | None:

@@ -8,16 +8,16 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.policies.budget import TYPICAL, estimate, unpriced
 
 
-async def estimated(question: str, recipe: Recipe, system: str | None = None) -> dict[str, Any]:
+async def estimate_turn(question: str, recipe: Recipe, system: str | None = None) -> dict[str, Any]:
     """Calls, tokens and dollars at most; dollars are unknown as soon as one price is."""
-    said = expand_nested(recipe.resolved())
-    taken = (await estimate(said, list(messages_of(question, system)))).all
-    lacking = await unpriced(said)
+    resolved = expand_nested(recipe.resolved())
+    total = (await estimate(resolved, list(messages_of(question, system)))).all
+    missing = await unpriced(resolved)
     return {
         "recipe": recipe.name,
         "calls": max_calls(recipe),
-        "tokens": taken.tokens,
-        "cost_usd": None if lacking else taken.cost_usd,
-        "unpriced": lacking,
+        "tokens": total.tokens,
+        "cost_usd": None if missing else total.cost_usd,
+        "unpriced": missing,
         "note": f"each answer at its max_tokens, or {TYPICAL} where the recipe sets none; no retry",
     }

@@ -9,9 +9,9 @@ from langgraph.types import Command
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.policies.review import Review
-from moagraph.threads.events import Watch
-from moagraph.threads.forks import Changes, fork, seat_of, undecided, without_failures
-from moagraph.threads.history import Thread, check_trust, opened
+from moagraph.threads.events import RunObserver
+from moagraph.threads.forks import Changes, fork, pause_again, seat_of, without_failures
+from moagraph.threads.history import Thread, check_trust, open_thread
 from moagraph.threads.result import Result
 from moagraph.threads.runner import hold, run
 
@@ -22,7 +22,7 @@ async def aresume(
     thread_id: str,
     threads: Saver,
     review: Review | None = None,
-    watch: Watch | None = None,
+    watch: RunObserver | None = None,
     trust: bool = False,
 ) -> Result:
     """Go on after a pause, with what a person decided, or after a crash.
@@ -31,32 +31,32 @@ async def aresume(
     """
     async with hold(threads, thread_id):
         await check_trust(threads, thread_id, trust)
-        thread = await opened(threads, thread_id)
+        thread = await open_thread(threads, thread_id)
         if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to resume")
-        if _in_vain(thread):
-            await undecided(thread, thread.state.tasks[0].name)
-            thread = await opened(threads, thread_id)
-        given = _decided(thread, review)
-        return await run(thread.graph, thread.recipe, given, thread.config, watch)
+        if _decision_failed(thread):
+            await pause_again(thread, thread.state.tasks[0].name)
+            thread = await open_thread(threads, thread_id)
+        values = _resume_value(thread, review)
+        return await run(thread.graph, thread.recipe, values, thread.config, watch)
 
 
 async def aretry(
-    thread_id: str, threads: Saver, watch: Watch | None = None, trust: bool = False
+    thread_id: str, threads: Saver, watch: RunObserver | None = None, trust: bool = False
 ) -> Result:
     """Ask again only what failed: the seats of a layer without quorum, or the last step."""
     async with hold(threads, thread_id):
         await check_trust(threads, thread_id, trust)
-        thread = await opened(threads, thread_id)
+        thread = await open_thread(threads, thread_id)
         if not thread.state.tasks:
             raise UsageError(f"thread {thread_id!r} is done: there is nothing to retry")
-        if thread.state.interrupts and not _in_vain(thread):
+        if thread.state.interrupts and not _decision_failed(thread):
             raise UsageError(f"thread {thread_id!r} is paused: `moa resume {thread_id}`")
-        layer = _joining(thread)
+        layer = _pending_join(thread)
         if thread.state.interrupts and not layer:
             raise UsageError(f"thread {thread_id!r} was stopped: `moa resume {thread_id}`")
-        where = await without_failures(thread, layer) if layer else thread.config
-        return await run(thread.graph, thread.recipe, None, where, watch)
+        config = await without_failures(thread, layer) if layer else thread.config
+        return await run(thread.graph, thread.recipe, None, config, watch)
 
 
 async def areplay(
@@ -68,7 +68,7 @@ async def areplay(
     drop: Sequence[str] = (),
     again: Sequence[str] = (),
     put: Mapping[str, str] | None = None,
-    watch: Watch | None = None,
+    watch: RunObserver | None = None,
     trust: bool = False,
 ) -> Result:
     """Let a layer's answers stand, changed as told, and run everything behind it in a fork."""
@@ -80,8 +80,10 @@ async def areplay(
     )
     async with hold(threads, thread_id):
         await check_trust(threads, thread_id, trust)
-        forked, where = await fork(await opened(threads, thread_id), threads, from_layer, changes)
-        return await run(forked.graph, forked.recipe, None, where, watch)
+        forked, config = await fork(
+            await open_thread(threads, thread_id), threads, from_layer, changes
+        )
+        return await run(forked.graph, forked.recipe, None, config, watch)
 
 
 def resume(
@@ -101,12 +103,12 @@ def replay(thread_id: str, threads: Saver, **changes: Any) -> Result:
     return event_loops.run(areplay(thread_id, threads, **changes))
 
 
-def _in_vain(thread: Thread) -> bool:
+def _decision_failed(thread: Thread) -> bool:
     """Whether a pause was decided and the decision failed; the engine would only repeat it."""
     return bool(thread.state.interrupts) and any(task.error for task in thread.state.tasks)
 
 
-def _decided(thread: Thread, review: Review | None) -> Command[Any] | None:
+def _resume_value(thread: Thread, review: Review | None) -> Command[Any] | None:
     if thread.state.interrupts:
         return Command(resume=(review or Review()).model_dump(mode="json"))
     if review:
@@ -117,7 +119,7 @@ def _decided(thread: Thread, review: Review | None) -> Command[Any] | None:
     return None
 
 
-def _joining(thread: Thread) -> int:
+def _pending_join(thread: Thread) -> int:
     """The layer whose join is next; 0 where something else is."""
     nodes = [task.name for task in thread.state.tasks if task.name.endswith("_join")]
     return int(nodes[0][1:].split("_")[0]) if nodes else 0

@@ -27,6 +27,7 @@ BUILT_IN = {
     "recipes": "moagraph.cli.recipes:commands",
     "graph": "moagraph.cli.graph:graph",
     "models": "moagraph.cli.models:models",
+    "steps": "moagraph.cli.steps:steps",
     "doctor": "moagraph.cli.doctor:doctor",
     "cache": "moagraph.cli.cache:commands",
 }

@@ -56,10 +56,10 @@ def _print_estimate(question: str, recipe: str, system: str | None, as_json: boo
     import asyncio
     import json
 
-    from moagraph.api.estimate import estimated
+    from moagraph.api.estimate import estimate_turn
     from moagraph.graphs.recipe.load import load_recipe
 
-    estimate = asyncio.run(estimated(question, load_recipe(recipe), system))
+    estimate = asyncio.run(estimate_turn(question, load_recipe(recipe), system))
     if as_json:
         out(json.dumps(estimate, ensure_ascii=False))
         return

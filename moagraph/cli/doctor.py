@@ -9,10 +9,10 @@ from moagraph.cli.render.output import out, say
 
 def doctor(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Check keys, addresses, models and the data folder."""
-    from moagraph.api.default_recipe import choose
+    from moagraph.api.default_recipe import choose_recipe
     from moagraph.cli.health import check_health
 
-    choice = None if recipe else choose()
+    choice = None if recipe else choose_recipe()
     name = recipe or (choice.recipe if choice else "local")
     checks = check_health(name)
     if as_json:

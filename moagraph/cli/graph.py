@@ -17,11 +17,11 @@ def graph(
     """Draw a recipe's graph."""
     if form not in ("mermaid", "png"):
         raise UsageError(f"--format {form!r}: there are mermaid and png")
-    from moagraph.api.default_recipe import choose
+    from moagraph.api.default_recipe import choose_recipe
     from moagraph.graphs.compile.build import build
     from moagraph.graphs.recipe.load import load_recipe
 
-    drawable = build(load_recipe(recipe or choose().recipe)).compile().get_graph()
+    drawable = build(load_recipe(recipe or choose_recipe().recipe)).compile().get_graph()
     if form == "mermaid":
         out(drawable.draw_mermaid())
         return

@@ -33,13 +33,13 @@ def resume(
     from moagraph.cli.running.preflight import prepare
     from moagraph.cli.running.review import ask_for_review
     from moagraph.cli.running.trust import allow_run
-    from moagraph.threads.history import opened
+    from moagraph.threads.history import open_thread
 
     options = ReviewOptions(edit, drop, add, pin, abort)
 
     async def run(threads: "Threads", display: "Display") -> "Result":
         await allow_run(threads, thread, trust)
-        opened_thread = await opened(threads, thread)
+        opened_thread = await open_thread(threads, thread)
         interrupts = opened_thread.state.interrupts
         review = parse_review(opened_thread, options) if options else None
         if interrupts and not options:

@@ -26,10 +26,10 @@ def serve(
     """Serve the recipes to every client that speaks OpenAI's protocol."""
     if not all(map(find_spec, ("starlette", "uvicorn"))):
         raise MissingExtra("`moa serve` needs `pip install 'moagraph[serve]'`")
-    from moagraph.server.api_keys import read_keys
-    from moagraph.server.app import Settings
+    from moagraph.server.api_keys import read_api_keys
     from moagraph.server.serve import serve
+    from moagraph.server.settings import ServerSettings
 
-    settings = Settings(read_keys(api_keys), running, waiting, body_mb * 2**20)
+    settings = ServerSettings(read_api_keys(api_keys), running, waiting, body_mb * 2**20)
     keys = "an API key is needed" if settings.keys else "no key is needed"
     serve(host, port, settings, lambda url: say(f"moa: serving {url}, {keys}; Ctrl-C ends"))

@@ -64,9 +64,9 @@ def _show_turn(
 ) -> None:
     from moagraph.cli.render.html import render_page
     from moagraph.cli.render.text import turn_lines
-    from moagraph.threads.turn_view import shown
+    from moagraph.threads.turn_view import read_turn
 
-    view = _load(lambda threads: shown(threads, thread, turn, layer))
+    view = _load(lambda threads: read_turn(threads, thread, turn, layer))
     if html is not None:
         _write_page(html, render_page(view))
     if as_json:
@@ -77,9 +77,9 @@ def _show_turn(
 
 def _show_forks(thread: str, as_json: bool) -> None:
     from moagraph.cli.render.text import fork_line
-    from moagraph.threads.turn_view import every_fork
+    from moagraph.threads.turn_view import read_forks
 
-    forks = _load(lambda threads: every_fork(threads, thread))
+    forks = _load(lambda threads: read_forks(threads, thread))
     if as_json:
         _print_json([view.as_json() | {"forked_from": fork.origin} for fork, view in forks])
         return
@@ -92,14 +92,14 @@ def _show_difference(
 ) -> None:
     """Compare two threads or, if a thread is named, two of its forks."""
     from moagraph.cli.render.difference import difference_lines
-    from moagraph.threads.diff import difference
-    from moagraph.threads.turn_view import shown
+    from moagraph.threads.diff import compare_turns
+    from moagraph.threads.turn_view import read_turn
 
     first, second = (f"{thread}@{name.lstrip('@')}" if thread else name for name in names)
 
     async def compare(threads: "Threads") -> "Difference":
-        before = await shown(threads, first, turn, layer)
-        return difference(before, await shown(threads, second, turn, layer))
+        before = await read_turn(threads, first, turn, layer)
+        return compare_turns(before, await read_turn(threads, second, turn, layer))
 
     result = _load(compare)
     if as_json:

@@ -49,11 +49,11 @@ def prune(
     """Delete threads that were not used for long, or all but their last turns."""
     from moagraph.cli.render.threads import report_pruned, size_text
     from moagraph.threads.open import open_threads
-    from moagraph.threads.prune import sweep
+    from moagraph.threads.prune import prune_old_threads
 
     age, pruned = _parse_age(older_than), []
     with open_threads() as threads:
-        for thread in sweep(threads, age, keep_latest):
+        for thread in prune_old_threads(threads, age, keep_latest):
             report_pruned(thread, "pruned" if keep_latest else "deleted")
             if thread.checkpoints:
                 pruned.append(thread)
@@ -65,22 +65,22 @@ def prune(
 
 
 @commands.command()
-def delete(
+def delete_thread(
     names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
 ) -> None:
     """Forget these threads."""
     from moagraph.cli.render.threads import report_pruned
-    from moagraph.threads.archive import unknown
+    from moagraph.threads.archive import unknown_thread
     from moagraph.threads.history import config_of
     from moagraph.threads.open import open_threads
-    from moagraph.threads.prune import delete
+    from moagraph.threads.prune import delete_thread
 
     with open_threads() as threads:
         for name in names:  # if one is unknown, none is deleted
             if not threads.get_tuple(config_of(name)):
-                raise unknown(name)
+                raise unknown_thread(name)
         for name in dict.fromkeys(names):
-            report_pruned(delete(threads, name), "deleted")
+            report_pruned(delete_thread(threads, name), "deleted")
 
 
 @commands.command()
@@ -91,13 +91,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a thread as one JSON document."""
-    from moagraph.nodes.storage.encryption import sealing_key
+    from moagraph.nodes.storage.encryption import encryption_key
     from moagraph.threads.archive import export_thread
     from moagraph.threads.open import open_threads
 
     with open_threads() as threads:
         document = json.dumps(export_thread(threads, thread))
-    if sealing_key():
+    if encryption_key():
         say("moa: what is exported is not encrypted")
     if file is None or file == "-":
         out(document)
@@ -136,11 +136,11 @@ def _list(limit: int, as_json: bool) -> None:
     import asyncio
 
     from moagraph.cli.render.threads import thread_table
-    from moagraph.threads.listing import overview
+    from moagraph.threads.listing import list_threads
     from moagraph.threads.open import open_threads
 
     with open_threads() as threads:
-        rows = asyncio.run(overview(threads, limit))
+        rows = asyncio.run(list_threads(threads, limit))
     if as_json:
         out(json.dumps([row.as_json() for row in rows], ensure_ascii=False))
         return

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.models.address import split
@@ -53,7 +54,7 @@ def parse_active_parameters(options: Sequence[str]) -> ActiveParameters:
 
 
 def compute_tflops(
-    layers: Sequence[Json], steps: Sequence[Json], parameters: ActiveParameters
+    layers: Sequence[Mapping[str, Any]], steps: Sequence[Json], parameters: ActiveParameters
 ) -> dict[str, float] | None:
     """Compute the TFLOPs of one answer from its records.
 

@@ -236,10 +236,12 @@ class ChatMoA(BaseChatModel):
 
     def _context(self, stop: list[str] | None, options: Json) -> Context:
         """Return the context of a run; options of the call replace those of the model."""
-        given = {k: v for k, v in options.items() if k not in _IGNORED_OPTIONS and v is not None}
-        if unknown := given.keys() - Context.model_fields.keys():
+        call_options = {
+            k: v for k, v in options.items() if k not in _IGNORED_OPTIONS and v is not None
+        }
+        if unknown := call_options.keys() - Context.model_fields.keys():
             raise UsageError(f"a recipe's last step takes no `{min(unknown)}`")
-        return Context(**{**self._sampling(), **({"stop": stop} if stop else {}), **given})
+        return Context(**{**self._sampling(), **({"stop": stop} if stop else {}), **call_options})
 
     def _sampling(self) -> Json:
         return {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}

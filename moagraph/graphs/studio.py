@@ -11,7 +11,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 
 from moagraph.graphs.compile.build import build
-from moagraph.graphs.studio_form import SHIPPED, Mixture, parse_mixture, mixture_recipe, load_shipped
+from moagraph.graphs.studio_form import (
+    SHIPPED,
+    Mixture,
+    load_shipped,
+    mixture_recipe,
+    parse_mixture,
+)
 from moagraph.nodes.context import Context
 from moagraph.nodes.state import Input, Output, State
 

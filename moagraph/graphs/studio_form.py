@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from moagraph.graphs.recipe.load import SHIPPED as SHIPPED_RECIPES, load_recipe
+from moagraph.graphs.recipe.load import SHIPPED as SHIPPED_RECIPES
+from moagraph.graphs.recipe.load import load_recipe
 from moagraph.graphs.recipe.schema import Recipe, with_review
-from moagraph.nodes.models.address import split
 from moagraph.nodes.context import Context
+from moagraph.nodes.models.address import split
 
 SHIPPED = sorted(file.stem for file in SHIPPED_RECIPES.glob("*.toml"))
 
@@ -67,18 +68,22 @@ class Mixture(Context):
 
     @property
     def shape(self) -> str:
-        """What the graph is built from, as JSON; the other fields are for the last step of a run."""
+        """What the graph is built from, as JSON; the other fields are for the last step."""
         return self.model_dump_json(exclude=set(Context.model_fields))
 
 
 def parse_mixture(configurable: dict[str, Any]) -> Mixture:
     """Return the form's fields of an assistant's configuration; the server adds keys of its own."""
-    return Mixture(**{key: configurable[key] for key in Mixture.model_fields if key in configurable})
+    return Mixture(
+        **{key: configurable[key] for key in Mixture.model_fields if key in configurable}
+    )
 
 
 def mixture_recipe(mixture: Mixture) -> Recipe:
     """Return the recipe that the form describes."""
-    resolved = _own_recipe(mixture) if mixture.proposers else load_shipped(mixture.recipe).resolved()
+    resolved = (
+        _own_recipe(mixture) if mixture.proposers else load_shipped(mixture.recipe).resolved()
+    )
     if mixture.aggregator:
         resolved["layers"][-1]["aggregate"][-1]["model"] = mixture.aggregator
     recipe = Recipe.model_validate(resolved)

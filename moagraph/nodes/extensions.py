@@ -95,9 +95,9 @@ class Extensions:
             package: Who provides it, for listings and messages.
         """
         mine = self._registered.get(name)
-        for other in self._providers(name):
-            if other is not mine:
-                raise ExtensionError(_duplicate(other, package))
+        for provider in self._providers(name):
+            if provider is not mine:
+                raise ExtensionError(_duplicate(provider, package))
         target = f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', name)}"
         self._registered[name] = Extension(self.group, name, package, target, lambda: value)
 
@@ -122,19 +122,21 @@ class Extensions:
         if target := self._built_in.get(name):
             point = EntryPoint(name, target, self.group)
             own.append(Extension(self.group, name, "moagraph", target, point.load))
-        return [*own, *(one for one in _installed(self.group) if one.name == name)]
+        return [*own, *(item for item in _installed(self.group) if item.name == name)]
 
 
 @cache
 def _installed(group: str) -> tuple[Extension, ...]:
     return tuple(
-        Extension(group, point.name, point.dist.name if point.dist else "?", point.value, point.load)
+        Extension(
+            group, point.name, point.dist.name if point.dist else "?", point.value, point.load
+        )
         for point in sorted(entry_points(group=group))
     )
 
 
-def _duplicate(extension: Extension, other: str) -> str:
+def _duplicate(extension: Extension, package: str) -> str:
     return (
-        f"{extension.label} is provided by two packages, {extension.package!r} and {other!r}: "
+        f"{extension.label} is provided by two packages, {extension.package!r} and {package!r}: "
         "uninstall one of them"
     )

@@ -1,4 +1,4 @@
-"""One node of a compiled recipe: what is fixed when the graph is built, and what it sees of a run."""
+"""One node of a compiled recipe: its fixed properties, and what it sees of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
-"""What settings can reach outside of a recipe: a field that names such a thing says so.
+"""Declare which fields of a recipe name resources outside of it, such as files and addresses.
 
-A step's settings declare it beside the type, as in `source: Annotated[str, Names(FILES)]`; whoever
-has to tell a person what a recipe reaches reads it there, also for steps that come later.
+A field declares it in its type, as in `source: Annotated[str, Names(FILES)]`. The list that a
+person approves is built from these declarations, also for steps of other packages.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,13 @@ Kind: TypeAlias = str | Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Resource:
-    """One thing that a recipe names: its kind, its name, and the settings that name it."""
+    """Something that a recipe names.
+
+    Attributes:
+        kind: Its kind, such as `files`.
+        name: Its name, such as a path.
+        where: The path of the field that names it.
+    """
 
     kind: str
     name: str
@@ -29,22 +35,24 @@ class Resource:
 
 
 def listed(value: Any) -> Iterable[str]:
-    """The names in a value: the text itself, or each of a list."""
+    """Return the names in a value: the text itself, or each item of a list."""
     return [value] if isinstance(value, str) else [str(name) for name in value]
 
 
 @dataclass(frozen=True)
 class Names:
-    """Beside a field's type: its value names things of that kind.
+    """Annotates a field whose value names resources.
 
-    `kind` may hang on the settings that hold the field; `read` finds the names in its value.
+    Attributes:
+        kind: Their kind, or a function that returns it for the settings with the field.
+        names_in: Returns the names in the field's value.
     """
 
     kind: Kind
-    read: Callable[[Any], Iterable[str]] = listed
+    names_in: Callable[[Any], Iterable[str]] = listed
 
     def kind_in(self, settings: BaseModel) -> str:
-        """The kind of what these settings name."""
+        """Return the kind of what these settings name."""
         return self.kind if isinstance(self.kind, str) else self.kind(settings)
 
 
@@ -62,19 +70,24 @@ Prompt: TypeAlias = Annotated[str, PromptFile]
 
 
 def declared(settings: BaseModel, where: str = "") -> Iterator[Resource]:
-    """All that the settings name, and the settings within them; `where` is the path to them."""
+    """Yield what the settings and those nested in them name.
+
+    Args:
+        settings: The settings.
+        where: Their path in the recipe.
+    """
     for key, field in type(settings).model_fields.items():
         value, path = getattr(settings, key), f"{where}.{key}".lstrip(".")
         if value is None:
             continue
         for names in (mark for mark in field.metadata if isinstance(mark, Names)):
             kind = names.kind_in(settings)
-            yield from (Resource(kind, name, path) for name in names.read(value))
+            yield from (Resource(kind, name, path) for name in names.names_in(value))
         yield from _within(value, path)
 
 
 def _within(value: Any, where: str) -> Iterator[Resource]:
-    """What settings in a list or a table name; lists count from 1."""
+    """Yield what settings in a list or a table name; list items count from 1."""
     if isinstance(value, BaseModel):
         yield from declared(value, where)
     elif isinstance(value, list | tuple):

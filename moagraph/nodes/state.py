@@ -73,7 +73,10 @@ def merge_layers(layers: Json, writes: Sequence[Json]) -> Json:
     merged = {layer: dict(seats) for layer, seats in layers.items()}
     for write in writes:
         for layer, seats in write.items():
-            merged[layer] = merge_keys(merged.get(layer, {}), [seats])
+            merged.setdefault(layer, {}).update(seats)
+    written = {layer for write in writes for layer in write}
+    for layer in written:  # sorted once, not for each write: a layer has a write for each seat
+        merged[layer] = merge_keys(merged[layer], [])
     return dict(sorted(merged.items(), key=lambda item: int(item[0])))
 
 
@@ -124,7 +127,7 @@ def calls_of_record(record: Json) -> list[Json]:
 
 
 def model_calls(recipe: Json) -> list[Json]:
-    """Return each part of a resolved recipe that calls a model: seats first, then steps, by layer."""
+    """Return each part of a resolved recipe that calls a model: by layer, seats before steps."""
     return [part for part in recipe_parts(recipe) if "model" in part]
 
 

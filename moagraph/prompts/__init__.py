@@ -1,4 +1,4 @@
-"""What we say to models: one Markdown file a prompt, `$name` where a value goes."""
+"""The shipped prompts: one Markdown file each, with `$name` variables."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,16 +10,21 @@ HERE = Path(__file__).parent
 
 
 class PromptError(ValueError):
-    """There is no such prompt, or a value that it needs was forgotten."""
+    """The prompt does not exist, or a variable has no value."""
 
 
 def render(name: str, **values: str) -> str:
-    """Fill the prompt of that name, path or text with the values."""
+    """Fill a prompt with values.
+
+    Args:
+        name: A shipped name, a path to a file, or the text itself.
+        values: The value of each variable.
+    """
     return fill(read(name), name, **values)
 
 
 def read(name: str) -> str:
-    """The text behind a shipped name, a path to a file, or the text itself."""
+    """Return the text of a prompt, given by a shipped name, a path or the text itself."""
     if len(name.split()) > 1:
         return name
     if name in names():
@@ -32,29 +37,34 @@ def read(name: str) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether it names a file, and neither a prompt that ships nor the text itself."""
+    """Return whether the name is a path, and neither a shipped name nor a text."""
     if len(name.split()) > 1 or name in names():
         return False
     return "/" in name or name.endswith((".md", ".txt"))
 
 
 def fill(text: str, name: str = "prompt", **values: str) -> str:
-    """Put the values where their `$names` stand; a forgotten one is an error by name."""
+    """Replace the variables of a text.
+
+    Raises:
+        PromptError: A variable has no value.
+    """
     template = Template(text)
     for variable in template.get_identifiers():
         if variable not in values:
-            shown = name if len(name.split()) == 1 else "given as text"
-            raise PromptError(f"the prompt `{shown}` needs `${variable}`, which was not given")
+            label = name if len(name.split()) == 1 else "given as text"
+            raise PromptError(f"the prompt `{label}` needs `${variable}`, which was not given")
+    # Not `substitute`: it raises on a lone `$`, which a prompt may well contain.
     return template.safe_substitute(values)
 
 
 def numbered(answers: list[str]) -> str:
-    """The paper's list of references: a new line, a number from 1, the stripped answer."""
+    """Number the answers as in the paper: a new line, a number from 1, the stripped text."""
     return "".join(f"\n{number}. {text.strip()}" for number, text in enumerate(answers, 1))
 
 
 def names() -> list[str]:
-    """The prompts that ship."""
+    """Return the names of the shipped prompts."""
     return sorted(file.stem for file in HERE.glob("*.md"))
 
 

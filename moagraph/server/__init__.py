@@ -1,1 +1,1 @@
-"""Recipes behind OpenAI's chat completions: for any client that speaks them."""
+"""Recipes behind OpenAI's API: chat completions and responses, for any OpenAI client."""

@@ -1,4 +1,4 @@
-"""Threads that clients name: each key has its own, and each request says what is new in it."""
+"""Threads that clients name in `metadata.thread_id`: each API key has its own."""
 
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -17,26 +17,32 @@ from moagraph.threads.runner import Graph, hold
 NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def thread_of(owner: str, metadata: dict[str, str] | None) -> str | None:
-    """The name under which the thread is stored; another key's cannot be named."""
-    said = (metadata or {}).get("thread_id")
-    if said is None:
+def stored_thread_id(owner: str, metadata: dict[str, str] | None) -> str | None:
+    """Return the thread's name in the store, or None if the request names no thread.
+
+    Args:
+        owner: The caller's name, which is a part of the stored name: no caller can reach the
+            threads of another key.
+        metadata: The request's metadata.
+    """
+    name = (metadata or {}).get("thread_id")
+    if name is None:
         return None
-    if not NAME.fullmatch(said):
+    if not NAME.fullmatch(name):
         raise ApiError(
             400,
             "`thread_id` takes 1 to 128 letters, digits, dots, dashes and underscores",
             param="metadata.thread_id",
         )
-    return f"{owner}-{said}"
+    return f"{owner}-{name}"
 
 
 @asynccontextmanager
-async def held(threads: BaseCheckpointSaver[Any], thread: str) -> AsyncIterator[None]:
-    """Have the thread for one request; a second one at the same time is a conflict."""
-    holding = hold(threads, thread)
+async def lock_thread(threads: BaseCheckpointSaver[Any], thread_id: str) -> AsyncIterator[None]:
+    """Reserve the thread for one request; a second request meanwhile is a conflict."""
+    lock = hold(threads, thread_id)
     try:
-        await holding.__aenter__()
+        await lock.__aenter__()
     except StorageError:
         raise
     except UsageError as error:
@@ -44,47 +50,59 @@ async def held(threads: BaseCheckpointSaver[Any], thread: str) -> AsyncIterator[
     try:
         yield
     finally:
-        await holding.__aexit__(None, None, None)
+        await lock.__aexit__(None, None, None)
 
 
-async def continued(graph: Graph, config: Any, said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """What is written to the thread so that it holds the conversation that is meant.
+async def messages_to_write(
+    graph: Graph, config: Any, request: Sequence[AnyMessage]
+) -> list[AnyMessage]:
+    """Return what to write to the thread, so that it contains the intended conversation.
 
-    A request with an assistant's message in it brings the whole conversation along; any other
-    is the next turn. A turn that was never answered counts as not asked.
+    A request with a message of the assistant contains the whole conversation; any other one is
+    the next turn. A turn without an answer is dropped, as if it had not been sent.
+
+    Args:
+        graph: The model's graph with the thread store.
+        config: Names the thread.
+        request: The messages of the request.
     """
-    known = list((await graph.aget_state(config)).values.get("messages", []))
-    meant = _whole(known, said) if any(isinstance(m, AIMessage) for m in said) else None
-    meant = meant or _next(known, said)
-    if meant[: len(known)] == known:
-        return meant[len(known) :]
-    return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *meant]  # type: ignore[list-item]
+    stored = list((await graph.aget_state(config)).values.get("messages", []))
+    is_whole = any(isinstance(message, AIMessage) for message in request)
+    conversation = (_whole_conversation if is_whole else _next_turn)(stored, request)
+    if conversation[: len(stored)] == stored:
+        return conversation[len(stored) :]
+    return [RemoveMessage(id=REMOVE_ALL_MESSAGES), *conversation]  # type: ignore[list-item]
 
 
-def _whole(known: Sequence[AnyMessage], said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """The client's conversation, with the thread's own messages where they say the same."""
-    pairs = zip(known, said, strict=False)
-    same = [mine if _alike(restore_originals(mine), its) else its for mine, its in pairs]
-    return [*same, *said[len(same) :]]
+def _whole_conversation(
+    stored: Sequence[AnyMessage], request: Sequence[AnyMessage]
+) -> list[AnyMessage]:
+    """The request's conversation, with the stored messages where the content is the same."""
+    pairs = zip(stored, request, strict=False)
+    start = [
+        mine if _same_content(restore_originals(mine), theirs) else theirs for mine, theirs in pairs
+    ]
+    return [*start, *request[len(start) :]]
 
 
-def _next(known: Sequence[AnyMessage], said: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """The thread's answered turns and the new one; the newest system message holds."""
-    answers = [number for number, m in enumerate(known) if isinstance(m, AIMessage)]
-    before = list(known[: answers[-1] + 1]) if answers else []
-    rules = [message for message in said if isinstance(message, SystemMessage)]
-    if before and rules:
-        old = [m for m in before if isinstance(m, SystemMessage)]
-        if not [*map(_words, old)] == [*map(_words, rules)]:
-            before = [*rules, *(m for m in before if m not in old)]
-        said = [message for message in said if message not in rules]
-    return [*before, *said]
+def _next_turn(stored: Sequence[AnyMessage], request: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """The stored turns that have an answer, and the new one; new system messages replace old."""
+    answers = [index for index, m in enumerate(stored) if isinstance(m, AIMessage)]
+    earlier = list(stored[: answers[-1] + 1]) if answers else []
+    rules = [message for message in request if isinstance(message, SystemMessage)]
+    if earlier and rules:
+        old_rules = [m for m in earlier if isinstance(m, SystemMessage)]
+        if [*map(_content, old_rules)] != [*map(_content, rules)]:
+            earlier = [*rules, *(m for m in earlier if not isinstance(m, SystemMessage))]
+        request = [message for message in request if not isinstance(message, SystemMessage)]
+    return [*earlier, *request]
 
 
-def _alike(one: AnyMessage, other: AnyMessage) -> bool:
-    return _words(one) == _words(other)
+def _same_content(first: AnyMessage, second: AnyMessage) -> bool:
+    return _content(first) == _content(second)
 
 
-def _words(message: AnyMessage) -> tuple[Any, ...]:
-    called = [call["id"] for call in getattr(message, "tool_calls", [])]
-    return message.type, message.content or "", called, getattr(message, "tool_call_id", None)
+def _content(message: AnyMessage) -> tuple[Any, ...]:
+    call_ids = [call["id"] for call in getattr(message, "tool_calls", [])]
+    tool_call_id = getattr(message, "tool_call_id", None)
+    return message.type, message.content or "", call_ids, tool_call_id

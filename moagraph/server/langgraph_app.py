@@ -1,4 +1,4 @@
-"""The routes for a server that has others: `langgraph.json` names this file in `http.app`."""
+"""The routes under /v1 for LangGraph's server: `langgraph.json` names this file in `http.app`."""
 
 from moagraph.server.app import create_app
 

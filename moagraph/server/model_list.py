@@ -1,4 +1,4 @@
-"""Which models there are: each recipe is one, compiled once and anew when its file changes."""
+"""The models that clients can request: each recipe is one, compiled again when its file changes."""
 
 import asyncio
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.state import Json
 from moagraph.server.protocol_errors import ApiError
-from moagraph.threads.history import compiled
+from moagraph.threads.history import compile_recipe
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.runner import Graph
 
@@ -18,90 +18,104 @@ PREFIX = "moa/"
 
 
 @dataclass(frozen=True)
-class Model:
-    """A recipe as it was when its file had that stamp, with a graph that keeps nothing."""
+class ServedModel:
+    """A recipe with its compiled graph, which has no checkpointer.
 
-    stamp: tuple[int, int]
+    `version` is the modification time and size of the recipe's file when it was read.
+    """
+
+    version: tuple[int, int]
     recipe: Recipe
     graph: Graph
 
 
-class Catalogue:
-    """The recipes as models, and where the threads of those who want them are kept."""
+class ModelList:
+    """The recipes as models, and the thread store of requests that name a thread."""
 
     def __init__(self) -> None:
-        """Nothing is read or opened before it is asked for."""
-        self._models: dict[str, Model] = {}
-        self._keeping: dict[str, tuple[Model, Graph]] = {}
-        self._open = ExitStack()
+        """Start empty: recipes are read and the store is opened when first needed."""
+        self._models: dict[str, ServedModel] = {}
+        self._persistent: dict[str, tuple[ServedModel, Graph]] = {}
+        self._resources = ExitStack()
         self._threads: Threads | None = None
-        self._opening = asyncio.Lock()
+        self._threads_lock = asyncio.Lock()
 
     async def close(self) -> None:
-        """Close the threads."""
-        await asyncio.to_thread(self._open.close)
+        """Close the thread store."""
+        await asyncio.to_thread(self._resources.close)
 
-    async def listing(self) -> list[Json]:
-        """Every model, as OpenAI lists them."""
-        return await asyncio.to_thread(lambda: [_listed(name) for name in recipe_names()])
+    async def entries(self) -> list[Json]:
+        """List every model in OpenAI's form."""
+        return await asyncio.to_thread(lambda: [_entry(name) for name in recipe_names()])
 
     async def entry(self, model: str) -> Json:
-        """One model of the list."""
-        return await asyncio.to_thread(lambda: _listed(_known(model)))
+        """Describe one model in OpenAI's form."""
+        return await asyncio.to_thread(lambda: _entry(_listed_recipe(model)))
 
-    async def model(self, model: str) -> Model:
-        """The recipe of that name; files are read off the loop, which other requests share."""
-        return await asyncio.to_thread(self._model, model)
+    async def model(self, model: str) -> ServedModel:
+        """Load a model; files are read in a worker thread, as other requests share the loop.
+
+        Args:
+            model: A recipe's name, with or without the prefix.
+        """
+        return await asyncio.to_thread(self._load, model)
 
     async def threads(self) -> Threads:
-        """Where threads are kept, opened by the first who wants one."""
-        async with self._opening:
+        """Open the thread store once."""
+        async with self._threads_lock:
             if self._threads is None:
-                self._threads = await asyncio.to_thread(self._open.enter_context, open_threads())
+                self._threads = await asyncio.to_thread(
+                    self._resources.enter_context, open_threads()
+                )
             return self._threads
 
-    async def keeping(self, model: Model) -> Graph:
-        """The model's graph with those threads behind it."""
+    async def persistent_graph(self, model: ServedModel) -> Graph:
+        """Compile the model's graph with the thread store as its checkpointer."""
         name = model.recipe.name
-        known, graph = self._keeping.get(name, (None, None))
-        if graph is None or known is not model:
-            graph = await asyncio.to_thread(compiled, model.recipe, await self.threads())
-            self._keeping[name] = (model, graph)
+        compiled_for, graph = self._persistent.get(name, (None, None))
+        if graph is None or compiled_for is not model:
+            graph = await asyncio.to_thread(compile_recipe, model.recipe, await self.threads())
+            self._persistent[name] = (model, graph)
         return graph
 
-    def _model(self, model: str) -> Model:
-        name = _known(model)
-        stamp = _stamp(name)
-        found = self._models.get(name)
-        if found is None or found.stamp != stamp:
+    def _load(self, model: str) -> ServedModel:
+        name = _listed_recipe(model)
+        version = _file_version(name)
+        loaded = self._models.get(name)
+        if loaded is None or loaded.version != version:
             recipe = load_recipe(name)
             if recipe.may_pause:
                 raise UsageError(f"recipe {name!r} pauses for a person: `moa ask` can do that")
-            found = self._models[name] = Model(stamp, recipe, build(recipe).compile())
-        return found
+            loaded = self._models[name] = ServedModel(version, recipe, build(recipe).compile())
+        return loaded
 
 
-def _known(model: str) -> str:
-    """The recipe's name; only those that are listed, so that no path gets in."""
-    name = model.removeprefix(PREFIX)
+def recipe_name(model: str) -> str:
+    """Remove the prefix from a model's name."""
+    return model.removeprefix(PREFIX)
+
+
+def _listed_recipe(model: str) -> str:
+    """The recipe's name, which must be a listed one: no client can name a path."""
+    name = recipe_name(model)
     if name not in recipe_names():
-        raise _none(model)
+        raise _not_found(model)
     return name
 
 
-def _none(model: str) -> ApiError:
+def _not_found(model: str) -> ApiError:
     message = f"there is no model {model[:100]!r}: `GET /v1/models` lists them"
     return ApiError(404, message, param="model", code="model_not_found")
 
 
-def _listed(name: str) -> Json:
-    created = _stamp(name)[0] // 10**9
+def _entry(name: str) -> Json:
+    created = _file_version(name)[0] // 10**9
     return {"id": PREFIX + name, "object": "model", "created": created, "owned_by": "moagraph"}
 
 
-def _stamp(name: str) -> tuple[int, int]:
+def _file_version(name: str) -> tuple[int, int]:
     try:
-        said = recipe_file(name).stat()
-    except (OSError, UnknownName) as error:  # it was there a moment ago
-        raise _none(name) from error
-    return said.st_mtime_ns, said.st_size
+        status = recipe_file(name).stat()
+    except (OSError, UnknownName) as error:  # deleted since it was listed
+        raise _not_found(name) from error
+    return status.st_mtime_ns, status.st_size

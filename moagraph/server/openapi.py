@@ -1,5 +1,7 @@
-"""The server's own OpenAPI document: the requests as they are checked, the answers as they are."""
+"""The server's OpenAPI document: requests from the pydantic models, responses by hand."""
 
+import json
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -9,19 +11,19 @@ from moagraph.nodes.state import Json
 from moagraph.server.chat.request import ChatRequest
 from moagraph.server.responses.request import ResponseRequest
 
-AT = "#/components/schemas/"
+SCHEMAS = "#/components/schemas/"
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
-REFUSALS = {
+ERROR_RESPONSES = {
     400: "The request is wrong; `param` names the field.",
     401: "A key of this server is needed.",
-    403: "Without keys only this machine may ask.",
+    403: "Without keys only this machine may call.",
     404: "There is no such model.",
-    408: "The body did not come.",
+    408: "The body was not complete in time.",
     409: "The thread is busy with another request.",
     413: "The body is too large.",
     415: "The body is not JSON.",
-    429: "Too many requests run and wait; `Retry-After` says when to come again.",
+    429: "Too many requests run and wait; `Retry-After` says when to try again.",
     500: "The server had an error.",
     502: "The models failed.",
     503: "The models or the server cannot answer now.",
@@ -29,25 +31,33 @@ REFUSALS = {
 }
 
 
-def document() -> Json:
-    """The document."""
-    _, defined = models_json_schema(
+@cache
+def encoded_document() -> bytes:
+    """Encode the document, once: to build the schemas takes long."""
+    return json.dumps(build_document()).encode()
+
+
+def build_document() -> Json:
+    """Build the document."""
+    _, definitions = models_json_schema(
         [(ChatRequest, "validation"), (ResponseRequest, "validation")],
-        ref_template=AT + "{model}",
+        ref_template=SCHEMAS + "{model}",
     )
     return {
         "openapi": "3.1.0",
         "info": {"title": "moagraph", "version": version("moagraph")},
         "paths": {
             "/v1/models": {"get": _operation("List the recipes as models.", "Models")},
-            "/v1/models/{id}": {"get": _operation("One model.", "Model", _id())},
-            "/v1/chat/completions": {"post": _chat()},
-            "/v1/responses": {"post": _responses()},
-            "/healthz": {"get": {"summary": "Whether it runs.", "responses": {"200": _ok(TRUTH)}}},
+            "/v1/models/{id}": {"get": _operation("One model.", "Model", _id_parameter())},
+            "/v1/chat/completions": {"post": _chat_operation()},
+            "/v1/responses": {"post": _response_operation()},
+            "/healthz": {
+                "get": {"summary": "Whether it runs.", "responses": {"200": _json(HEALTH)}}
+            },
         },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**defined["$defs"], **ANSWERS},
+            "schemas": {**definitions["$defs"], **RESPONSE_SCHEMAS},
         },
     }
 
@@ -56,8 +66,8 @@ def _object(**properties: Any) -> Json:
     return {"type": "object", "properties": properties, "required": [*properties]}
 
 
-TRUTH = _object(status={"const": "ok"})
-ANSWERS = {
+HEALTH = _object(status={"const": "ok"})
+RESPONSE_SCHEMAS = {
     "Error": _object(
         error=_object(
             message=TEXT,
@@ -70,7 +80,7 @@ ANSWERS = {
         id=TEXT, object={"const": "model"}, created={"type": "integer"}, owned_by=TEXT
     ),
     "Models": _object(
-        object={"const": "list"}, data={"type": "array", "items": {"$ref": AT + "Model"}}
+        object={"const": "list"}, data={"type": "array", "items": {"$ref": SCHEMAS + "Model"}}
     ),
     "Usage": _object(prompt_tokens=COUNT, completion_tokens=COUNT, total_tokens=COUNT),
     "Choice": _object(
@@ -83,8 +93,13 @@ ANSWERS = {
         object={"const": "chat.completion"},
         created={"type": "integer"},
         model=TEXT,
-        usage={"$ref": AT + "Usage"},
-        choices={"type": "array", "items": {"$ref": AT + "Choice"}, "minItems": 1, "maxItems": 1},
+        usage={"$ref": SCHEMAS + "Usage"},
+        choices={
+            "type": "array",
+            "items": {"$ref": SCHEMAS + "Choice"},
+            "minItems": 1,
+            "maxItems": 1,
+        },
     ),
     "Response": _object(
         id=TEXT,
@@ -97,41 +112,42 @@ ANSWERS = {
 }
 
 
-def _chat() -> Json:
+def _chat_operation() -> Json:
     summary = "One answer by the recipe's models, streaming or not."
-    return _answering(summary, "ChatRequest", "Completion", "Chunks as OpenAI streams them.")
+    return _generation(summary, "ChatRequest", "Completion", "Chunks as OpenAI streams them.")
 
 
-def _responses() -> Json:
+def _response_operation() -> Json:
     summary = "The same in OpenAI's newer form; nothing is stored but a named thread."
-    return _answering(summary, "ResponseRequest", "Response", "Events as OpenAI streams them.")
+    return _generation(summary, "ResponseRequest", "Response", "Events as OpenAI streams them.")
 
 
-def _answering(summary: str, asked: str, answer: str, streamed: str) -> Json:
-    said = _operation(summary, answer)
-    body = {"application/json": {"schema": {"$ref": AT + asked}}}
-    said["requestBody"] = {"required": True, "content": body}
-    events = {"schema": {**TEXT, "description": streamed}}
-    said["responses"]["200"]["content"]["text/event-stream"] = events
-    return said
+def _generation(summary: str, request: str, response: str, stream: str) -> Json:
+    """An operation with a JSON body that answers in JSON or as an event stream."""
+    operation = _operation(summary, response)
+    body = {"application/json": {"schema": {"$ref": SCHEMAS + request}}}
+    operation["requestBody"] = {"required": True, "content": body}
+    events = {"schema": {**TEXT, "description": stream}}
+    operation["responses"]["200"]["content"]["text/event-stream"] = events
+    return operation
 
 
-def _operation(summary: str, answer: str, parameters: tuple[Json, ...] = ()) -> Json:
-    refused = {
-        str(status): {**_ok({"$ref": AT + "Error"}), "description": why}
-        for status, why in REFUSALS.items()
+def _operation(summary: str, response: str, parameters: tuple[Json, ...] = ()) -> Json:
+    errors = {
+        str(status): {**_json({"$ref": SCHEMAS + "Error"}), "description": description}
+        for status, description in ERROR_RESPONSES.items()
     }
     return {
         "summary": summary,
         "security": [{}, {"key": []}],
         "parameters": list(parameters),
-        "responses": {"200": _ok({"$ref": AT + answer}), **refused},
+        "responses": {"200": _json({"$ref": SCHEMAS + response}), **errors},
     }
 
 
-def _ok(schema: Json) -> Json:
+def _json(schema: Json) -> Json:
     return {"description": "Done.", "content": {"application/json": {"schema": schema}}}
 
 
-def _id() -> tuple[Json, ...]:
+def _id_parameter() -> tuple[Json, ...]:
     return ({"name": "id", "in": "path", "required": True, "schema": TEXT},)

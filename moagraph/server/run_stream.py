@@ -1,6 +1,5 @@
-"""One turn of a graph as it is told to a client: who is done, what is said, and the end of it."""
+"""Run one turn of a graph as a stream of events: finished seats, text of the answer, the end."""
 
-import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -15,168 +14,157 @@ from moagraph.nodes.context import Context
 from moagraph.nodes.errors import RunError, StepFailed
 from moagraph.nodes.models.streaming import ONLY
 from moagraph.nodes.state import Json, merge_keys, merge_layers
-from moagraph.server.protocol_errors import ApiError, upstream
+from moagraph.server.message_format import finish_reason, tool_call_deltas, tool_calls
+from moagraph.server.protocol_errors import ApiError, upstream_error
 from moagraph.threads.runner import Graph
 
 
 @dataclass(frozen=True)
-class Seat:
-    """A seat is done; `usable` counts the answers of the turn so far."""
+class SeatAnswered:
+    """A seat has answered or failed.
+
+    `done` of the layer's `total` seats are finished; `usable` answers exist in the turn so far.
+    """
 
     layer: int
     seat: str
     model: str
     ok: bool
     done: int
-    of: int
+    total: int
     usable: int
 
 
 @dataclass(frozen=True)
-class Piece:
-    """The last step said something, or called a tool."""
+class AnswerChunk:
+    """A part of the answer: text, or parts of tool calls in OpenAI's form."""
 
     text: str
-    tools: list[Json] = field(default_factory=list)
+    tool_calls: list[Json] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class End:
-    """The turn is over: its answer, why it ends there, and what every call left behind."""
+class TurnFinished:
+    """The turn is over: its answer, why the answer ends, and the records of every call."""
 
     message: AIMessage
-    finish: str
+    finish_reason: str
     state: Json
 
     @property
     def usage(self) -> Json:
-        """The tokens of all calls, in OpenAI's words."""
-        said = total_usage(call_records(self.state))
-        told, answered = said["input_tokens"], said["output_tokens"]
+        """The tokens of all calls, as chat completions report them."""
+        total = total_usage(call_records(self.state))
+        prompt, completion = total["input_tokens"], total["output_tokens"]
         return {
-            "prompt_tokens": told,
-            "completion_tokens": answered,
-            "total_tokens": told + answered,
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
         }
 
 
-Event: TypeAlias = Seat | Piece | End
+TurnEvent: TypeAlias = SeatAnswered | AnswerChunk | TurnFinished
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What is run, for whom, and whether anybody hears it as it is said."""
+class TurnRequest:
+    """A graph with its input, and whether the answer is streamed."""
 
     graph: Graph
     recipe: Recipe
-    given: Any
+    input: Any
     context: Context
     config: Any
     stream: bool
 
 
-async def drive(turn: Turn) -> AsyncGenerator[Event]:
-    """Run the turn; closed early, it ends every call that is under way."""
+async def stream_turn(request: TurnRequest) -> AsyncGenerator[TurnEvent]:
+    """Run the turn; closing the generator early cancels every call under way.
+
+    Raises:
+        ApiError: The run failed, or the answer broke off after a part of it was sent.
+    """
     state: Json = {"layers": {}, "steps": {}}
-    modes: list[StreamMode] = ["updates", "messages"] if turn.stream else ["updates"]
+    modes: list[StreamMode] = ["updates", "messages"] if request.stream else ["updates"]
     answer: AIMessage | None = None
-    speaker: str | None = None
+    streamed_id: str | None = None
     ONLY.set("answer")
-    parts: Any = turn.graph.astream(
-        turn.given, turn.config, context=turn.context, stream_mode=modes
+    parts: Any = request.graph.astream(
+        request.input, request.config, context=request.context, stream_mode=modes
     )
     try:
         async with aclosing(parts):
             async for mode, data in parts:
                 if mode == "updates":
-                    answer = _take(data, state) or answer
-                    for seat in _seats(data, state, turn.recipe):
-                        yield seat
-                elif piece := _piece(*data):
-                    speaker = _same(speaker, data[0].id)
-                    yield piece
-    except StepFailed as failed:
-        if not (failed.record and failed.record.get("finish") == "content_filter"):
-            raise upstream(failed, state) from failed
-        state["steps"] = merge_keys(state["steps"], [{"answer": failed.record}])
-        answer = AIMessage("", response_metadata={"finish_reason": "content_filter"})
-    except RunError as failed:
-        raise upstream(failed, state) from failed
+                    answer = _merge_update(data, state) or answer
+                    for event in _finished_seats(data, state, request.recipe):
+                        yield event
+                elif chunk := _answer_chunk(*data):
+                    streamed_id = _check_same_message(streamed_id, data[0].id)
+                    yield chunk
+    except StepFailed as error:
+        answer = _withheld_answer(error, state)
+    except RunError as error:
+        raise upstream_error(error, state) from error
     if answer is None:
         raise RuntimeError("the graph ended without an answer")
-    if turn.stream and speaker is None and answer.text:
-        yield Piece(answer.text, [])
-    yield End(answer, finish(answer), {**state, "messages": [answer]})
+    if request.stream and streamed_id is None and answer.text:
+        yield AnswerChunk(answer.text)
+    yield TurnFinished(answer, finish_reason(answer), {**state, "messages": [answer]})
 
 
-def finish(message: AIMessage) -> str:
-    """Why the answer ends: one of OpenAI's four words."""
-    said = str(message.response_metadata.get("finish_reason", "stop"))
-    if said in ("length", "content_filter"):
-        return said
-    return "tool_calls" if message.tool_calls else "stop"
-
-
-def _take(update: Mapping[str, Any], state: Json) -> AIMessage | None:
-    """Merge what the nodes wrote; the answer, where it is among it."""
+def _merge_update(update: Mapping[str, Any], state: Json) -> AIMessage | None:
+    """Merge what the nodes wrote into the state; return the answer if it is among it."""
     answer = None
-    for node, written in update.items():
-        if node != "begin" and isinstance(written, Mapping):
-            state["layers"] = merge_layers(state["layers"], [written.get("layers", {})])
-            state["steps"] = merge_keys(state["steps"], [written.get("steps", {})])
-            for message in written.get("messages", []):
-                answer = message
+    for _, written in _node_writes(update):
+        state["layers"] = merge_layers(state["layers"], [written.get("layers", {})])
+        state["steps"] = merge_keys(state["steps"], [written.get("steps", {})])
+        for message in written.get("messages", []):
+            answer = message
     return answer
 
 
-def _seats(update: Mapping[str, Any], state: Json, recipe: Recipe) -> Iterator[Seat]:
+def _finished_seats(
+    update: Mapping[str, Any], state: Json, recipe: Recipe
+) -> Iterator[SeatAnswered]:
     usable = sum(p["ok"] for seats in state["layers"].values() for p in seats.values())
-    for node, written in update.items():
-        if node == "begin" or not isinstance(written, Mapping):
-            continue
+    for _, written in _node_writes(update):
         for layer, seats in written.get("layers", {}).items():
-            done, of = len(state["layers"][layer]), len(recipe.layers[int(layer) - 1].proposers)
-            for seat, said in seats.items():
-                yield Seat(int(layer), seat, said["model"], said["ok"], done, of, usable)
+            done = len(state["layers"][layer])
+            total = len(recipe.layers[int(layer) - 1].proposers)
+            for seat, proposal in seats.items():
+                model, ok = proposal["model"], proposal["ok"]
+                yield SeatAnswered(int(layer), seat, model, ok, done, total, usable)
 
 
-def _piece(message: BaseMessage, place: Mapping[str, Any]) -> Piece | None:
-    """What the last step says to the client; other nodes talk among themselves."""
-    if place.get("role") != "answer" or not isinstance(message, AIMessage):
+def _node_writes(update: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The writes of each node but `begin`, which only clears the last turn's records."""
+    for node, written in update.items():
+        if node != "begin" and isinstance(written, Mapping):
+            yield node, written
+
+
+def _answer_chunk(message: BaseMessage, metadata: Mapping[str, Any]) -> AnswerChunk | None:
+    """The chunk to send, if the node is the one that writes the answer."""
+    if metadata.get("role") != "answer" or not isinstance(message, AIMessage):
         return None
-    tools = _chunks(message) if isinstance(message, AIMessageChunk) else calls(message)
-    return Piece(message.text, tools) if message.text or tools else None
+    if isinstance(message, AIMessageChunk):
+        calls = tool_call_deltas(message)
+    else:
+        calls = tool_calls(message)
+    return AnswerChunk(message.text, calls) if message.text or calls else None
 
 
-def _chunks(message: AIMessageChunk) -> list[Json]:
-    """Parts of calls as they come: the first of each has the name, the others more arguments."""
-    told = []
-    for part in message.tool_call_chunks:
-        function = {"name": part["name"]} if part["name"] else {}
-        call = {"id": part["id"], "type": "function"} if part["id"] else {}
-        said = {**function, "arguments": part["args"] or ""}
-        told.append({"index": part["index"] or 0, **call, "function": said})
-    return told
-
-
-def calls(message: AIMessage) -> list[Json]:
-    """Whole calls in OpenAI's form."""
-    return [
-        {
-            "index": index,
-            "id": call["id"],
-            "type": "function",
-            "function": {
-                "name": call["name"],
-                "arguments": json.dumps(call["args"], ensure_ascii=False),
-            },
-        }
-        for index, call in enumerate(message.tool_calls)
-    ]
-
-
-def _same(speaker: str | None, now: str | None) -> str | None:
-    """A call that breaks off is tried again, but what was said cannot be taken back."""
-    if speaker is not None and now != speaker:
+def _check_same_message(streamed: str | None, current: str | None) -> str | None:
+    """Refuse a second attempt at the answer: the text of the first is already sent."""
+    if streamed is not None and current != streamed:
         raise ApiError(502, "the last step's model broke off in the middle of its answer")
-    return now
+    return current
+
+
+def _withheld_answer(error: StepFailed, state: Json) -> AIMessage:
+    """An empty answer where a content filter withheld it; any other failure is raised."""
+    if not (error.record and error.record.get("finish") == "content_filter"):
+        raise upstream_error(error, state) from error
+    state["steps"] = merge_keys(state["steps"], [{"answer": error.record}])
+    return AIMessage("", response_metadata={"finish_reason": "content_filter"})

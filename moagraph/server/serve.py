@@ -1,62 +1,71 @@
-"""The server as a process: where it listens, and whom it may listen to."""
+"""The server as a process: its socket and its uvicorn configuration."""
 
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
 from moagraph.nodes.errors import UsageError
-from moagraph.server.api_keys import VARIABLE, is_local
-from moagraph.server.app import Settings, create_app
-from moagraph.server.http_protocol import HEADERS_MOST, Wire
+from moagraph.server.api_keys import VARIABLE, is_loopback
+from moagraph.server.app import create_app
+from moagraph.server.http_protocol import HttpConnection
+from moagraph.server.settings import ServerSettings
 
-# Seconds that requests under way get when the server is told to stop.
-GRACE = 5
+# Seconds that running requests get after the server was told to stop.
+SHUTDOWN_SECONDS = 5
 
 
-def serve(host: str, port: int, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Listen until told to stop; `ready` hears the address once clients are let in."""
-    if not is_local(host) and not settings.keys:
+def serve(host: str, port: int, settings: ServerSettings, on_ready: Callable[[str], None]) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        host: The address to listen on; other than loopback only with API keys.
+        port: The port; 0 chooses a free one.
+        settings: The server's settings.
+        on_ready: Is called with the base URL once clients can connect.
+    """
+    if not is_loopback(host) and not settings.keys:
         raise UsageError(
             f"{host!r} lets other machines in, which needs API keys: set {VARIABLE}, "
             "or name a file with --api-keys"
         )
-    with _listening(host, port) as door:
-        ready(f"http://{_shown(host)}:{door.getsockname()[1]}/v1")
-        server(settings).run(sockets=[door])
+    with _listen(host, port) as listener:
+        on_ready(f"http://{_url_host(host)}:{listener.getsockname()[1]}/v1")
+        create_server(settings).run(sockets=[listener])
 
 
-def server(settings: Settings) -> uvicorn.Server:
-    """The server before it listens."""
+def create_server(settings: ServerSettings) -> uvicorn.Server:
+    """Configure uvicorn; it does not listen yet."""
     config = uvicorn.Config(
         create_app(settings),
-        http=Wire,
+        http=partial(HttpConnection, limits=settings.connection),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
-        h11_max_incomplete_event_size=HEADERS_MOST,
-        proxy_headers=False,  # nobody may say by a header that he is this machine
+        proxy_headers=False,  # a header must not make a foreign client look local
         server_header=False,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return uvicorn.Server(config)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        door = socket.socket(family, kind, proto)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
-        door.listen(2048)
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot listen at {host}:{port}: {why}; choose another --port") from error
-    return door
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"cannot listen at {host}:{port}: {reason}; choose another --port"
+        raise UsageError(message) from error
+    return listener
 
 
-def _shown(host: str) -> str:
+def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host

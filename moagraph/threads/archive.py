@@ -20,11 +20,11 @@ from moagraph.nodes.resources import Resource
 from moagraph.threads.export_schema import (
     Entry,
     Tasks,
-    checked,
-    damaged,
-    document,
-    entries,
-    written,
+    check_document,
+    damaged_export,
+    decode_entries,
+    encode_value,
+    make_document,
 )
 from moagraph.threads.history import config_of
 from moagraph.threads.runner import hold
@@ -35,43 +35,43 @@ Saver = BaseCheckpointSaver[Any]
 
 def export_thread(threads: Saver, thread_id: str) -> dict[str, Any]:
     """All that the thread keeps, as plain JSON."""
-    with held(threads, thread_id):
-        tuples = found(threads, thread_id)
-    said = [_entry(one, tuples.get(parent(one) or "")) for one in tuples.values()]
-    return document(thread_id, said[::-1])
+    with lock_thread(threads, thread_id):
+        tuples = read_checkpoints(threads, thread_id)
+    document = [_export_entry(item, tuples.get(parent_id(item) or "")) for item in tuples.values()]
+    return make_document(thread_id, document[::-1])
 
 
 def import_thread(
-    threads: Saver, said: Mapping[str, Any], thread_id: str | None = None, trust: bool = False
+    threads: Saver, document: Mapping[str, Any], thread_id: str | None = None, trust: bool = False
 ) -> str:
     """Make a thread of an exported one, under its own name or another; whole or not at all.
 
     It can be read at once, and runs only once it is trusted: here, or later by who runs it.
     """
-    read = checked(said)
-    name = read.thread_id if thread_id is None else thread_id
+    checked_document = check_document(document)
+    name = checked_document.thread_id if thread_id is None else thread_id
     if not name.isprintable():
         raise UsageError(f"{name!r} is no name for a thread: give it another with `--as NAME`")
-    kept = list(entries(read))
-    resources = _resources(kept)
-    with held(threads, name):
-        _put(threads, name, kept, ThreadTrust(True, trust, resources))
+    stored = list(decode_entries(checked_document))
+    resources = _resources(stored)
+    with lock_thread(threads, name):
+        _store(threads, name, stored, ThreadTrust(True, trust, resources))
     return name
 
 
-def _resources(kept: list[tuple[Entry, Checkpoint, Tasks]]) -> tuple[Resource, ...]:
+def _resources(stored: list[tuple[Entry, Checkpoint, Tasks]]) -> tuple[Resource, ...]:
     """What the thread's recipes reach; a thread whose recipes cannot be listed is refused."""
-    if any(entry.ns == NAMESPACE for entry, _, _ in kept):
-        raise damaged("it says of itself whether it is trusted")
+    if any(entry.ns == NAMESPACE for entry, _, _ in stored):
+        raise damaged_export("it says of itself whether it is trusted")
     try:
-        named = [(entry.metadata, checkpoint, tasks) for entry, checkpoint, tasks in kept]
+        named = [(entry.metadata, checkpoint, tasks) for entry, checkpoint, tasks in stored]
         return tuple(resources_in(named))
     except (MoaError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise damaged(str(error)) from error
+        raise damaged_export(str(error)) from error
 
 
 @contextmanager
-def held(threads: Saver, thread_id: str) -> Iterator[None]:
+def lock_thread(threads: Saver, thread_id: str) -> Iterator[None]:
     """No run can have the thread; the work stays on this thread, so that Ctrl-C undoes it."""
     holding = hold(threads, thread_id)
     event_loops.run(holding.__aenter__())
@@ -81,29 +81,29 @@ def held(threads: Saver, thread_id: str) -> Iterator[None]:
         event_loops.run(holding.__aexit__(None, None, None))
 
 
-def found(threads: Saver, thread_id: str) -> dict[str, CheckpointTuple]:
+def read_checkpoints(threads: Saver, thread_id: str) -> dict[str, CheckpointTuple]:
     """The thread's checkpoints by their ids, newest first."""
     listed = threads.list(config_of(thread_id))
-    tuples = {one.checkpoint["id"]: one for one in listed if not is_record(one.config)}
+    tuples = {item.checkpoint["id"]: item for item in listed if not is_record(item.config)}
     if not tuples:
-        raise unknown(thread_id)
+        raise unknown_thread(thread_id)
     return tuples
 
 
-def unknown(thread_id: str) -> UnknownName:
+def unknown_thread(thread_id: str) -> UnknownName:
     """Why a thread cannot be had at all."""
     return UnknownName(f"no thread is called {thread_id!r}; `moa threads` lists them")
 
 
-def parent(one: CheckpointTuple) -> str | None:
+def parent_id(item: CheckpointTuple) -> str | None:
     """The id of the checkpoint that this one came from."""
-    return one.parent_config["configurable"]["checkpoint_id"] if one.parent_config else None
+    return item.parent_config["configurable"]["checkpoint_id"] if item.parent_config else None
 
 
-def _entry(one: CheckpointTuple, above: CheckpointTuple | None) -> dict[str, Any]:
-    frame: dict[str, Any] = {**one.checkpoint}
+def _export_entry(item: CheckpointTuple, parent_tuple: CheckpointTuple | None) -> dict[str, Any]:
+    frame: dict[str, Any] = {**item.checkpoint}
     values = frame.pop("channel_values")
-    versions = above.checkpoint["channel_versions"] if above else {}
+    versions = parent_tuple.checkpoint["channel_versions"] if parent_tuple else {}
     # Postgres finds a snapshot again under each later checkpoint of the same version.
     own = {
         channel: value
@@ -112,22 +112,23 @@ def _entry(one: CheckpointTuple, above: CheckpointTuple | None) -> dict[str, Any
         or versions.get(channel) != frame["channel_versions"][channel]
     }
     return {
-        "ns": one.config["configurable"]["checkpoint_ns"],
+        "ns": item.config["configurable"]["checkpoint_ns"],
         "id": frame.pop("id"),
-        "parent": parent(one),
+        "parent": parent_id(item),
         "frame": frame,
-        "values": {channel: written(own[channel]) for channel in sorted(own)},
-        "metadata": dict(one.metadata),
+        "values": {channel: encode_value(own[channel]) for channel in sorted(own)},
+        "metadata": dict(item.metadata),
         "writes": [
-            [task, channel, *written(value)] for task, channel, value in one.pending_writes or []
+            [task, channel, *encode_value(value)]
+            for task, channel, value in item.pending_writes or []
         ],
     }
 
 
-def _put(
+def _store(
     threads: Saver,
     thread_id: str,
-    kept: list[tuple[Entry, Checkpoint, Tasks]],
+    stored: list[tuple[Entry, Checkpoint, Tasks]],
     trust: ThreadTrust,
 ) -> None:
     if threads.get_tuple(config_of(thread_id)):
@@ -137,7 +138,7 @@ def _put(
     versions: dict[str | None, ChannelVersions] = {}
     try:
         write_trust(threads, thread_id, trust)  # first: what is cut off here runs no sooner
-        for entry, checkpoint, tasks in kept:
+        for entry, checkpoint, tasks in stored:
             now, before = checkpoint["channel_versions"], versions.get(entry.parent, {})
             new = {channel: now[channel] for channel in now if now[channel] != before.get(channel)}
             versions[entry.id] = now

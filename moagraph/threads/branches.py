@@ -9,7 +9,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from moagraph.nodes.errors import UnknownName
-from moagraph.threads.archive import found, parent
+from moagraph.threads.archive import parent_id, read_checkpoints
 from moagraph.threads.history import config_of
 
 Saver = BaseCheckpointSaver[Any]
@@ -64,37 +64,37 @@ class Branches:
         ends = self.turns(fork)
         number = len(ends) if number is None else number
         if not 1 <= number <= len(ends):
-            what = "1 turn" if len(ends) == 1 else f"{len(ends)} turns"
-            raise UnknownName(f"thread {self.thread_id!r} has {what}, so there is no {number}")
+            count = "1 turn" if len(ends) == 1 else f"{len(ends)} turns"
+            raise UnknownName(f"thread {self.thread_id!r} has {count}, so there is no {number}")
         return number, ends[number - 1]
 
     def _back(self, tip: str) -> Iterator[str]:
-        where: str | None = tip
-        while where in self.tuples:
-            yield where
-            where = parent(self.tuples[where])
+        current: str | None = tip
+        while current in self.tuples:
+            yield current
+            current = parent_id(self.tuples[current])
 
 
-async def branches(threads: Saver, thread_id: str) -> Branches:
+async def read_branches(threads: Saver, thread_id: str) -> Branches:
     """Read the thread's tree; a checkpoint that is not the first to follow another forks it."""
-    tuples = await asyncio.to_thread(found, threads, thread_id)
+    tuples = await asyncio.to_thread(read_checkpoints, threads, thread_id)
     tips: list[str] = []
     owners: dict[str, int] = {}
     origins: list[int | None] = []
     for id_ in sorted(tuples):
-        above = parent(tuples[id_])
-        if above in tips:
-            owners[id_] = tips.index(above) + 1
+        previous = parent_id(tuples[id_])
+        if previous in tips:
+            owners[id_] = tips.index(previous) + 1
             tips[owners[id_] - 1] = id_
         else:
             tips.append(id_)
-            origins.append(owners.get(above or ""))
+            origins.append(owners.get(previous or ""))
             owners[id_] = len(tips)
     forks = [Fork(number, tip, origins[number - 1]) for number, tip in enumerate(tips, 1)]
     return Branches(thread_id, tuples, forks)
 
 
-async def named(threads: Saver, name: str) -> tuple[str, int | None]:
+async def parse_thread_name(threads: Saver, name: str) -> tuple[str, int | None]:
     """`THREAD@2` is the second fork of a thread, unless a thread is called just so."""
     split = re.fullmatch(r"(.+)@(\d{1,6})", name, re.DOTALL)
     if not split or await threads.aget_tuple(config_of(name)):

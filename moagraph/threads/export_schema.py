@@ -35,14 +35,14 @@ class Entry(BaseModel):
 
     def checkpoint(self) -> Checkpoint:
         """The checkpoint as a saver takes it."""
-        values = {channel: _read(*value) for channel, value in self.values.items()}
+        values = {channel: _decode_value(*value) for channel, value in self.values.items()}
         return cast(Checkpoint, {**self.frame, "id": self.id, "channel_values": values})
 
     def tasks(self) -> Tasks:
         """What each task wrote, in the order of the tasks."""
         wrote: Tasks = {}
         for task, channel, *value in self.writes:
-            wrote.setdefault(task, []).append((channel, _read(*value)))
+            wrote.setdefault(task, []).append((channel, _decode_value(*value)))
         return wrote
 
 
@@ -57,16 +57,16 @@ class Document(BaseModel):
     checkpoints: list[Entry] = Field(min_length=1)
 
 
-def document(thread_id: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def make_document(thread_id: str, decode_entries: list[dict[str, Any]]) -> dict[str, Any]:
     """The thread as it is exported."""
-    kept = {"sha256": _sum(entries), "checkpoints": entries}
-    return {"format": FORMAT, "thread_id": thread_id, **kept}
+    content = {"sha256": _digest(decode_entries), "checkpoints": decode_entries}
+    return {"format": FORMAT, "thread_id": thread_id, **content}
 
 
-def checked(said: Mapping[str, Any]) -> Document:
+def check_document(document: Mapping[str, Any]) -> Document:
     """The document, or in one line what is wrong with it."""
-    version = said.get("format") if isinstance(said, Mapping) else None
-    if type(version) is not int or "checkpoints" not in said:
+    version = document.get("format") if isinstance(document, Mapping) else None
+    if type(version) is not int or "checkpoints" not in document:
         raise UsageError("this is no exported thread: `moa threads export` writes them")
     if version > FORMAT:
         raise UsageError(
@@ -74,24 +74,24 @@ def checked(said: Mapping[str, Any]) -> Document:
         )
     try:
         # As JSON says it: strictness then minds no difference between lists and tuples.
-        read = Document.model_validate_json(json.dumps(said))
+        parsed = Document.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise damaged(f"{where}: {first['msg']}") from error
-    if read.sha256 != _sum(said["checkpoints"]):
-        raise damaged("its sum is another")
-    return read
+        path = ".".join(str(part) for part in first["loc"])
+        raise damaged_export(f"{path}: {first['msg']}") from error
+    if parsed.sha256 != _digest(document["checkpoints"]):
+        raise damaged_export("its sum is another")
+    return parsed
 
 
-def entries(read: Document) -> Iterator[tuple[Entry, Checkpoint, Tasks]]:
+def decode_entries(parsed: Document) -> Iterator[tuple[Entry, Checkpoint, Tasks]]:
     """Everything is read before anything is kept."""
-    for entry in read.checkpoints:
+    for entry in parsed.checkpoints:
         try:
             checkpoint, tasks = entry.checkpoint(), entry.tasks()
             _check(checkpoint)
         except (ValueError, TypeError, KeyError) as error:
-            raise damaged(f"checkpoint {entry.id}: {error}") from error
+            raise damaged_export(f"checkpoint {entry.id}: {error}") from error
         yield entry, checkpoint, tasks
 
 
@@ -101,21 +101,21 @@ def _check(checkpoint: Checkpoint) -> None:
             raise TypeError(f"`{name}` is no table")
 
 
-def written(value: Any) -> list[str]:
+def encode_value(value: Any) -> list[str]:
     """A value as JSON can carry it: its kind, and its bytes in base64."""
     kind, data = PLAIN.dumps_typed(value)
     return [kind, b64encode(data).decode()]
 
 
-def _read(kind: str, data: str) -> Any:
+def _decode_value(kind: str, data: str) -> Any:
     return PLAIN.loads_typed((kind, b64decode(data, validate=True)))
 
 
-def _sum(entries: list[dict[str, Any]]) -> str:
+def _digest(decode_entries: list[dict[str, Any]]) -> str:
     """Of what is said and not of how: keys in any order, spaces anywhere."""
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(decode_entries, sort_keys=True).encode()).hexdigest()
 
 
-def damaged(why: str) -> UsageError:
+def damaged_export(reason: str) -> UsageError:
     """Why an exported thread is not taken in."""
-    return UsageError(f"the exported thread is damaged: {why}; export it again")
+    return UsageError(f"the exported thread is damaged: {reason}; export it again")

@@ -23,7 +23,7 @@ from moagraph.nodes.errors import UnknownName, UsageError
 from moagraph.nodes.messages.compose import check_prompt
 from moagraph.nodes.policies.review import PERSON, dropped, edited
 from moagraph.nodes.state import Json, proposals_of, recipe_parts, unrouted_seats
-from moagraph.threads.history import Thread, at_join, compiled
+from moagraph.threads.history import Thread, compile_recipe, state_at_join
 
 Seat = tuple[int, str]
 
@@ -45,10 +45,10 @@ class Changes:
 
 def seat_of(name: str) -> Seat:
     """`2.02` and `2.2` are layer 2, seat 02."""
-    found = re.fullmatch(r"([1-9]\d*)\.(\d+)", name.strip())
-    if not found:
+    match = re.fullmatch(r"([1-9]\d*)\.(\d+)", name.strip())
+    if not match:
         raise UsageError(f"{name!r} is not LAYER.SEAT, such as 2.02")
-    return int(found[1]), f"{int(found[2]):02d}"
+    return int(match[1]), f"{int(match[2]):02d}"
 
 
 async def fork(
@@ -58,19 +58,19 @@ async def fork(
     layer = _layer(thread, from_layer, changes)
     _check_needed(thread, layer)
     _check_reach(layer, changes.put)
-    at = await at_join(thread, layer)
-    kept = at.values["recipe"]
-    recipe = changed(_recipe(thread, layer, changes), changes.put, kept["prompts"])
-    graph = compiled(recipe, threads)
+    at = await state_at_join(thread, layer)
+    stored = at.values["recipe"]
+    recipe = change_recipe(_base_recipe(thread, layer, changes), changes.put, stored["prompts"])
+    graph = compile_recipe(recipe, threads)
     records = {str(layer): _records(thread, at, layer, changes)} if layer else Overwrite({})
-    of_the_turn = _kept(recipe, kept)
+    turn_fields = _stored_recipe(recipe, stored)
     if changes.again:
-        of_the_turn.pop("cache", None)  # to ask again is not to be told the same again
-    update: Json = {"recipe": of_the_turn, "layers": records}
-    writer = before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
-    where = await graph.aupdate_state(at.config, update, as_node=writer)
-    state = await graph.aget_state(where)
-    return Thread(graph, recipe, thread.config, state, thread.trust), where
+        turn_fields.pop("cache", None)  # to ask again is not to be told the same again
+    update: Json = {"recipe": turn_fields, "layers": records}
+    writer = node_before(recipe, layer) if changes.again or not layer else _any_seat(recipe, layer)
+    config = await graph.aupdate_state(at.config, update, as_node=writer)
+    state = await graph.aget_state(config)
+    return Thread(graph, recipe, thread.config, state, thread.trust), config
 
 
 async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
@@ -78,46 +78,46 @@ async def without_failures(thread: Thread, layer: int) -> RunnableConfig:
     proposals = proposals_of(thread.state.values, layer)  # type: ignore[arg-type]
     failed = {seat: None for seat, proposal in proposals.items() if not proposal["ok"]}
     update = {"layers": {str(layer): failed}}
-    writer = before(thread.recipe, layer)
+    writer = node_before(thread.recipe, layer)
     return await thread.graph.aupdate_state(thread.config, update, as_node=writer)
 
 
-async def undecided(thread: Thread, node: str) -> None:
+async def pause_again(thread: Thread, node: str) -> None:
     """Pause once more at the node: what was decided there has led to nothing."""
     row = next(
         r for r in lay_out_layers(thread.recipe) if node in [spec.name for spec in r.after_seats]
     )
-    ahead = [spec.name for spec in row.after_seats]
-    at = ahead.index(node)
-    writer = ahead[at - 1] if at else _any_seat(thread.recipe, row.number)
-    where = await thread.graph.aupdate_state(thread.config, {"layers": {}}, as_node=writer)
-    await thread.graph.ainvoke(None, where)
+    earlier = [spec.name for spec in row.after_seats]
+    at = earlier.index(node)
+    writer = earlier[at - 1] if at else _any_seat(thread.recipe, row.number)
+    config = await thread.graph.aupdate_state(thread.config, {"layers": {}}, as_node=writer)
+    await thread.graph.ainvoke(None, config)
 
 
-def before(recipe: Recipe, layer: int) -> str:
+def node_before(recipe: Recipe, layer: int) -> str:
     """The node whose edges lead to the layer's seats."""
     if layer <= 1:
-        ahead = lay_out_preparation(recipe)
-        return ahead[-1][0].name if ahead else "begin"
+        earlier = lay_out_preparation(recipe)
+        return earlier[-1][0].name if earlier else "begin"
     return list(lay_out_layers(recipe))[layer - 2].after_seats[-1].name
 
 
-def changed(said: Json, paths: Mapping[str, str], prompts: Mapping[str, str]) -> Recipe:
+def change_recipe(settings: Json, paths: Mapping[str, str], prompts: Mapping[str, str]) -> Recipe:
     """The recipe with each PATH put to its VALUE, checked like any other."""
     for path, value in paths.items():
-        _put(said, path, _value(value))
+        _set_value(settings, path, _value(value))
     try:
-        return Recipe.model_validate(said, context={"prompts": prompts})
+        return Recipe.model_validate(settings, context={"prompts": prompts})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"--set gives no valid recipe: {where}: {first['msg']}") from error
+        config = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"--set gives no valid recipe: {config}: {first['msg']}") from error
 
 
 def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
     """The layer whose answers stand: as told, or the one that the changes name."""
-    named = changes.layers
-    if len(named) > 1 or (named and from_layer is not None and named != {from_layer}):
+    layers = changes.layers
+    if len(layers) > 1 or (layers and from_layer is not None and layers != {from_layer}):
         raise UsageError(
             "edit, drop and again change the seats of one layer, the one that is replayed from"
         )
@@ -125,7 +125,7 @@ def _layer(thread: Thread, from_layer: int | None, changes: Changes) -> int:
         return from_layer
     ended = early_end(thread.recipe, thread.state.values["steps"])
     last = ended[0] if ended else len(thread.recipe.layers)
-    return named.pop() if named else min(map(_reach, changes.put), default=last)
+    return layers.pop() if layers else min(map(_last_unchanged_layer, changes.put), default=last)
 
 
 def _check_needed(thread: Thread, layer: int) -> None:
@@ -150,38 +150,42 @@ def _check_reach(layer: int, paths: Iterable[str]) -> None:
             raise UsageError(
                 f"--set {path!r} changes nothing: what is ahead of the layers is not run again"
             )
-        if path.startswith("layers.") and _reach(path) < layer:
+        if path.startswith("layers.") and _last_unchanged_layer(path) < layer:
             raise UsageError(
                 f"--set {path!r} changes what is before the end of layer {layer}, which stands: "
-                f"replay from layer {_reach(path)}"
+                f"replay from layer {_last_unchanged_layer(path)}"
             )
 
 
-def _reach(path: str) -> int:
+def _last_unchanged_layer(path: str) -> int:
     """The last layer that a change of this path leaves as it was."""
-    found = re.match(r"layers\.(\d+)\.(\w+)", path)
-    if not found:
+    match = re.match(r"layers\.(\d+)\.(\w+)", path)
+    if not match:
         return 0
-    behind = ("aggregate", "quorum", "review")
-    return int(found[1]) if found[2] in behind else int(found[1]) - 1
+    after_seats = ("aggregate", "quorum", "review")
+    return int(match[1]) if match[2] in after_seats else int(match[1]) - 1
 
 
-def _recipe(thread: Thread, layer: int, changes: Changes) -> Json:
+def _base_recipe(thread: Thread, layer: int, changes: Changes) -> Json:
     """The thread's recipe, without a pause where a person has decided and nothing is new."""
-    said = thread.recipe.resolved()
+    settings = thread.recipe.resolved()
     decided = layer and node_names.step(layer, "join") in thread.state.values["steps"]
     if decided and not changes.again:
-        said["layers"][layer - 1]["review"] = False
-    return said
+        settings["layers"][layer - 1]["review"] = False
+    return settings
 
 
-def _kept(recipe: Recipe, before: Json) -> Json:
+def _stored_recipe(recipe: Recipe, node_before: Json) -> Json:
     """The recipe as the state keeps it: with what the turn has added, and any new prompt."""
-    of_the_turn = {key: value for key, value in before.items() if key not in Recipe.model_fields}
-    said = recipe.resolved()
-    named = {call["prompt"] for call in recipe_parts(said) if "prompt" in call}
-    new = {prompt: check_prompt(prompt) for prompt in sorted(named - before["prompts"].keys())}
-    return {**said, **of_the_turn, "prompts": {**before["prompts"], **new}}
+    turn_fields = {
+        key: value for key, value in node_before.items() if key not in Recipe.model_fields
+    }
+    settings = recipe.resolved()
+    layers = {call["prompt"] for call in recipe_parts(settings) if "prompt" in call}
+    new = {
+        prompt: check_prompt(prompt) for prompt in sorted(layers - node_before["prompts"].keys())
+    }
+    return {**settings, **turn_fields, "prompts": {**node_before["prompts"], **new}}
 
 
 def _records(
@@ -189,7 +193,7 @@ def _records(
 ) -> dict[str, Json | None]:
     """What a person has decided since the layer came together, and the changes."""
     proposals = proposals_of(thread.state.values, layer)  # type: ignore[arg-type]
-    known = proposals_of(at.values, layer)  # type: ignore[arg-type]
+    previous = proposals_of(at.values, layer)  # type: ignore[arg-type]
     for _, seat in (*changes.edit, *changes.drop, *changes.again):
         if seat not in proposals:
             raise UnknownName(f"there is no seat {layer}.{seat}: there are {', '.join(proposals)}")
@@ -199,7 +203,9 @@ def _records(
         if proposals[seat]["model"] == PERSON:
             raise UsageError(f"{layer}.{seat} is a person's answer: no model can be asked again")
     records: dict[str, Json | None] = {
-        seat: dict(said) for seat, said in proposals.items() if said != known.get(seat)
+        seat: dict(settings)
+        for seat, settings in proposals.items()
+        if settings != previous.get(seat)
     }
     records |= {seat: edited(proposals[seat], text) for (_, seat), text in changes.edit.items()}
     records |= {seat: dropped(proposals[seat]) for _, seat in changes.drop}
@@ -212,15 +218,15 @@ def _any_seat(recipe: Recipe, layer: int) -> str:
     return node
 
 
-def _put(said: Any, path: str, value: Any) -> None:
+def _set_value(settings: Any, path: str, value: Any) -> None:
     """Set what the path names; lists count from 1, and a list of one needs no number."""
-    *way, last = path.split(".")
+    *parents, last = path.split(".")
     try:
-        for key in way:
-            said = _step(said, key)
-        if isinstance(said, list) and len(said) == 1 and not last.isdigit():
-            said = said[0]
-        said[int(last) - 1 if isinstance(said, list) else last] = value
+        for key in parents:
+            settings = _next_part(settings, key)
+        if isinstance(settings, list) and len(settings) == 1 and not last.isdigit():
+            settings = settings[0]
+        settings[int(last) - 1 if isinstance(settings, list) else last] = value
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise UsageError(
             f"--set {path!r} names nothing in the recipe; "
@@ -228,13 +234,13 @@ def _put(said: Any, path: str, value: Any) -> None:
         ) from error
 
 
-def _step(said: Any, key: str) -> Any:
-    if isinstance(said, list):
+def _next_part(settings: Any, key: str) -> Any:
+    if isinstance(settings, list):
         if key.isdigit() and int(key) > 0:
-            return said[int(key) - 1]
-        if len(said) == 1:
-            return said[0][key]
-    return said[key]
+            return settings[int(key) - 1]
+        if len(settings) == 1:
+            return settings[0][key]
+    return settings[key]
 
 
 def _value(text: str) -> Any:

@@ -68,15 +68,15 @@ def _end(turn: Json) -> int:
 
 
 def _stage(layer: int, turns: Sequence[Json], ends: Sequence[int]) -> Stage:
-    came = [turn for turn, end in zip(turns, ends, strict=True) if end >= layer]
-    took = _took([record for turn in came for record in call_records(_only(turn, layer))])
+    outcome = [turn for turn, end in zip(turns, ends, strict=True) if end >= layer]
+    took = _took([record for turn in outcome for record in call_records(_only(turn, layer))])
     calls, dollars = took["calls"], took["cost_usd"]
     return Stage(
         layer,
-        len(came),
+        len(outcome),
         ends.count(layer),
-        calls / len(came) if came else None,
-        dollars / len(came) if came and dollars is not None else None,
+        calls / len(outcome) if outcome else None,
+        dollars / len(outcome) if outcome and dollars is not None else None,
     )
 
 
@@ -95,8 +95,8 @@ def _would(stages: Sequence[Stage], turns: int) -> Json | None:
     dollars = [stage.cost_usd for stage in stages if stage.cost_usd is not None]
     if not stages or len(calls) < len(stages):
         return None
-    known = len(dollars) == len(stages)
+    counted = len(dollars) == len(stages)
     return {
         "calls": round(turns * sum(calls), 1),
-        "cost_usd": turns * sum(dollars) if known else None,
+        "cost_usd": turns * sum(dollars) if counted else None,
     }

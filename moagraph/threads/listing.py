@@ -5,15 +5,15 @@ from typing import Any, Literal
 
 from moagraph.graphs.usage import call_records, total_cost, total_usage
 from moagraph.nodes.errors import MoaError, StorageError
-from moagraph.threads.history import Thread, opened
-from moagraph.threads.prune import when
+from moagraph.threads.history import Thread, open_thread
+from moagraph.threads.prune import time_of
 from moagraph.threads.result import Status
 from moagraph.threads.savers.steady import Steady
-from moagraph.threads.snapshot import question_shown, standing, values_of
+from moagraph.threads.snapshot import original_question, status_of, values_of
 
 
 @dataclass(frozen=True)
-class Row:
+class ThreadRow:
     """A thread as its last turn left it; calls and cost are that turn's."""
 
     thread_id: str
@@ -29,28 +29,28 @@ class Row:
         return asdict(self)
 
 
-async def overview(threads: Steady, limit: int | None = None) -> list[Row]:
+async def list_threads(threads: Steady, limit: int | None = None) -> list[ThreadRow]:
     """The threads, the one used last first."""
     return [
-        await _row(threads, thread_id, when(newest).isoformat())
+        await _read_row(threads, thread_id, time_of(newest).isoformat())
         for thread_id, newest in threads.names(limit)
     ]
 
 
-async def _row(threads: Steady, thread_id: str, used: str) -> Row:
+async def _read_row(threads: Steady, thread_id: str, used: str) -> ThreadRow:
     try:
-        thread = await opened(threads, thread_id)
+        thread = await open_thread(threads, thread_id)
     except StorageError:
         raise
     except MoaError:  # its recipe is gone, or another app made it
-        return Row(thread_id, used)
+        return ThreadRow(thread_id, used)
     values = values_of(thread.state)
     records = call_records(values)
-    return Row(
+    return ThreadRow(
         thread_id,
         used,
         thread.recipe.name,
-        question_shown(values),
+        original_question(values),
         _status(threads, thread),
         total_usage(records)["calls"],
         total_cost(records),
@@ -59,5 +59,5 @@ async def _row(threads: Steady, thread_id: str, used: str) -> Row:
 
 def _status(threads: Steady, thread: Thread) -> Status:
     """To look whether a thread runs takes its lock for a moment, so a done one is not touched."""
-    left = standing(thread.state)
-    return "running" if left != "done" and threads.running(thread.id) else left
+    status = status_of(thread.state)
+    return "running" if status != "done" and threads.running(thread.id) else status

@@ -14,8 +14,8 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import StorageError, UsageError
 from moagraph.nodes.hooks import forget_vaults, vaults_of
-from moagraph.threads.archive import Saver, found, held, parent
-from moagraph.threads.history import READER, compiled, config_of
+from moagraph.threads.archive import Saver, lock_thread, parent_id, read_checkpoints
+from moagraph.threads.history import READER, compile_recipe, config_of
 from moagraph.threads.savers.steady import Steady
 
 TICKS = 10_000_000  # a second, as an id counts them
@@ -25,7 +25,7 @@ Tuples = Mapping[str, CheckpointTuple]
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What became of one thread: the checkpoints and bytes that went, or why none did."""
 
     thread_id: str
@@ -34,116 +34,118 @@ class Pruned:
     error: str | None = None
 
 
-def when(checkpoint_id: str) -> datetime:
+def time_of(checkpoint_id: str) -> datetime:
     """When the checkpoint was made, which its id tells."""
     return EPOCH + timedelta(seconds=UUID(checkpoint_id).time / TICKS)
 
 
-def delete(threads: Steady, thread_id: str) -> Pruned:
+def delete_thread(threads: Steady, thread_id: str) -> PruneResult:
     """Forget the thread."""
-    with held(threads, thread_id):
-        return _deleted(threads, thread_id)
+    with lock_thread(threads, thread_id):
+        return _delete(threads, thread_id)
 
 
-def prune(threads: Steady, thread_id: str) -> Pruned:
+def prune(threads: Steady, thread_id: str) -> PruneResult:
     """Keep of the thread its conversation and its last turn, which can be replayed still."""
-    with held(threads, thread_id):
-        return _pruned(threads, thread_id)
+    with lock_thread(threads, thread_id):
+        return _prune_thread(threads, thread_id)
 
 
-def sweep(threads: Steady, age: timedelta, keep_latest: bool = False) -> Iterator[Pruned]:
+def prune_old_threads(
+    threads: Steady, age: timedelta, keep_latest: bool = False
+) -> Iterator[PruneResult]:
     """Prune or delete each thread that nobody used for so long; one that runs is left alone."""
     limit = datetime.now(UTC) - age
-    old = [name for name, newest in threads.names() if when(newest) < limit]
+    old = [name for name, newest in threads.names() if time_of(newest) < limit]
     for thread_id in old:
         try:
-            with held(threads, thread_id):
-                if _used_since(threads, thread_id, limit):
+            with lock_thread(threads, thread_id):
+                if _was_used_since(threads, thread_id, limit):
                     continue
-                swept = (_pruned if keep_latest else _deleted)(threads, thread_id)
+                swept = (_prune_thread if keep_latest else _delete)(threads, thread_id)
         except StorageError:
             raise
         except UsageError as error:
-            swept = Pruned(thread_id, error=str(error))
+            swept = PruneResult(thread_id, error=str(error))
         yield swept
 
 
-def erase(threads: Saver, thread_id: str, tuples: Iterable[CheckpointTuple]) -> None:
+def delete_checkpoints(threads: Saver, thread_id: str, tuples: Iterable[CheckpointTuple]) -> None:
     """Delete the thread of these checkpoints, and what its placeholders stand for."""
     tokens = vaults_of(tuples)
     threads.delete_thread(thread_id)
     forget_vaults(tokens)
 
 
-def _used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
+def _was_used_since(threads: Steady, thread_id: str, limit: datetime) -> bool:
     """It may have been used, or deleted, while others were pruned."""
     newest = threads.get_tuple(config_of(thread_id))
-    return newest is None or when(newest.checkpoint["id"]) >= limit
+    return newest is None or time_of(newest.checkpoint["id"]) >= limit
 
 
-def _deleted(threads: Steady, thread_id: str) -> Pruned:
-    tuples = found(threads, thread_id)
-    gone, size = len(tuples), threads.size(thread_id)
-    erase(threads, thread_id, tuples.values())
-    return Pruned(thread_id, gone, size)
+def _delete(threads: Steady, thread_id: str) -> PruneResult:
+    tuples = read_checkpoints(threads, thread_id)
+    deleted, size = len(tuples), threads.size(thread_id)
+    delete_checkpoints(threads, thread_id, tuples.values())
+    return PruneResult(thread_id, deleted, size)
 
 
-def _pruned(threads: Steady, thread_id: str) -> Pruned:
-    tuples = found(threads, thread_id)
-    if any(one.config["configurable"]["checkpoint_ns"] for one in tuples.values()):
+def _prune_thread(threads: Steady, thread_id: str) -> PruneResult:
+    tuples = read_checkpoints(threads, thread_id)
+    if any(item.config["configurable"]["checkpoint_ns"] for item in tuples.values()):
         raise UsageError(f"thread {thread_id!r} has subgraphs: it can be deleted, not pruned")
-    root = _root(tuples)
-    kept = _turn(tuples, root)
-    gone = [id_ for id_ in tuples if id_ not in kept]
-    if not gone:
-        return Pruned(thread_id)
+    root = _first_of_turn(tuples)
+    retained = _checkpoints_of_turn(tuples, root)
+    deleted = [id_ for id_ in tuples if id_ not in retained]
+    if not deleted:
+        return PruneResult(thread_id)
     size = threads.size(thread_id)
     # In this order: killed between the two, the thread has all it had.
-    _stand_alone(threads, tuples[root])
-    threads.drop(thread_id, gone)
-    return Pruned(thread_id, len(gone), size - threads.size(thread_id))
+    _make_complete(threads, tuples[root])
+    threads.drop(thread_id, deleted)
+    return PruneResult(thread_id, len(deleted), size - threads.size(thread_id))
 
 
-def _root(tuples: Tuples) -> str:
+def _first_of_turn(tuples: Tuples) -> str:
     """The checkpoint with which the newest turn began."""
-    at = max(tuples)
-    while not _begins(tuples[at]) and (above := parent(tuples[at])) in tuples:
-        at = str(above)
-    return at
+    current = max(tuples)
+    while not _begins_turn(tuples[current]) and (previous := parent_id(tuples[current])) in tuples:
+        current = str(previous)
+    return current
 
 
-def _turn(tuples: Tuples, root: str) -> set[str]:
+def _checkpoints_of_turn(tuples: Tuples, root: str) -> set[str]:
     """The checkpoint and all that came of it, forks too, up to where other turns begin."""
     children: dict[str | None, list[str]] = defaultdict(list)
-    for id_, one in tuples.items():
-        children[parent(one)].append(id_)
-    kept, todo = set[str](), [root]
-    while todo:
-        at = todo.pop()
-        kept.add(at)
-        todo += [child for child in children[at] if not _begins(tuples[child])]
-    return kept
+    for id_, item in tuples.items():
+        children[parent_id(item)].append(id_)
+    retained, pending = set[str](), [root]
+    while pending:
+        current = pending.pop()
+        retained.add(current)
+        pending += [child for child in children[current] if not _begins_turn(tuples[child])]
+    return retained
 
 
-def _begins(one: CheckpointTuple) -> bool:
-    return one.metadata.get("source") == "input"
+def _begins_turn(item: CheckpointTuple) -> bool:
+    return item.metadata.get("source") == "input"
 
 
-def _stand_alone(threads: Steady, one: CheckpointTuple) -> None:
+def _make_complete(threads: Steady, item: CheckpointTuple) -> None:
     """Write the values into it that are otherwise gathered from those before it."""
-    reader = compiled(Recipe.model_validate(READER), threads)
-    own: dict[str, Any] = one.checkpoint["channel_values"]
+    reader = compile_recipe(Recipe.model_validate(READER), threads)
+    own: dict[str, Any] = item.checkpoint["channel_values"]
     gathered = {
         channel: _DeltaSnapshot(value)
-        for channel, value in reader.get_state(one.config).values.items()
-        if channel in one.checkpoint["channel_versions"] and channel not in own
+        for channel, value in reader.get_state(item.config).values.items()
+        if channel in item.checkpoint["channel_versions"] and channel not in own
     }
-    checkpoint: Checkpoint = {**one.checkpoint, "channel_values": {**own, **gathered}}
-    metadata: Any = {**one.metadata}
+    checkpoint: Checkpoint = {**item.checkpoint, "channel_values": {**own, **gathered}}
+    metadata: Any = {**item.metadata}
     metadata.pop("counters_since_delta_snapshot", None)
-    threads.put(_alone(one), checkpoint, metadata, checkpoint["channel_versions"])
+    threads.put(_without_parent(item), checkpoint, metadata, checkpoint["channel_versions"])
 
 
-def _alone(one: CheckpointTuple) -> RunnableConfig:
-    where = one.config["configurable"]
+def _without_parent(item: CheckpointTuple) -> RunnableConfig:
+    where = item.config["configurable"]
     return {"configurable": {key: where[key] for key in ("thread_id", "checkpoint_ns")}}

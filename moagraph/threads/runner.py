@@ -16,8 +16,8 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes import node_names
 from moagraph.nodes.errors import RunError, StepFailed, StorageError, UsageError
 from moagraph.nodes.state import Json, merge_keys, merge_layers
-from moagraph.threads.events import Unwatched, Watch
-from moagraph.threads.result import Result, Status, result
+from moagraph.threads.events import RunObserver, SilentObserver
+from moagraph.threads.result import Result, Status, read_result
 from moagraph.threads.savers.steady import Steady, busy
 from moagraph.threads.snapshot import values_of
 
@@ -29,35 +29,35 @@ _running: set[tuple[int, str]] = set()
 async def run(
     graph: Graph,
     recipe: Recipe,
-    given: Any,
+    values: Any,
     config: RunnableConfig,
-    watch: Watch | None = None,
+    watch: RunObserver | None = None,
 ) -> Result:
     """Drive the graph until it is done, paused or failed; only wrong usage is raised."""
     began = time.monotonic()
     thread_id = config["configurable"]["thread_id"]
-    (watch or Unwatched()).began(recipe, thread_id)
+    (watch or SilentObserver()).run_started(recipe, thread_id)
     state: Json = {"layers": {}, "steps": {}}
     error: str | None = None
-    lost: Mapping[str, Any] | None = None
+    failed_records: Mapping[str, Any] | None = None
     try:
-        if watch and not isinstance(given, Mapping):
-            await _tell_what_stands(graph, config, watch)
-        await _drive(graph, given, config, state, watch)
+        if watch and not isinstance(values, Mapping):
+            await _report_existing(graph, config, watch)
+        await _drive(graph, values, config, state, watch)
     except StepFailed as failed:
         error = str(failed)
-        lost = failed.record and {failed.node: failed.record}
+        failed_records = failed.record and {failed.node: failed.record}
     except RunError as failed:
         error = str(failed)
     except StorageError as failed:
         if not state["layers"]:
             raise
         error = str(failed)
-    values, after = await _left(graph, thread_id, state, error)
-    if lost:  # a step that failed has written nothing, but its calls were made
-        values = {**values, "steps": {**values.get("steps", {}), **lost}}
+    values, after = await _final_state(graph, thread_id, state, error)
+    if failed_records:  # a step that failed has written nothing, but its calls were made
+        values = {**values, "steps": {**values.get("steps", {}), **failed_records}}
     status: Status = "failed" if error else "paused" if after else "done"
-    return result(
+    return read_result(
         values,
         thread_id=thread_id,
         recipe=recipe.name,
@@ -90,34 +90,34 @@ async def hold(threads: BaseCheckpointSaver[Any], thread_id: str) -> AsyncIterat
 
 
 async def _drive(
-    graph: Graph, given: Any, config: RunnableConfig, state: Json, watch: Watch | None
+    graph: Graph, values: Any, config: RunnableConfig, state: Json, watch: RunObserver | None
 ) -> None:
     """Tokens are streamed only where somebody looks; what is written is kept in `state` too."""
     modes: list[StreamMode] = ["updates", "messages"] if watch else ["updates"]
-    parts: AsyncIterator[Any] = graph.astream(given, config, stream_mode=modes)
+    parts: AsyncIterator[Any] = graph.astream(values, config, stream_mode=modes)
     try:
         async for mode, data in parts:
             if mode == "updates":
-                _take(data, state, watch)
+                _merge_update(data, state, watch)
             elif watch and data[0].text:
-                watch.heard({**data[1], "message": data[0].id}, data[0].text)
+                watch.token_received({**data[1], "message": data[0].id}, data[0].text)
     except ValueError as error:
         if is_invalid_resume(error):
             raise UsageError(f"the pause stays: {_first_line(error)}") from error
         raise
 
 
-async def _tell_what_stands(graph: Graph, config: RunnableConfig, watch: Watch) -> None:
+async def _report_existing(graph: Graph, config: RunnableConfig, watch: RunObserver) -> None:
     """The records that a run which goes on begins with."""
-    kept = (await graph.aget_state(config)).values
-    for layer, seats in kept.get("layers", {}).items():
+    stored = (await graph.aget_state(config)).values
+    for layer, seats in stored.get("layers", {}).items():
         for seat, record in seats.items():
-            watch.stands(node_names.proposer(int(layer), seat, record["model"]), record)
-    for node, record in kept.get("steps", {}).items():
-        watch.stands(node, record)
+            watch.node_restored(node_names.proposer(int(layer), seat, record["model"]), record)
+    for node, record in stored.get("steps", {}).items():
+        watch.node_restored(node, record)
 
 
-def _take(update: Mapping[str, Any], state: Json, watch: Watch | None) -> None:
+def _merge_update(update: Mapping[str, Any], state: Json, watch: RunObserver | None) -> None:
     """Merge what a node wrote, and tell of each call's record."""
     for node, written in update.items():
         if not isinstance(written, Mapping) or node == "begin":
@@ -125,11 +125,11 @@ def _take(update: Mapping[str, Any], state: Json, watch: Watch | None) -> None:
         state["layers"] = merge_layers(state["layers"], [written.get("layers", {})])
         state["steps"] = merge_keys(state["steps"], [written.get("steps", {})])
         if watch:
-            for record in _calls(node, written):
-                watch.finished(node, record)
+            for record in _new_records(node, written):
+                watch.node_finished(node, record)
 
 
-def _calls(node: str, written: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _new_records(node: str, written: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if node.endswith("_join"):
         return
     for seats in written.get("layers", {}).values():
@@ -137,17 +137,17 @@ def _calls(node: str, written: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]
     yield from written.get("steps", {}).values()
 
 
-async def _left(
+async def _final_state(
     graph: Graph, thread_id: str, state: Json, error: str | None
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The thread's newest state; where it cannot be read any more, what this run has seen."""
     try:
-        kept = await graph.aget_state({"configurable": {"thread_id": thread_id}})
+        stored = await graph.aget_state({"configurable": {"thread_id": thread_id}})
     except StorageError:
         if error is None:
             raise
         return state, ()
-    return values_of(kept), kept.next
+    return values_of(stored), stored.next
 
 
 def _first_line(error: ValueError) -> str:
@@ -155,5 +155,5 @@ def _first_line(error: ValueError) -> str:
     problems: list[Any] = getattr(error, "errors", list)()
     if not problems:
         return str(error)
-    where = ".".join(str(part) for part in problems[0]["loc"])
-    return f"{where}: {problems[0]['msg']}" if where else str(problems[0]["msg"])
+    path = ".".join(str(part) for part in problems[0]["loc"])
+    return f"{path}: {problems[0]['msg']}" if path else str(problems[0]["msg"])

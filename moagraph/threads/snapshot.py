@@ -19,7 +19,7 @@ from moagraph.threads.result import Status
 NOTHING: Json = {"layers": {}, "steps": {}}
 
 
-def standing(state: StateSnapshot) -> Status:
+def status_of(state: StateSnapshot) -> Status:
     """How the turn stands; whether one that was stopped runs again, its lock would tell."""
     if not state.tasks:
         return "done"
@@ -33,25 +33,25 @@ def values_of(state: StateSnapshot) -> Json:
     values: Json = {"messages": [], **NOTHING, **state.values}
     if {"begin", "__start__"} & {task.name for task in state.tasks}:
         return values | NOTHING  # what `begin` may have written empties all of it
-    wrote = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
-    layers = merge_layers(values["layers"], [one.get("layers", {}) for one in wrote])
-    steps = merge_keys(values["steps"], [one.get("steps", {}) for one in wrote])
+    updates = [task.result for task in state.tasks if isinstance(task.result, Mapping)]
+    layers = merge_layers(values["layers"], [update.get("layers", {}) for update in updates])
+    steps = merge_keys(values["steps"], [update.get("steps", {}) for update in updates])
     return values | {"layers": layers, "steps": steps}
 
 
 def question_of(values: Json) -> str:
     """What the user asked last, as it is kept: a private one with placeholders."""
-    return str(asked.text) if (asked := _last_asked(values)) else ""
+    return str(question.text) if (question := _last_question(values)) else ""
 
 
-def question_shown(values: Json) -> str:
+def original_question(values: Json) -> str:
     """The same as the user asked it."""
-    return str(restore_originals(asked).text) if (asked := _last_asked(values)) else ""
+    return str(restore_originals(question).text) if (question := _last_question(values)) else ""
 
 
-def _last_asked(values: Json) -> HumanMessage | None:
-    said = [message for message in values["messages"] if isinstance(message, HumanMessage)]
-    return said[-1] if said else None
+def _last_question(values: Json) -> HumanMessage | None:
+    questions = [message for message in values["messages"] if isinstance(message, HumanMessage)]
+    return questions[-1] if questions else None
 
 
 def error_of(state: StateSnapshot) -> str | None:
@@ -68,19 +68,19 @@ def seconds_of(values: Json) -> float:
     """How long the models took, layer after layer: no wait for a person counts."""
     layers = [seats.values() for seats in values["layers"].values()]
     slowest = [max((record["seconds"] for record in seats), default=0.0) for seats in layers]
-    return float(sum(slowest) + sum(map(_took, values["steps"].values())))
+    return float(sum(slowest) + sum(map(_step_seconds, values["steps"].values())))
 
 
-def _took(step: Json) -> float:
+def _step_seconds(step: Json) -> float:
     """A step's own call; of several, which run side by side, the slowest."""
-    beside = (call["seconds"] for call in step.get("calls", {}).values())
-    return float(step["seconds"] if "seconds" in step else max(beside, default=0.0))
+    parallel = (call["seconds"] for call in step.get("calls", {}).values())
+    return float(step["seconds"] if "seconds" in step else max(parallel, default=0.0))
 
 
 def sent_of(values: Json, recipe: Recipe) -> Iterator[tuple[str, list[Json]]]:
     """What each node that asked a model sent it, as OpenAI's protocol writes messages."""
-    asked = _asked(values["messages"])
-    state = cast(State, {**values, "messages": asked})
+    question = _question_messages(values["messages"])
+    state = cast(State, {**values, "messages": question})
     for spec in calling_nodes(recipe):
         seats = values["layers"].get(str(spec.layer), {})
         record = seats.get(spec.seat) if spec.seat else values["steps"].get(spec.name, {})
@@ -97,6 +97,6 @@ def _sent(view: NodeView, record: Json) -> list[Json]:
     return convert_to_openai_messages(builder.shortened_messages(record.get("shortened", {})))
 
 
-def _asked(messages: list[AnyMessage]) -> list[AnyMessage]:
+def _question_messages(messages: list[AnyMessage]) -> list[AnyMessage]:
     """The conversation up to the question, without the answer that the turn gave to it."""
     return messages[:-1] if messages and isinstance(messages[-1], AIMessage) else messages

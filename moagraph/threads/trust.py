@@ -19,7 +19,7 @@ from moagraph.nodes.resources import ADDRESS, RECIPE, VAULT, Resource
 from moagraph.nodes.state import Json
 
 # Where a checkpoint's metadata says which recipe a turn was begun with.
-ASKED = "asked"
+REQUEST = "asked"
 RECIPE_CHANNEL, OVERWRITE = "recipe", "__overwrite__"
 
 Entry = tuple[Mapping[str, Any], Checkpoint, Mapping[str, list[tuple[str, Any]]]]
@@ -30,16 +30,16 @@ def resources_in(entries: Iterable[Entry]) -> list[Resource]:
 
     A run takes up a recipe that a checkpoint holds, and one that a task wrote behind it.
     """
-    found: list[Resource] = []
+    resources: list[Resource] = []
     for metadata, checkpoint, tasks in entries:
-        found += _asked_for(metadata)
+        resources += _asked_for(metadata)
         values = [*checkpoint["channel_values"].items(), *_writes(tasks)]
         for channel, value in values:
             if _sends(value):
                 raise ValueError("it sends a node a state of its own, which no export holds")
             if channel == RECIPE_CHANNEL:
-                found += _of_state(_unwrapped(value))
-    return in_order(found)
+                resources += _of_state(_unwrapped(value))
+    return in_order(resources)
 
 
 def of_unknown_origin(recipe: Json | None) -> ThreadTrust:
@@ -48,7 +48,11 @@ def of_unknown_origin(recipe: Json | None) -> ThreadTrust:
         resources = in_order(_of_state(recipe)) if recipe else []
     except (MoaError, ValueError) as error:
         return ThreadTrust(imported=True, trusted=False, doubt=f"its recipe is no recipe: {error}")
-    foreign = [one.name for one in resources if one.kind == ADDRESS and not is_known(one.name)]
+    foreign = [
+        resource.name
+        for resource in resources
+        if resource.kind == ADDRESS and not is_known(resource.name)
+    ]
     if not foreign:
         return ThreadTrust()
     doubt = f"its recipe names {foreign[0]!r}, which nothing on this machine does"
@@ -75,13 +79,13 @@ def _of_state(recipe: Any) -> Iterator[Resource]:
 
 def _asked_for(metadata: Mapping[str, Any]) -> Iterator[Resource]:
     """The recipe by whose name a turn was begun: one that is cut off at once reads it again."""
-    if ASKED not in metadata:
+    if REQUEST not in metadata:
         return
-    asked = json.loads(metadata[ASKED])
-    layers = asked["pause_after"]
-    if not isinstance(asked["recipe"], str) or not all(type(number) is int for number in layers):
-        raise TypeError(f"`{ASKED}` is no recipe and its pauses")
-    yield Resource(RECIPE, asked["recipe"], "asked for by name")
+    request = json.loads(metadata[REQUEST])
+    layers = request["pause_after"]
+    if not isinstance(request["recipe"], str) or not all(type(number) is int for number in layers):
+        raise TypeError(f"`{REQUEST}` is no recipe and its pauses")
+    yield Resource(RECIPE, request["recipe"], "asked for by name")
 
 
 def _writes(tasks: Mapping[str, list[tuple[str, Any]]]) -> Iterator[tuple[str, Any]]:

@@ -10,22 +10,22 @@ from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import UnknownName
 from moagraph.nodes.node_spec import NodeSpec
 from moagraph.nodes.state import Json
-from moagraph.threads.branches import Branches, Fork, Saver, branches, named
-from moagraph.threads.history import Thread, opened
-from moagraph.threads.result import Result, Status, result
+from moagraph.threads.branches import Branches, Fork, Saver, parse_thread_name, read_branches
+from moagraph.threads.history import Thread, open_thread
+from moagraph.threads.result import Result, Status, read_result
 from moagraph.threads.savers.steady import Steady
 from moagraph.threads.snapshot import (
     error_of,
-    question_shown,
+    original_question,
     seconds_of,
     sent_of,
-    standing,
+    status_of,
     values_of,
 )
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerView:
     """A layer as it came out: its seats in their order, and the steps behind them."""
 
     number: int
@@ -41,10 +41,10 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Shown:
+class TurnView:
     """One turn of one fork: what was asked, what each was sent, and what it came to."""
 
-    came: Result
+    run_result: Result
     question: str
     turn: int
     turns: int
@@ -57,109 +57,114 @@ class Shown:
     unneeded: Sequence[int] = ()  # layers that a gate has spared
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[LayerView]:
         """Each layer with its own steps; ahead of them 0, where steps are ahead of the first.
 
         A layer that was not needed has no proposals; steps may stand behind it all the same.
         """
-        proposals = {one["layer"]: one["proposals"] for one in self.came.layers}
+        proposals = {
+            item["layer"]: [dict(p) for p in item["proposals"]] for item in self.run_result.layers
+        }
         steps: dict[int, list[Json]] = {}
-        for step in self.came.steps:
+        for step in self.run_result.steps:
             steps.setdefault(_layer_of(step), []).append(step)
         numbers = sorted({*proposals, *self.unneeded, *(number for number in steps if not number)})
         return [
-            Layer(number, proposals.get(number, []), steps.get(number, [])) for number in numbers
+            LayerView(number, proposals.get(number, []), steps.get(number, []))
+            for number in numbers
         ]
 
     @property
     def answering(self) -> Json | None:
         """The record of the call whose text is the answer; none where it was picked."""
-        steps = self.came.steps if self.came.status == "done" else []
+        steps = self.run_result.steps if self.run_result.status == "done" else []
         return next((s for s in steps if s["node"] == self.last and "model" in s), None)
 
-    def only(self, layer: int) -> "Shown":
+    def only(self, layer: int) -> "TurnView":
         """The same with only that layer."""
-        layers = [one for one in self.came.layers if one["layer"] == layer]
-        steps = [step for step in self.came.steps if _layer_of(step) == layer]
+        layers = [item for item in self.run_result.layers if item["layer"] == layer]
+        steps = [step for step in self.run_result.steps if _layer_of(step) == layer]
         unneeded = [number for number in self.unneeded if number == layer]
-        return replace(self, came=replace(self.came, layers=layers, steps=steps), unneeded=unneeded)
+        return replace(
+            self, run_result=replace(self.run_result, layers=layers, steps=steps), unneeded=unneeded
+        )
 
     def as_json(self, sent: bool = False) -> Json:
         """As `moa ask --json` prints a run, and where in the thread it stands."""
-        said = self.came.as_json()
+        fields = self.run_result.as_json()
         if sent:
-            said["layers"] = [
+            fields["layers"] = [
                 {**layer, "proposals": self._with_sent(layer["proposals"])}
-                for layer in said["layers"]
+                for layer in fields["layers"]
             ]
-            said["steps"] = self._with_sent(said["steps"])
-        where = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
-        return {**said, "question": self.question, **where, **self._origin()}
+            fields["steps"] = self._with_sent(fields["steps"])
+        position = {"turn": self.turn, "turns": self.turns, "fork": self.fork, "forks": self.forks}
+        return {**fields, "question": self.question, **position, **self._origin()}
 
     def _origin(self) -> Json:
         """Of a thread from elsewhere: whether it may run, and what its recipe reaches."""
         trust = self.trust
         if not trust.imported:
             return {}
-        reaches = [asdict(one) for one in trust.resources]
+        reaches = [asdict(item) for item in trust.resources]
         return {"imported": True, "trusted": trust.trusted, "reaches": reaches}
 
     def _with_sent(self, records: list[Json]) -> list[Json]:
-        return [self._told(record) for record in records]
+        return [self._with_calls_sent(record) for record in records]
 
-    def _told(self, record: Json) -> Json:
+    def _with_calls_sent(self, record: Json) -> Json:
         node = record["node"]
-        told = {**record, "sent": self.sent.get(node)}
+        fields_sent = {**record, "sent": self.sent.get(node)}
         if "calls" in record:
-            told["calls"] = {
+            fields_sent["calls"] = {
                 label: {**call, "sent": self.sent.get(f"{node}.{label}")}
                 for label, call in record["calls"].items()
             }
-        return told
+        return fields_sent
 
 
-async def shown(
+async def read_turn(
     threads: Saver, name: str, turn: int | None = None, layer: int | None = None
-) -> Shown:
+) -> TurnView:
     """A turn of the thread, or of its fork where the name is `THREAD@N`."""
-    thread_id, number = await named(threads, name)
-    tree = await branches(threads, thread_id)
-    return await _read(threads, tree, tree.fork(number), turn, layer)
+    thread_id, number = await parse_thread_name(threads, name)
+    tree = await read_branches(threads, thread_id)
+    return await _read_view(threads, tree, tree.fork(number), turn, layer)
 
 
-async def every_fork(threads: Saver, thread_id: str) -> list[tuple[Fork, Shown]]:
+async def read_forks(threads: Saver, thread_id: str) -> list[tuple[Fork, TurnView]]:
     """The last turn of each fork of a thread."""
-    tree = await branches(threads, (await named(threads, thread_id))[0])
-    return [(fork, await _read(threads, tree, fork)) for fork in tree.forks]
+    tree = await read_branches(threads, (await parse_thread_name(threads, thread_id))[0])
+    return [(fork, await _read_view(threads, tree, fork)) for fork in tree.forks]
 
 
-async def _read(
+async def _read_view(
     threads: Saver, tree: Branches, fork: Fork, turn: int | None = None, layer: int | None = None
-) -> Shown:
+) -> TurnView:
     number, end = tree.turn(fork, turn)
     newest = end == tree.newest.tip
-    thread = await opened(threads, tree.thread_id, None if newest else end)
+    thread = await open_thread(threads, tree.thread_id, None if newest else end)
     if layer is not None and not 1 <= layer <= len(thread.recipe.layers):
         raise UnknownName(f"there is no layer {layer}: the recipe has {len(thread.recipe.layers)}")
     values = values_of(thread.state)
-    read = Shown(
-        came=_came(thread, values, _status(threads, thread, newest)),
-        question=question_shown(values),
+    view = TurnView(
+        run_result=_result_of(thread, values, _status(threads, thread, newest)),
+        question=original_question(values),
         turn=number,
         turns=len(tree.turns(fork)),
         fork=fork.number,
         forks=len(tree.forks),
         at=thread.state.created_at or "",
-        last=_last(thread.recipe, values["steps"]),
-        unneeded=_unneeded(thread.recipe, values["steps"]),
+        last=_answering_node(thread.recipe, values["steps"]),
+        unneeded=_skipped_layers(thread.recipe, values["steps"]),
         sent=dict(sent_of(values, thread.recipe)),
         trust=thread.trust,
     )
-    return read if layer is None else read.only(layer)
+    return view if layer is None else view.only(layer)
 
 
-def _came(thread: Thread, values: Json, status: Status) -> Result:
-    came = result(
+def _result_of(thread: Thread, values: Json, status: Status) -> Result:
+    run_result = read_result(
         values,
         thread_id=thread.id,
         recipe=thread.recipe.name,
@@ -168,33 +173,37 @@ def _came(thread: Thread, values: Json, status: Status) -> Result:
         error=error_of(thread.state),
         next=thread.state.next,
     )
-    order = {spec.name: number for number, spec in enumerate(_behind(thread.recipe))}
-    steps = sorted(came.steps, key=lambda step: order.get(step["node"], -1))  # or ahead of all
-    return replace(came, steps=steps)
+    order = {spec.name: number for number, spec in enumerate(_nodes_after_seats(thread.recipe))}
+    steps = sorted(
+        run_result.steps, key=lambda step: order.get(step["node"], -1)
+    )  # or ahead of all
+    return replace(run_result, steps=steps)
 
 
-def _behind(recipe: Recipe) -> list[NodeSpec]:
+def _nodes_after_seats(recipe: Recipe) -> list[NodeSpec]:
     """Every join and step, in the order in which they run."""
     return [spec for row in lay_out_layers(recipe) for spec in row.after_seats]
 
 
-def _last(recipe: Recipe, steps: Json) -> str:
+def _answering_node(recipe: Recipe, steps: Json) -> str:
     """The node that has left the answer."""
-    left = [spec.name for spec in _behind(recipe) if spec.ends_turn and spec.name in steps]
-    return left[-1] if left else ""
+    names = [
+        spec.name for spec in _nodes_after_seats(recipe) if spec.ends_turn and spec.name in steps
+    ]
+    return names[-1] if names else ""
 
 
-def _unneeded(recipe: Recipe, steps: Json) -> Sequence[int]:
+def _skipped_layers(recipe: Recipe, steps: Json) -> Sequence[int]:
     ended = early_end(recipe, steps)
     return range(ended[0] + 1, len(recipe.layers) + 1) if ended else ()
 
 
 def _status(threads: Saver, thread: Thread, newest: bool) -> Status:
     """To look whether a thread runs takes its lock for a moment, so a done one is not touched."""
-    left = standing(thread.state)
-    if left != "done" and newest and isinstance(threads, Steady) and threads.running(thread.id):
+    names = status_of(thread.state)
+    if names != "done" and newest and isinstance(threads, Steady) and threads.running(thread.id):
         return "running"
-    return left
+    return names
 
 
 def _layer_of(step: Mapping[str, Any]) -> int:

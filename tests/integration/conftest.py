@@ -11,6 +11,7 @@ from moagraph.nodes.models.local import weights
 from moagraph.threads.open import Threads, open_threads
 from tests.installed import skip
 from tests.postgres import Postgres, binaries, served
+from tests.provider import Provider
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,13 @@ def gguf() -> Path:
         return asyncio.run(weights.fetch("smollm2-135m"))
     except EngineError as error:
         skip(str(error))
+
+
+@pytest.fixture
+def capture() -> Iterator[Provider]:
+    """The stranger's server, which takes any key and keeps all that it is sent."""
+    with Provider() as server:
+        yield server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from moagraph import Review, UnknownName, UsageError, ask, replay, resume, retry
 from moagraph.nodes.errors import StorageError
 from moagraph.threads.archive import export_thread, import_thread
-from moagraph.threads.export_schema import document
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.prune import prune
 from tests.faults import Always, Status
@@ -76,7 +76,7 @@ def carried(told: dict[str, Any]) -> dict[str, Any]:
 def resummed(told: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     """Another document, whose sum is right: as one who means harm would write it."""
     change(told)
-    return document(told["thread_id"], told["checkpoints"])
+    return make_document(told["thread_id"], told["checkpoints"])
 
 
 def test_an_import_is_exactly_what_was_exported(lived: Threads) -> None:

@@ -10,7 +10,7 @@ from moagraph.api.ask import aask
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import OverBudget, StepFailed
 from moagraph.nodes.models import event_loops
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.open import Threads
 from tests.faults import Always, Endless, Hang, MidStreamError, Reset, Slow, Status
 from tests.mixtures import graph_of, mixture, one_layer
@@ -103,7 +103,7 @@ def test_a_missing_usage_counts_by_the_text(provider: Provider, streamed: bool) 
         provider.script(name, Always(told))
     layers = [[seat(name, max_tokens=100)] for name in "abc"]
     recipe = mixture(*layers, aggregator=seat("agg", max_tokens=100), budget={"max_tokens": 700})
-    watch = Unwatched() if streamed else None
+    watch = SilentObserver() if streamed else None
     came = asyncio.run(aask("why?", recipe, watch=watch))
     assert [call.model for call in provider.calls] == ["a", "agg"]
     first = came.layers[0]["proposals"][0]
@@ -113,9 +113,9 @@ def test_a_missing_usage_counts_by_the_text(provider: Provider, streamed: bool) 
     assert came.cost_usd is not None
 
 
-@pytest.mark.parametrize("watch", [None, Unwatched()])
+@pytest.mark.parametrize("watch", [None, SilentObserver()])
 def test_a_stream_that_ignores_its_length_is_closed(
-    provider: Provider, watch: Unwatched | None
+    provider: Provider, watch: SilentObserver | None
 ) -> None:
     provider.script("a", Always(Endless()))
     recipe = one_layer(
@@ -127,7 +127,7 @@ def test_a_stream_that_ignores_its_length_is_closed(
     assert came.status == "done"
     [long] = came.layers[0]["proposals"]
     assert long["kind"] == "truncated"
-    assert 264 < long["output_tokens"] < 300
+    assert 264 < (long["output_tokens"] or 0) < 300
     assert long["warnings"] == [
         "stopped after about 264 tokens: the model went on beyond `max_tokens` = 100"
     ]
@@ -148,7 +148,7 @@ def test_a_stream_without_a_length_ends_with_its_share_of_the_budget(provider: P
     )
     came = asyncio.run(aask("why?", recipe))
     [long] = came.layers[0]["proposals"]
-    assert 2_000 <= long["output_tokens"] <= 2_050
+    assert 2_000 <= (long["output_tokens"] or 0) <= 2_050
     assert long["warnings"] == [
         "stopped after about 2000 tokens: the model went on beyond the budget"
     ]
@@ -195,11 +195,11 @@ def test_a_call_that_is_cut_off_by_grace_costs_its_prompt(
 ) -> None:
     provider.script("slow", Always(Hang()))
     recipe = one_layer(seat("a"), seat("slow"), aggregator=seat("agg"), quorum=1, grace=0.05)
-    came = asyncio.run(aask("why?", recipe, watch=Unwatched() if streamed else None))
+    came = asyncio.run(aask("why?", recipe, watch=SilentObserver() if streamed else None))
     [_, slow] = came.layers[0]["proposals"]
     assert (slow["kind"], slow["attempts"]) == ("timeout", 1)
-    assert slow["input_tokens"] > 0
-    assert slow["cost_usd"] > 0
+    assert (slow["input_tokens"] or 0) > 0
+    assert (slow["cost_usd"] or 0) > 0
     assert slow["estimated"] is True
     assert came.usage["calls"] == 3
 
@@ -209,10 +209,10 @@ def test_what_a_cut_off_stream_has_said_is_counted(provider: Provider) -> None:
     provider.script("endless", Always(Endless()))
     provider.script("a", Always(Slow(0.5)))
     recipe = one_layer(seat("a"), seat("endless"), aggregator=seat("agg"), quorum=1, grace=0.05)
-    came = asyncio.run(aask("why?", recipe, watch=Unwatched()))
+    came = asyncio.run(aask("why?", recipe, watch=SilentObserver()))
     [_, endless] = came.layers[0]["proposals"]
     assert (endless["ok"], endless["attempts"]) == (False, 1)
-    assert endless["output_tokens"] > 0
+    assert (endless["output_tokens"] or 0) > 0
 
 
 def test_the_attempts_before_the_one_that_is_cut_off_count_too(provider: Provider) -> None:
@@ -256,7 +256,7 @@ def test_a_failed_call_costs_where_a_model_has_read_it(provider: Provider, name:
     fault, more, is_charged = CHARGED[name]
     provider.script("b", Always(fault))
     recipe = one_layer(seat("a"), seat("b", **more), aggregator=seat("agg"))
-    came = asyncio.run(aask("why?", recipe, watch=Unwatched()))
+    came = asyncio.run(aask("why?", recipe, watch=SilentObserver()))
     [_, failed] = came.layers[0]["proposals"]
     assert (failed["ok"], failed["attempts"]) == (False, 1)
     assert bool(failed["input_tokens"]) is is_charged

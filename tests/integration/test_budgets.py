@@ -6,7 +6,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.api.ask import aask
-from moagraph.api.estimate import estimated
+from moagraph.api.estimate import estimate_turn
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.errors import OverBudget
 from tests.faults import Always, Status
@@ -111,7 +111,7 @@ def test_a_budget_in_dollars_wants_to_know_the_price_of_a_substitute(provider: P
     with pytest.raises(OverBudget, match="the price of `openai:no-such-model` is not known"):
         turn(recipe, ("user", "hi"))
     assert provider.calls == []
-    assert asyncio.run(estimated("hi", recipe))["unpriced"] == ["openai:no-such-model"]
+    assert asyncio.run(estimate_turn("hi", recipe))["unpriced"] == ["openai:no-such-model"]
 
 
 def test_one_model_at_two_addresses_has_two_prices(provider: Provider) -> None:
@@ -120,7 +120,7 @@ def test_one_model_at_two_addresses_has_two_prices(provider: Provider) -> None:
         [elsewhere, {"model": "openai:a", **PRICED}],
         aggregator={"model": "openai:agg", **PRICED},
     )
-    assert asyncio.run(estimated("hi", recipe))["unpriced"] == ["openai:a"]
+    assert asyncio.run(estimate_turn("hi", recipe))["unpriced"] == ["openai:a"]
 
 
 def test_a_call_is_expected_to_cost_what_its_dearest_substitute_does() -> None:
@@ -130,7 +130,7 @@ def test_a_call_is_expected_to_cost_what_its_dearest_substitute_does() -> None:
     for others in ([], [dear, cheap]):
         seat = {"model": "openai:a", "fallbacks": others, **PRICED}
         recipe = mixture([seat], aggregator={"model": "openai:agg", **PRICED})
-        told.append(asyncio.run(estimated("hi", recipe)))
+        told.append(asyncio.run(estimate_turn("hi", recipe)))
     assert [one["calls"] for one in told] == [2, 2]
     # 300 tokens of the dear one in place of 100, and the aggregator reads as many more.
     assert told[1]["tokens"] - told[0]["tokens"] == 2 * 200
@@ -161,7 +161,7 @@ def test_a_turn_that_takes_too_long_goes_on_to_its_last_step(provider: Provider)
 
 def test_an_estimate_asks_nobody_and_is_not_exceeded(provider: Provider) -> None:
     recipe = three_layers(None)
-    expected = asyncio.run(estimated("hi", recipe))
+    expected = asyncio.run(estimate_turn("hi", recipe))
     assert provider.calls == []
     came = asyncio.run(aask("hi", recipe))
     assert expected["calls"] == came.usage["calls"] == 10
@@ -172,7 +172,7 @@ def test_an_estimate_asks_nobody_and_is_not_exceeded(provider: Provider) -> None
 
 def test_an_estimate_with_an_unknown_price_has_no_cost() -> None:
     recipe = mixture(["openai:no-such-model"], aggregator={"model": "openai:agg", **PRICED})
-    expected = asyncio.run(estimated("hi", recipe))
+    expected = asyncio.run(estimate_turn("hi", recipe))
     assert expected["cost_usd"] is None
     assert expected["unpriced"] == ["openai:no-such-model"]
 

@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import Review, UsageError, aask, areplay, aresume, aretry, ask, resume
 from moagraph.api.resume import Saver
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.open import Threads, open_threads
 from tests.faults import Gate, Hang
 from tests.mixtures import mixture
@@ -31,7 +31,7 @@ async def second(threads: Saver, provider: Provider, act: Any) -> tuple[str, str
     """What the first and the second run on one thread come to; the first waits for the second."""
     gate = Gate()
     provider.script("b", gate)
-    asking = aask("why?", two_layers(), thread="t", threads=threads, watch=Unwatched())
+    asking = aask("why?", two_layers(), thread="t", threads=threads, watch=SilentObserver())
     first = asyncio.create_task(asking)
     while not in_flight(provider):
         await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ from moagraph import ask, resume
 from moagraph.graphs.usage import call_records
 from moagraph.nodes.errors import UnknownName
 from moagraph.nodes.models import event_loops
-from moagraph.threads.history import opened
+from moagraph.threads.history import open_thread
 from moagraph.threads.open import Threads, open_threads
 from tests.faults import Slow
 from tests.provider import Call, Provider
@@ -157,7 +157,7 @@ def kept_of(run: str) -> int:
     """How many calls' answers the thread has, those of an unfinished layer as well."""
     with open_threads() as threads:
         try:
-            state = event_loops.run(opened(threads, run)).state
+            state = event_loops.run(open_thread(threads, run)).state
         except UnknownName:
             return 0
     written = [task.result for task in state.tasks if task.result and task.name != "begin"]

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.api.ask import aask
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.result import Result
 from tests.faults import Always
 from tests.mixtures import one_layer
@@ -49,12 +49,12 @@ FORMS = {
 
 
 def run(form: str, recipe: Any, **options: Any) -> Result:
-    watch = Unwatched() if form == "streamed" else None
+    watch = SilentObserver() if form == "streamed" else None
     return asyncio.run(aask("What is it?", recipe, watch=watch, **options))
 
 
 def proposals(result: Result) -> dict[str, dict[str, Any]]:
-    return {one["model"]: one for one in result.layers[0]["proposals"]}
+    return {one["model"]: dict(one) for one in result.layers[0]["proposals"]}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -117,7 +117,7 @@ async def test_a_thread_survives_a_false_usage_of_its_answer(
     provider: Provider, name: str, form: str
 ) -> None:
     saver, recipe = InMemorySaver(), one_layer("openai:a", budget={"thread": {"max_tokens": 10**6}})
-    watch = Unwatched() if form == "streamed" else None
+    watch = SilentObserver() if form == "streamed" else None
     provider.script("agg", FORMS[form](NOT_COUNTS[name]))
     first = await aask("one?", recipe, thread="t", threads=saver, watch=watch)
     assert (first.status, first.answer) == ("done", "an answer")

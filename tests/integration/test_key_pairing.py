@@ -2,8 +2,8 @@
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +18,6 @@ RECIPE = """
 proposers = ["scripted:a", {seat}]
 aggregate = {{ step = "synthesize", model = "scripted:the answer" }}
 """
-
-
-@pytest.fixture
-def capture() -> Iterator[Provider]:
-    """The stranger's server, which takes any key."""
-    with Provider() as server:
-        yield server
 
 
 def seat(capture: Provider, variable: str, model: str = "x:a") -> str:
@@ -47,9 +40,8 @@ UNKNOWN = ["HOME", "AWS_SECRET_ACCESS_KEY", "ACME_API_KEY"]
 def test_a_strangers_recipe_gets_no_key_and_one_line_says_how_to_allow_it(
     capture: Provider, tmp_path: Path, variable: str
 ) -> None:
-    done = moa(
-        "ask", "-r", stranger(tmp_path, capture, variable), "hi", given=b"", **{variable: SECRET}
-    )
+    more: Any = {variable: SECRET}
+    done = moa("ask", "-r", stranger(tmp_path, capture, variable), "hi", **more)
     assert (done.code, done.out, len(done.lines)) == (2, "", 1)
     address = capture.base_url.removesuffix("/v1")
     assert f"the key in {variable} is not sent to '{capture.base_url}'" in done.err
@@ -63,8 +55,8 @@ def test_what_the_refusal_says_lets_the_key_go(
     capture: Provider, tmp_path: Path, variable: str
 ) -> None:
     pair = f"{variable}={capture.base_url.removesuffix('/v1')}"
-    more = {variable: SECRET, "MOA_KEY_ADDRESSES": pair}
-    done = moa("ask", "-r", stranger(tmp_path, capture, variable), "hi", given=b"", **more)
+    more: Any = {variable: SECRET, "MOA_KEY_ADDRESSES": pair}
+    done = moa("ask", "-r", stranger(tmp_path, capture, variable), "hi", **more)
     assert done.code == 0, done.err
     assert keys(capture) == [f"Bearer {SECRET}"]
 
@@ -73,15 +65,14 @@ def test_a_providers_own_variable_lets_its_key_go_to_that_address(
     capture: Provider, tmp_path: Path
 ) -> None:
     recipe = stranger(tmp_path, capture, "OPENAI_API_KEY")
-    more = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": capture.base_url}
-    assert moa("ask", "-r", recipe, "hi", given=b"", **more).code == 0
+    more: Any = {"OPENAI_API_KEY": SECRET, "OPENAI_BASE_URL": capture.base_url}
+    assert moa("ask", "-r", recipe, "hi", **more).code == 0
     assert keys(capture) == [f"Bearer {SECRET}"]
 
 
 PLACES = {
     "a substitute": '{{ model = "scripted:fail", fallbacks = [{seat}] }}',
     "a recipe inside": '"moa:{inner}"',
-    "the defaults": '"x:b"]\n[defaults]\nbase_url = "{url}"\napi_key_env = "OPENAI_API_KEY"\n#',
 }
 
 
@@ -92,13 +83,19 @@ def test_no_place_in_a_recipe_gets_around_it(
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     own = seat(capture, "OPENAI_API_KEY")
     inner = saved(tmp_path, RECIPE.format(seat=own), "inner.toml")
-    where = PLACES[place].format(seat=own, inner=inner, url=capture.base_url)
-    text = RECIPE.format(seat=where)
-    if place == "the defaults":
-        table, _, layers = text.partition("[defaults]")
-        defaults, _, rest = layers.partition("#")
-        text = f"[defaults]{defaults}\n{table}{rest.partition(chr(10))[2]}"
-    recipe = saved(tmp_path, text, "outer.toml")
+    outer = RECIPE.format(seat=PLACES[place].format(seat=own, inner=inner))
+    recipe = saved(tmp_path, outer, "outer.toml")
+    with pytest.raises(NotTrusted, match="the key in OPENAI_API_KEY is not sent to"):
+        ask("hi", recipe)
+    assert capture.calls == []
+
+
+def test_the_defaults_of_a_recipe_do_not_get_around_it_either(
+    capture: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    said = f'base_url = "{capture.base_url}"\napi_key_env = "OPENAI_API_KEY"'
+    recipe = saved(tmp_path, f"[defaults]\n{said}\n" + RECIPE.format(seat='"x:b"'))
     with pytest.raises(NotTrusted, match="the key in OPENAI_API_KEY is not sent to"):
         ask("hi", recipe)
     assert capture.calls == []
@@ -167,8 +164,12 @@ def test_a_seat_without_a_key_may_live_anywhere_and_hears_no_name_of_the_owner(
 ) -> None:
     own = f'{{ model = "openai:a", base_url = "{capture.base_url}" }}'
     recipe = saved(tmp_path, RECIPE.format(seat=own))
-    more = {"OPENAI_API_KEY": SECRET, "OPENAI_ORG_ID": "org-mine", "OPENAI_PROJECT_ID": "p-mine"}
-    assert moa("ask", "-r", recipe, "hi", given=b"", **more).code == 0
+    more: Any = {
+        "OPENAI_API_KEY": SECRET,
+        "OPENAI_ORG_ID": "org-mine",
+        "OPENAI_PROJECT_ID": "p-mine",
+    }
+    assert moa("ask", "-r", recipe, "hi", **more).code == 0
     sent = capture.calls[0].headers
     assert SECRET not in str(sent)
     assert "mine" not in str(sent)

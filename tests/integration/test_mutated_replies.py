@@ -25,7 +25,7 @@ from moagraph.api.resume import aretry
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.models import event_loops
 from moagraph.nodes.state import State
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.result import Result
 from tests.examples import examples
 from tests.faults import DONE, Raw
@@ -149,7 +149,7 @@ def try_reply(provider: Provider, model: str, reply: Raw, streamed: bool) -> Non
     """A run in which the model answers so ends, keeps the other answers and can go on."""
     provider.reset()
     provider.script(model, reply)
-    saver, watch = InMemorySaver(), Unwatched() if streamed else None
+    saver, watch = InMemorySaver(), SilentObserver() if streamed else None
     came = ask("What is it?", recipe(), thread="t", threads=saver, watch=watch)
     check_bill(came)
     proposals = {one["model"].removeprefix("openai:"): one for one in came.layers[0]["proposals"]}
@@ -176,11 +176,11 @@ def try_reply(provider: Provider, model: str, reply: Raw, streamed: bool) -> Non
 
 async def spent_by_then(saver: InMemorySaver) -> int:
     """The tokens that the thread's budget counts, without the turn that stands there."""
-    from moagraph.nodes.policies.spending import carried
-    from moagraph.threads.history import compiled, config_of
+    from moagraph.nodes.policies.spending import spent_in_thread
+    from moagraph.threads.history import compile_recipe, config_of
 
-    state = await compiled(recipe(), saver).aget_state(config_of("t"))
-    return carried(cast(State, state.values)).tokens
+    state = await compile_recipe(recipe(), saver).aget_state(config_of("t"))
+    return spent_in_thread(cast(State, state.values)).tokens
 
 
 @pytest.mark.parametrize("model", ["evil", "agg"])

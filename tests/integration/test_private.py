@@ -26,7 +26,7 @@ from moagraph.nodes.models.scripted import ACTS
 from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.threads.history import config_of
 from moagraph.threads.open import Threads
-from moagraph.threads.prune import delete
+from moagraph.threads.prune import delete_thread
 from tests.faults import Hang, Status
 from tests.integration.test_encryption import stored
 from tests.langsmith import langsmith
@@ -138,7 +138,7 @@ def test_what_is_kept_holds_nothing_private(provider: Provider, recipe: str, sto
         assert b"Kowalska" in file.read_bytes()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert file.name in said
-        delete(threads, "t")
+        delete_thread(threads, "t")
     assert vaults() == []
 
 
@@ -183,7 +183,7 @@ def test_placeholders_are_the_same_in_every_turn_and_other_in_another_thread(
         ]  # fmt: skip
         assert last[-2] == {"role": "assistant", "content": "You said: Mail <EMAIL_1>"}
         came = ask("Again", recipe, thread="u", threads=threads)
-        delete(threads, "u")
+        delete_thread(threads, "u")
         assert len(vaults()) == 1
     assert came.answer == "You said: Again"
     assert "<EMAIL_1>" in heard(provider)

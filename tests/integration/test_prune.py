@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from moagraph import Review, UnknownName, UsageError, ask, replay, resume, retry
-from moagraph.threads.archive import export_thread, found, import_thread
-from moagraph.threads.export_schema import document
+from moagraph.threads.archive import export_thread, import_thread, read_checkpoints
+from moagraph.threads.export_schema import make_document
 from moagraph.threads.open import Threads
-from moagraph.threads.prune import delete, prune, sweep, when
+from moagraph.threads.prune import delete_thread, prune, prune_old_threads, time_of
 from tests.faults import Always, Status
 from tests.provider import Provider
 from tests.runs import SECOND, calls_of, latest, read, said, two_layers
@@ -38,9 +38,9 @@ def aged(threads: Threads, thread: str, name: str) -> None:
     """A copy of the thread that looks as if it had been made in 2024."""
     told = export_thread(threads, thread)
     newest = told["checkpoints"][-1]["id"]
-    assert when(newest).year > 2024
+    assert time_of(newest).year > 2024
     text = json.dumps(told["checkpoints"]).replace(f'"{newest[:4]}', '"1ef0')
-    import_thread(threads, document(name, json.loads(text)))
+    import_thread(threads, make_document(name, json.loads(text)))
 
 
 def test_a_pruned_thread_reads_as_before_in_its_last_turn(talked: Threads) -> None:
@@ -49,7 +49,9 @@ def test_a_pruned_thread_reads_as_before_in_its_last_turn(talked: Threads) -> No
     after = read(talked, "t")
     assert len(before) - len(after) == pruned.checkpoints > 10
     assert _values(after) == {key: value for key, value in _values(before).items() if key in after}
-    assert [one.metadata["source"] for one in found(talked, "t").values()].count("input") == 1
+    assert [one.metadata["source"] for one in read_checkpoints(talked, "t").values()].count(
+        "input"
+    ) == 1
     assert len(said(latest(talked, "t"))) == 6
 
 
@@ -88,7 +90,7 @@ def test_pruning_frees_what_it_says(talked: Threads) -> None:
     freed = prune(talked, "t").bytes
     assert 0 < freed == before - talked.size("t")
     left = talked.size("t")
-    assert delete(talked, "t").bytes == left
+    assert delete_thread(talked, "t").bytes == left
     assert talked.size("t") == 0
 
 
@@ -117,7 +119,7 @@ def test_another_thread_stays_as_it_is(talked: Threads) -> None:
     before = export_thread(talked, "u")
     prune(talked, "t")
     assert export_thread(talked, "u") == before
-    delete(talked, "t")
+    delete_thread(talked, "t")
     assert export_thread(talked, "u") == before
 
 
@@ -143,17 +145,17 @@ def test_a_prune_that_is_killed_halfway_loses_nothing(talked: Threads) -> None:
 
 def test_a_running_thread_is_neither_pruned_nor_deleted(talked: Threads) -> None:
     before = export_thread(talked, "t")
-    for act in (prune, delete):
+    for act in (prune, delete_thread):
         with talked.held("t"), pytest.raises(UsageError, match="is running"):
             act(talked, "t")
     with talked.held("t"):
-        [left] = sweep(talked, NOW)
+        [left] = prune_old_threads(talked, NOW)
     assert "is running" in str(left.error)
     assert export_thread(talked, "t") == before
 
 
 def test_an_unknown_thread_is_told_in_one_line(threads: Threads) -> None:
-    for act in (prune, delete):
+    for act in (prune, delete_thread):
         with pytest.raises(UnknownName, match=r"no thread is called 'x'; `moa threads` lists"):
             act(threads, "x")
 
@@ -162,7 +164,7 @@ def test_an_unknown_thread_is_told_in_one_line(threads: Threads) -> None:
 def test_a_sweep_takes_the_old_and_leaves_the_young(talked: Threads, keep_latest: bool) -> None:
     aged(talked, "t", "old")
     young, old = export_thread(talked, "t"), read(talked, "old")
-    [one] = sweep(talked, timedelta(days=30), keep_latest)
+    [one] = prune_old_threads(talked, timedelta(days=30), keep_latest)
     assert (one.thread_id, one.error) == ("old", None)
     assert names(talked) == (["old", "t"] if keep_latest else ["t"])
     assert one.checkpoints == len(old) - len(read(talked, "old"))
@@ -171,9 +173,9 @@ def test_a_sweep_takes_the_old_and_leaves_the_young(talked: Threads, keep_latest
 
 def test_an_id_tells_when_its_checkpoint_was_made(talked: Threads) -> None:
     [(_, newest)] = talked.names()
-    told = datetime.fromisoformat(found(talked, "t")[newest].checkpoint["ts"])
-    assert abs(when(newest) - told) < timedelta(seconds=1)
-    assert when(newest) <= datetime.now(UTC)
+    told = datetime.fromisoformat(read_checkpoints(talked, "t")[newest].checkpoint["ts"])
+    assert abs(time_of(newest) - told) < timedelta(seconds=1)
+    assert time_of(newest) <= datetime.now(UTC)
 
 
 @pytest.mark.usefixtures("provider")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moagraph.api.ask import aask
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.result import Result
 from tests.faults import DONE, Always, Raw
 from tests.mixtures import one_layer
@@ -17,13 +17,13 @@ from tests.terminal import moa
 
 
 def run(streamed: bool = True, **options: Any) -> Result:
-    watch = Unwatched() if streamed else None
+    watch = SilentObserver() if streamed else None
     recipe = one_layer("openai:a", {"model": "openai:b", "attempts": 1}, **options)
     return asyncio.run(aask("why?", recipe, watch=watch))
 
 
 def second(came: Result) -> dict[str, Any]:
-    record: dict[str, Any] = came.layers[0]["proposals"][1]
+    record: dict[str, Any] = dict(came.layers[0]["proposals"][1])
     return record
 
 

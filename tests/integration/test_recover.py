@@ -200,12 +200,12 @@ import asyncio, os, sys
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph import aask
 from moagraph.threads.open import open_threads
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 
 recipe, prompt, named = sys.argv[1:]
 
-class AtTheGate(Unwatched):
-    def began(self, recipe, thread_id):
+class AtTheGate(SilentObserver):
+    def run_started(self, recipe, thread_id):
         os.unlink(prompt)
         os.mkfifo(prompt)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from moagraph.api.ask import aask
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.result import Result
 from tests.faults import Always, Raw, Redirect, Status
 from tests.mixtures import graph_of, one_layer
@@ -38,9 +38,11 @@ def seat(name: str, **more: Any) -> dict[str, Any]:
 
 async def run(*seats: Any, streamed: bool = False) -> dict[str, dict[str, Any]]:
     """The layer's proposals by model; the turn is done whatever one seat answers."""
-    came: Result = await aask("why?", one_layer(*seats), watch=Unwatched() if streamed else None)
+    came: Result = await aask(
+        "why?", one_layer(*seats), watch=SilentObserver() if streamed else None
+    )
     assert came.status == "done"
-    return {one["model"].removeprefix("openai:"): one for one in came.layers[0]["proposals"]}
+    return {one["model"].removeprefix("openai:"): dict(one) for one in came.layers[0]["proposals"]}
 
 
 class Loop:
@@ -125,7 +127,7 @@ async def test_a_limit_can_be_given_for_the_whole_recipe(provider: Provider) -> 
     recipe = Recipe.model_validate({**said, "defaults": {"max_response_mb": 0.5}})
     provider.script("large", Always(whole(body_of("x" * MEGABYTE))))
     came = await aask("why?", recipe)
-    assert "it is larger than 0.5 MB" in came.layers[0]["proposals"][1]["error"]
+    assert "it is larger than 0.5 MB" in str(came.layers[0]["proposals"][1]["error"])
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw deflate"])
@@ -200,13 +202,13 @@ async def test_a_key_in_an_answer_is_hidden(keyed: Provider) -> None:
     assert KEY not in json.dumps(keyed.calls[-1].messages)
 
 
-class Heard(Unwatched):
+class Heard(SilentObserver):
     """Whatever a watcher is told while a run streams."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def heard(self, place: Any, text: str) -> None:
+    def token_received(self, place: Any, text: str) -> None:
         self.texts.append(text)
 
 

@@ -217,7 +217,7 @@ def test_a_source_without_files_is_one_line_before_any_call(
     done = moa("ask", "--recipe", recipe(tmp_path, provider), ASKED)
     assert (done.code, done.out) == (2, "")
     assert done.lines[-1] == (
-        f"moa: no file is found by `{tmp_path}/notes/*.md`: say in `source` where the files lie"
+        f"moa: no file matches `{tmp_path}/notes/*.md`: set `source` to the path of the files"
     )
     assert provider.calls == []
 
@@ -380,7 +380,7 @@ def test_of_many_tables_those_that_the_question_names_come_first(
     [
         ('by = "sql"', "a.sql holds no table"),
         ('by = "sql"\nquery = "SELECT 1 WHERE 0"', ""),
-        ('by = "graph"', "a.sql is neither .csv nor .nt, which hold triples"),
+        ('by = "graph"', "a.sql is neither a .csv nor a .nt file of triples"),
     ],
 )
 def test_a_source_that_holds_nothing_is_told(

@@ -10,7 +10,7 @@ from moagraph import Result, Review, UsageError, ask, replay, resume, retry
 from moagraph.api.resume import Saver
 from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.threads.history import compiled, config_of
+from moagraph.threads.history import compile_recipe, config_of
 from moagraph.threads.open import Threads
 from tests.faults import Status
 from tests.provider import Provider
@@ -70,7 +70,7 @@ def test_the_pause_shows_the_answers_and_what_may_be_said(
     provider: Provider, threads: Threads
 ) -> None:
     paused(threads, 1)
-    [shown] = compiled(two_layers(), threads).get_state(config_of("t")).interrupts
+    [shown] = compile_recipe(two_layers(), threads).get_state(config_of("t")).interrupts
     assert shown.value["layer"] == 1
     assert shown.value["answers"]["02"] == {
         "model": "openai:b",

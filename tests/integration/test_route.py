@@ -86,7 +86,7 @@ def test_only_the_chosen_seat_is_asked(provider: Provider, tmp_path: Path, case:
     assert came.usage["calls"] == len(provider.calls) <= max_calls(load_recipe(recipe))
     skipped = [p for p in came.layers[0]["proposals"] if p["kind"] == "skipped"]
     assert all(p["attempts"] == 0 and not p["ok"] for p in skipped)
-    assert all("not chosen by `L0_route`, which took `" in p["error"] for p in skipped)
+    assert all("not chosen by `L0_route`, which took `" in str(p["error"]) for p in skipped)
 
 
 def test_a_model_chooses_among_the_names(provider: Provider, tmp_path: Path) -> None:

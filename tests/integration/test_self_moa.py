@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from moagraph import ask, open_threads
-from moagraph.api.estimate import estimated
+from moagraph.api.estimate import estimate_turn
 from moagraph.graphs.compile.build import build
 from moagraph.graphs.recipe.call_count import max_calls
 from moagraph.graphs.recipe.load import load_recipe
@@ -100,8 +100,8 @@ def test_what_a_window_was_sent_is_shown_again(provider: Provider) -> None:
 
 
 def test_an_estimate_counts_a_window_at_its_own_length() -> None:
-    few = asyncio.run(estimated("hi", load_recipe("self-moa")))
-    many = asyncio.run(estimated("hi", load_recipe("self-moa-seq")))
+    few = asyncio.run(estimate_turn("hi", load_recipe("self-moa")))
+    many = asyncio.run(estimate_turn("hi", load_recipe("self-moa-seq")))
     assert (few["calls"], many["calls"]) == (7, 11)
     question = (few["tokens"] - 6 * 96 - (150 + 6 * 96 + 192)) // 7
     window = question + 150 + 3 * 192 + 3 * 96 + 192

@@ -276,7 +276,7 @@ def test_layers_are_told_to_those_who_ask(served: Served, provider: Provider) ->
 def test_a_silent_run_shows_signs_of_life(provider: Provider) -> None:
     save()
     provider.latency = 0.5
-    with serving(alive=0.1) as served:
+    with serving(keep_alive_seconds=0.1) as served:
         lines = served.post({"model": "mix", "messages": HI, "stream": True}).text.splitlines()
         assert lines.count(": keep-alive") >= 4
         assert lines.count("data: [DONE]") == 1

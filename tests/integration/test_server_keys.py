@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from moagraph.nodes.errors import UsageError
-from moagraph.server.api_keys import is_local, read_keys
+from moagraph.server.api_keys import is_loopback, read_api_keys
 from tests.serving import HI, Served, save, serving
 
 MOA = [sys.executable, "-c", "from moagraph.cli import main; main()"]
@@ -47,12 +47,12 @@ def test_keys_come_from_the_environment_and_a_file(
 ) -> None:
     file = tmp_path / "keys"
     file.write_text("# people\n one \n\ntwo\n", encoding="utf-8")
-    assert len(read_keys(file)._digests) == 2
+    assert len(read_api_keys(file)._digests) == 2
     monkeypatch.setenv("MOA_API_KEYS", "three, four,")
-    assert len(read_keys(file)._digests) == 4
-    assert not any(name in repr(vars(read_keys(file))) for name in ("one", "two", "three"))
+    assert len(read_api_keys(file)._digests) == 4
+    assert not any(name in repr(vars(read_api_keys(file))) for name in ("one", "two", "three"))
     monkeypatch.delenv("MOA_API_KEYS")
-    assert not read_keys()
+    assert not read_api_keys()
 
 
 @pytest.mark.parametrize("text", ["", "# none\n", "two words\n", "ü\n"])
@@ -60,13 +60,15 @@ def test_a_file_without_a_usable_key_is_refused(tmp_path: Path, text: str) -> No
     file = tmp_path / "keys"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="API key"):
-        read_keys(file)
+        read_api_keys(file)
 
 
 def test_what_is_this_machine() -> None:
-    assert all(map(is_local, ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "LOCALHOST")))
+    assert all(
+        map(is_loopback, ("localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "LOCALHOST"))
+    )
     others = ("0.0.0.0", "::", "", "10.0.0.1", "127.0.0.1.evil.example", "localhost.evil", "1270")
-    assert not any(map(is_local, others))
+    assert not any(map(is_loopback, others))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org"])

@@ -78,7 +78,7 @@ def test_a_stream_that_is_closed_ends_its_call(served: Served, provider: Provide
 @ways
 def test_who_leaves_while_waiting_is_never_asked_for(provider: Provider, stream: bool) -> None:
     save()
-    with serving(running=1, waiting=1) as served, ThreadPoolExecutor() as pool:
+    with serving(max_running=1, max_waiting=1) as served, ThreadPoolExecutor() as pool:
         served.ask()
         provider.reset()
         provider.latency = 1.0
@@ -94,7 +94,7 @@ def test_who_leaves_while_waiting_is_never_asked_for(provider: Provider, stream:
 @ways
 def test_too_many_are_told_when_to_come_again(provider: Provider, stream: bool) -> None:
     save()
-    with serving(running=1, waiting=1) as served, ThreadPoolExecutor() as pool:
+    with serving(max_running=1, max_waiting=1) as served, ThreadPoolExecutor() as pool:
         served.ask()
         provider.reset()
         provider.latency = 0.5

@@ -82,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOA_HOME", str(tmp_path_factory.mktemp("home")))
         save("mix", ["scripted:one"], aggregator="scripted:echo")
-        with serving(body_bytes=2**20) as served:
+        with serving(max_body_bytes=2**20) as served:
             yield served
 
 
@@ -200,7 +200,7 @@ def test_a_body_that_is_too_large_is_refused(served: Served, stated: bool) -> No
 
 def test_ten_megabytes_do_not_stop_it(served: Served) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("moagraph.server.limits.DRAINED", 2)
+        patch.setattr("moagraph.server.limits.DRAIN_FACTOR", 2)
         try:
             refused(served.post(b"x" * 10 * 2**20), 413)
         except httpx.TransportError:

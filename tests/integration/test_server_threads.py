@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from moagraph.threads.archive import export_thread, import_thread
-from moagraph.threads.history import check_trust, opened
+from moagraph.threads.history import check_trust, open_thread
 from moagraph.threads.open import open_threads
 from tests.faults import Always, Status
 from tests.provider import Provider
@@ -87,7 +87,7 @@ def test_a_kept_thread_is_one_like_any_other(served: Served) -> None:
     ask(served, "alice", "t", FIRST)
     with open_threads() as threads:
         [name] = {item.config["configurable"]["thread_id"] for item in threads.list(None)}
-        thread = asyncio.run(opened(threads, name))
+        thread = asyncio.run(open_thread(threads, name))
     assert thread.recipe.name == "mix"
     assert [message.text for message in thread.state.values["messages"]] == [
         "first",

@@ -20,10 +20,10 @@ from moagraph import (
 )
 from moagraph.cli.app import app
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.threads.branches import branches
-from moagraph.threads.diff import difference
+from moagraph.threads.branches import read_branches
+from moagraph.threads.diff import compare_turns
 from moagraph.threads.open import Threads
-from moagraph.threads.turn_view import Shown, shown
+from moagraph.threads.turn_view import TurnView, read_turn
 from tests.faults import Status
 from tests.mixtures import mixture
 from tests.provider import Provider
@@ -42,11 +42,11 @@ def replay(threads: Threads, **changes: Any) -> Any:
     return asyncio.run(areplay("t", threads, **changes))
 
 
-def look(threads: Threads, name: str = "t", **which: Any) -> Shown:
-    return asyncio.run(shown(threads, name, **which))
+def look(threads: Threads, name: str = "t", **which: Any) -> TurnView:
+    return asyncio.run(read_turn(threads, name, **which))
 
 
-def sent(found: Shown) -> dict[str, Any]:
+def sent(found: TurnView) -> dict[str, Any]:
     """What `--sent` shows, by the model that it was sent to."""
     told = found.as_json(sent=True)
     records = [*(p for layer in told["layers"] for p in layer["proposals"]), *told["steps"]]
@@ -105,12 +105,12 @@ def test_a_failed_turn_says_why_and_a_retry_mends_it(provider: Provider, threads
     said = THREE.resolved()
     said["layers"][0]["quorum"] = 2
     failed = ask(threads, "why?", Recipe.model_validate(said))
-    told = look(threads).came
+    told = look(threads).run_result
     assert (told.status, told.error, told.answer) == ("failed", failed.error, "")
     assert QuorumFailed.__name__ not in str(told.error)
     assert [p["ok"] for p in told.layers[0]["proposals"]] == [False, True]
     assert asyncio.run(aretry("t", threads)).status == "done"
-    assert look(threads).came.status == "done"
+    assert look(threads).run_result.status == "done"
     assert look(threads).forks == 1
 
 
@@ -120,10 +120,10 @@ def test_a_turn_that_was_refused_shows_nothing_of_the_turn_before(
     ask(threads, "first?", TWO)
     with pytest.raises(Exception, match="OPENAI_API_KEY"):
         ask(threads, "second?")
-    told = look(threads).came
+    told = look(threads).run_result
     assert (told.status, told.layers, told.steps, told.usage["calls"]) == ("failed", [], [], 0)
     assert look(threads).question == "second?"
-    assert look(threads, turn=1).came.answer == "the answer"
+    assert look(threads, turn=1).run_result.answer == "the answer"
 
 
 def test_a_paused_turn_says_what_is_next(threads: Threads) -> None:
@@ -138,7 +138,7 @@ def test_an_older_turn_is_read_by_its_own_recipe(threads: Threads) -> None:
     ask(threads, "first?", three)
     ask(threads, "second?", TWO)
     old = look(threads, turn=1)
-    assert (old.came.status, old.came.answer, len(old.layers)) == ("done", "end", 3)
+    assert (old.run_result.status, old.run_result.answer, len(old.layers)) == ("done", "end", 3)
     assert [len(layer.steps) for layer in old.layers] == [1, 1, 2]
     assert [layer.number for layer in look(threads, turn=1, layer=2).layers] == [2]
 
@@ -150,7 +150,7 @@ def test_forks_keep_their_numbers(threads: Threads) -> None:
     replay(threads, drop=["1.2"])
     ask(threads, "third?", TWO)
     replay(threads, from_layer=0)
-    tree = asyncio.run(branches(threads, "t"))
+    tree = asyncio.run(read_branches(threads, "t"))
     assert [(fork.number, fork.origin) for fork in tree.forks] == [
         (1, None), (2, 1), (3, 2), (4, 3),
     ]  # fmt: skip
@@ -164,14 +164,14 @@ def test_forks_keep_their_numbers(threads: Threads) -> None:
 
 def test_a_thread_may_be_called_as_a_fork_is(threads: Threads) -> None:
     asyncio.run(aask("so?", TWO, thread="a@2", threads=threads))
-    assert look(threads, "a@2").came.thread_id == "a@2"
+    assert look(threads, "a@2").run_result.thread_id == "a@2"
     assert look(threads, "a@2@1").fork == 1
 
 
 def test_any_saver_can_be_read() -> None:
     saver = InMemorySaver()
     asyncio.run(aask("why?", TWO, thread="t", threads=saver))
-    assert asyncio.run(shown(saver, "t")).came.answer == "the answer"
+    assert asyncio.run(read_turn(saver, "t")).run_result.answer == "the answer"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_two_forks_differ_where_an_answer_was_changed(threads: Threads) -> None:
     echo = mixture(["scripted:one", "scripted:two"], aggregator="scripted:same")
     ask(threads, "why?", echo)
     replay(threads, edit={"1.1": "one and a half"}, drop=["1.2"])
-    found = difference(look(threads, "t@1"), look(threads, "t@2")).as_json()
+    found = compare_turns(look(threads, "t@1"), look(threads, "t@2")).as_json()
     by_name = {answer["name"]: answer for answer in found["answers"]}
     assert {name: one["same"] for name, one in by_name.items()} == {
         "1.01": False, "1.02": False, "answer": True,
@@ -211,7 +211,7 @@ def test_runs_of_different_recipes_differ_seat_by_seat(threads: Threads) -> None
     ask(threads, "why?", TWO)
     other = mixture(["scripted:one"], ["scripted:more"], aggregator="scripted:the answer")
     asyncio.run(aask("why?", other, thread="u", threads=threads))
-    found = difference(look(threads), look(threads, "u"))
+    found = compare_turns(look(threads), look(threads, "u"))
     told = {one.name: (one.same, one.texts) for one in found.answers}
     assert told == {
         "1.01": (True, ("one", "one")),

@@ -155,7 +155,7 @@ def test_a_table_that_gives_orders_stays_data(provider: Provider, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "no file is found by `{file}`: say in `source` where the files lie"),
+        (None, "no file matches `{file}`: set `source` to the path of the files"),
         ("CREATE TABEL x", 'cannot read shop.sql: near "TABEL": syntax error'),
     ],
 )

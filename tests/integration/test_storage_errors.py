@@ -14,7 +14,7 @@ import pytest
 from moagraph import MissingExtra, MoaError, Result, StorageError, aask, ask, replay, resume
 from moagraph.cli import main
 from moagraph.nodes.storage.data_dir import data_folder
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.savers import postgres, steady
 from tests.faults import Gate, Slow
@@ -203,7 +203,7 @@ async def interrupted(
     """A run whose database goes away while a model answers."""
     gate = Gate()
     provider.script("e", gate)
-    asking = aask("why?", two_layers(), thread="t", threads=threads, watch=Unwatched())
+    asking = aask("why?", two_layers(), thread="t", threads=threads, watch=SilentObserver())
     task = asyncio.create_task(asking)
     while len(provider.calls) < 6 or in_flight(provider) > 1:
         await asyncio.sleep(0.01)

@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph import ask, replay, retry
 from moagraph.graphs.recipe.schema import Recipe
-from moagraph.nodes.policies.latency import ENOUGH, note, paces
+from moagraph.nodes.policies.latency import MIN_SAMPLES, load_latencies, record_latency
 from tests.faults import Always, Hang, Slow, Status
 from tests.mixtures import graph_of, mixture, one_layer
 from tests.provider import Call, Provider
@@ -210,15 +210,15 @@ def test_grace_is_learned_from_how_long_the_models_took(provider: Provider) -> N
 
     async def learned() -> Any:
         for model in SEATS:
-            for _ in range(ENOUGH):
-                await note(recipe.name, model, 0.2)
+            for _ in range(MIN_SAMPLES):
+                await record_latency(recipe.name, model, 0.2)
 
     asyncio.run(learned())
     provider.script("c", Always(Hang()))
     record = run(recipe, "ainvoke")["03"]
     assert (record["kind"], record["ok"]) == ("timeout", False)
     assert record["error"].startswith("cut off 0.2 s after 2 usable answers")
-    known = asyncio.run(paces(recipe.name, SEATS))
+    known = asyncio.run(load_latencies(recipe.name, SEATS))
     assert known["openai:c"].p95 > 0.2
 
 
@@ -226,17 +226,19 @@ def test_grace_waits_for_all_until_it_has_learned_enough(provider: Provider) -> 
     recipe = one_layer(*SEATS, quorum=2, grace="auto")
     provider.script("c", Slow(0.3))
     assert {record["kind"] for record in run(recipe, "ainvoke").values()} == {"ok"}
-    assert asyncio.run(paces(recipe.name, SEATS)) == {}
-    for _ in range(ENOUGH - 1):
+    assert asyncio.run(load_latencies(recipe.name, SEATS)) == {}
+    for _ in range(MIN_SAMPLES - 1):
         run(recipe, "invoke")
-    assert set(asyncio.run(paces(recipe.name, SEATS))) == set(SEATS)
+    assert set(asyncio.run(load_latencies(recipe.name, SEATS))) == set(SEATS)
 
 
 def test_what_one_recipe_learned_is_not_anothers() -> None:
     async def learned() -> Any:
-        for _ in range(ENOUGH):
-            await note("one", "openai:a", 1.0)
-        return await paces("one", ["openai:a"]), await paces("other", ["openai:a"])
+        for _ in range(MIN_SAMPLES):
+            await record_latency("one", "openai:a", 1.0)
+        return await load_latencies("one", ["openai:a"]), await load_latencies(
+            "other", ["openai:a"]
+        )
 
     one, other = asyncio.run(learned())
     assert (one["openai:a"].median, one["openai:a"].p95) == (1.0, 1.0)
@@ -251,4 +253,4 @@ def test_a_grace_that_is_no_time_is_refused(grace: Any) -> None:
 
 def test_a_recipe_without_rules_writes_no_history(provider: Provider) -> None:
     run(mixture(SEATS).model_copy(), "ainvoke")
-    assert asyncio.run(paces("mixture", SEATS)) == {}
+    assert asyncio.run(load_latencies("mixture", SEATS)) == {}

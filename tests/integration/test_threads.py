@@ -9,7 +9,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from moagraph import Recipe, ask
 from moagraph.threads.archive import export_thread
-from moagraph.threads.listing import Row, overview
+from moagraph.threads.listing import ThreadRow, list_threads
 from moagraph.threads.open import Threads, open_threads
 from tests.faults import Always, Status
 from tests.mixtures import graph_of, mixture
@@ -27,8 +27,8 @@ def asked(threads: Threads, thread: str = "t", question: str = "why?") -> None:
     assert ask(question, plain(), thread=thread, threads=threads).status == "done"
 
 
-def rows(threads: Threads, limit: int | None = None) -> dict[str, Row]:
-    return {row.thread_id: row for row in asyncio.run(overview(threads, limit))}
+def rows(threads: Threads, limit: int | None = None) -> dict[str, ThreadRow]:
+    return {row.thread_id: row for row in asyncio.run(list_threads(threads, limit))}
 
 
 def on_disk() -> int:

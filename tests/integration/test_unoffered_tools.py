@@ -8,7 +8,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moagraph.api.ask import aask
 from moagraph.api.resume import aretry
-from moagraph.threads.events import Unwatched
+from moagraph.threads.events import SilentObserver
 from moagraph.threads.result import Result
 from tests.faults import Always, Raw
 from tests.mixtures import graph_of, one_layer
@@ -31,7 +31,7 @@ def told(text: str | None, *calls: dict[str, Any], streamed: bool = False) -> Ra
 
 
 def run(recipe: Any, streamed: bool) -> Result:
-    return asyncio.run(aask("why?", recipe, watch=Unwatched() if streamed else None))
+    return asyncio.run(aask("why?", recipe, watch=SilentObserver() if streamed else None))
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -92,7 +92,7 @@ def test_only_the_offered_tools_are_called(provider: Provider, streamed: bool) -
     provider.script("agg", Always(told(None, CALL, clock, streamed=streamed)))
     recipe = one_layer("openai:a", aggregator={"model": "openai:agg", "tools": [OFFERED]})
     saver = InMemorySaver()
-    watch = Unwatched() if streamed else None
+    watch = SilentObserver() if streamed else None
     came = asyncio.run(aask("why?", recipe, thread="t", threads=saver, watch=watch))
     assert came.status == "done"
     answer = graph_of(recipe, checkpointer=saver).get_state({"configurable": {"thread_id": "t"}})

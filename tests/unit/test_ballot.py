@@ -3,14 +3,14 @@ from typing import Any
 import pytest
 
 from moagraph.nodes.knowledge.query import Rows
-from moagraph.nodes.knowledge.result_vote import Result, elect
+from moagraph.nodes.knowledge.result_vote import QueryResult, elect
 from moagraph.nodes.knowledge.sql_text import query_in, table
 
 A, B, C = (1, "a"), (2, "b"), (3, "c")
 
 
-def result(*rows: tuple[Any, ...], ordered: bool = False) -> Result:
-    return Result(list(rows), ordered)
+def result(*rows: tuple[Any, ...], ordered: bool = False) -> QueryResult:
+    return QueryResult(list(rows), ordered)
 
 
 def test_rows_without_an_order_agree_in_any_order_and_as_often() -> None:

@@ -115,8 +115,8 @@ def test_nothing_is_served_across_keys(every: list[Any]) -> None:
         answer_cache.clear()
         for number, one in enumerate(every[1:]):
             call, heard, sample = one
-            await answer_cache.keep(call, heard, sample, answer(str(number)))
-        return [await answer_cache.kept(*one) for one in every]
+            await answer_cache.store_answer(call, heard, sample, answer(str(number)))
+        return [await answer_cache.find_answer(*one) for one in every]
 
     first, *others = asyncio.run(through())
     assert first is None
@@ -127,8 +127,10 @@ def test_an_answer_comes_back_whole_and_under_a_new_id() -> None:
     tool_call: Any = {"name": "look", "args": {"at": "it"}, "id": "1", "type": "tool_call"}
 
     async def twice() -> list[Any]:
-        await answer_cache.keep(CALL, HEARD, "1.01", answer("yes \ud83d?", tool_calls=[tool_call]))
-        return [await answer_cache.kept(CALL, HEARD, "1.01") for _ in range(2)]
+        await answer_cache.store_answer(
+            CALL, HEARD, "1.01", answer("yes \ud83d?", tool_calls=[tool_call])
+        )
+        return [await answer_cache.find_answer(CALL, HEARD, "1.01") for _ in range(2)]
 
     one, other = asyncio.run(twice())
     assert one.tool_calls == [tool_call]
@@ -142,7 +144,7 @@ def test_the_file_is_for_this_users_eyes_and_holds_no_key_and_no_question(
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "not-for-the-cache")
     question: list[AnyMessage] = [HumanMessage("a very private question")]
-    asyncio.run(answer_cache.keep(CALL, question, "1.01", answer("yes")))
+    asyncio.run(answer_cache.store_answer(CALL, question, "1.01", answer("yes")))
     file = data_folder() / "cache.sqlite"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     for one in data_folder().iterdir():
@@ -153,37 +155,37 @@ def test_the_file_is_for_this_users_eyes_and_holds_no_key_and_no_question(
 def test_with_an_encryption_key_answers_are_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("Crypto")
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", "k" * 32)
-    asyncio.run(answer_cache.keep(CALL, HEARD, "1.01", answer("a secret answer")))
+    asyncio.run(answer_cache.store_answer(CALL, HEARD, "1.01", answer("a secret answer")))
     assert b"secret" not in (data_folder() / "cache.sqlite").read_bytes()
-    found = asyncio.run(answer_cache.kept(CALL, HEARD, "1.01"))
+    found = asyncio.run(answer_cache.find_answer(CALL, HEARD, "1.01"))
     assert found is not None
     assert found.text == "a secret answer"
     monkeypatch.setenv("MOA_ENCRYPTION_KEY", "l" * 32)
-    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
+    assert asyncio.run(answer_cache.find_answer(CALL, HEARD, "1.01")) is None
 
 
 def test_a_cache_is_counted_and_cleared() -> None:
     assert (answer_cache.size(), answer_cache.clear()) == ((0, 0), 0)
     for sample in ("1.01", "1.02", "1.02"):
-        asyncio.run(answer_cache.keep(CALL, HEARD, sample, answer("yes")))
+        asyncio.run(answer_cache.store_answer(CALL, HEARD, sample, answer("yes")))
     assert answer_cache.size()[0] == 2
     assert answer_cache.clear() == 2
     assert answer_cache.size() == (0, 0)
-    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
+    assert asyncio.run(answer_cache.find_answer(CALL, HEARD, "1.01")) is None
 
 
 def test_a_file_that_is_damaged_costs_no_answer_and_is_told_beforehand() -> None:
     (data_folder() / "cache.sqlite").write_bytes(b"this is no database, " * 100)
-    asyncio.run(answer_cache.keep(CALL, HEARD, "1.01", answer("yes")))
-    assert asyncio.run(answer_cache.kept(CALL, HEARD, "1.01")) is None
+    asyncio.run(answer_cache.store_answer(CALL, HEARD, "1.01", answer("yes")))
+    assert asyncio.run(answer_cache.find_answer(CALL, HEARD, "1.01")) is None
     with pytest.raises(StorageError, match=r"cannot use .*cache\.sqlite.*: file is not a database"):
-        answer_cache.ready()
+        answer_cache.check_usable()
 
 
 def _fill(numbers: list[int]) -> None:
     async def fill() -> None:
         for number in numbers:
-            await answer_cache.keep(CALL, HEARD, f"1.{number}", answer(json.dumps(number)))
+            await answer_cache.store_answer(CALL, HEARD, f"1.{number}", answer(json.dumps(number)))
 
     asyncio.run(fill())
 
@@ -197,6 +199,6 @@ def test_several_processes_share_the_file(own_environment: None, tmp_path: Path)
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert answer_cache.size()[0] == 40
-    found = asyncio.run(answer_cache.kept(CALL, HEARD, "1.17"))
+    found = asyncio.run(answer_cache.find_answer(CALL, HEARD, "1.17"))
     assert found is not None
     assert found.text == "17"

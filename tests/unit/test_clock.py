@@ -61,7 +61,7 @@ async def test_the_time_in_which_the_process_was_stopped_is_not_counted(machine:
     async def block() -> float:
         async with deadline(10) as limit:
             await asyncio.Event().wait()
-        return limit.left
+        return limit.remaining
 
     task = asyncio.ensure_future(block())
     await machine.run(2)
@@ -154,7 +154,7 @@ def loops() -> Iterator[asyncio.AbstractEventLoop]:
 def test_each_loop_has_a_clock_of_its_own() -> None:
     async def seconds() -> float:
         async with deadline(5) as limit:
-            return limit.left
+            return limit.remaining
 
     for loop in loops():
         assert loop.run_until_complete(seconds()) == pytest.approx(5, abs=1)

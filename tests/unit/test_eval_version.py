@@ -148,7 +148,7 @@ def test_what_a_turn_may_cost_and_how_a_seat_is_called_change_it(tmp_path: Path)
 
 def test_files_that_are_not_there_are_named_before_anything_is_asked(tmp_path: Path) -> None:
     file = recipe(tmp_path, f'[[before]]\nstep = "retrieve"\nsource = "none/*"\n{SEATS}{LAST}')
-    with pytest.raises(UsageError, match=r"no file is found by `.*none/\*`"):
+    with pytest.raises(UsageError, match=r"no file matches `.*none/\*`"):
         of(file)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from moagraph.nodes.models.error_redaction import redact_error
-from moagraph.nodes.models.failures import LONGEST, Failure, failure
+from moagraph.nodes.models.failures import MAX_LINE, Failure, failure
 
 
 class Answered(Exception):
@@ -61,7 +61,7 @@ def test_a_wait_is_what_was_asked_for_or_doubles() -> None:
 def test_an_error_is_one_short_line_without_the_key() -> None:
     found = failure(Answered(401, "wrong\n  key: s3cret\n" + "x" * 999), "s3cret")
     assert found.error.startswith("401: wrong key: *** xxx")
-    assert len(found.error) == LONGEST + len("401: ")
+    assert len(found.error) == MAX_LINE + len("401: ")
     assert failure(ValueError()).error == "the answer could not be read: ValueError"
 
 

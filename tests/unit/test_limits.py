@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage
 from moagraph.nodes.models.call import Call, Limits
 from moagraph.nodes.models.limits import (
     Bucket,
-    Gate,
+    CallGate,
     bucket,
     gate,
     limiter,
@@ -18,14 +18,16 @@ from moagraph.nodes.models.limits import (
 from tests.mixtures import mixture
 
 
-async def passing(gate: Gate, model: str, most: int, passed: list[str], stay: Any = None) -> None:
+async def passing(
+    gate: CallGate, model: str, most: int, passed: list[str], stay: Any = None
+) -> None:
     async with gate.passed(model, most):
         passed.append(model)
         await (stay.wait() if stay else asyncio.sleep(0))
 
 
 def test_of_those_that_wait_the_model_that_is_loaded_goes_first() -> None:
-    gate, passed = Gate(), list[str]()
+    gate, passed = CallGate(), list[str]()
 
     async def all_at_once() -> None:
         await asyncio.gather(*(passing(gate, model, 1, passed) for model in "abcabc"))
@@ -36,7 +38,7 @@ def test_of_those_that_wait_the_model_that_is_loaded_goes_first() -> None:
 
 
 def test_a_gate_lets_so_many_through_at_once() -> None:
-    gate, passed, highest = Gate(), list[str](), 0
+    gate, passed, highest = CallGate(), list[str](), 0
 
     async def one() -> None:
         nonlocal highest
@@ -53,7 +55,7 @@ def test_a_gate_lets_so_many_through_at_once() -> None:
 
 
 def test_who_is_cancelled_while_waiting_gives_the_place_up() -> None:
-    gate, passed = Gate(), list[str]()
+    gate, passed = CallGate(), list[str]()
 
     async def scene() -> None:
         leave = asyncio.Event()
@@ -74,7 +76,7 @@ def test_who_is_cancelled_while_waiting_gives_the_place_up() -> None:
 
 
 def test_who_is_cancelled_inside_gives_the_place_back() -> None:
-    gate, passed = Gate(), list[str]()
+    gate, passed = CallGate(), list[str]()
 
     async def scene() -> None:
         inside = asyncio.create_task(passing(gate, "a", 1, passed, asyncio.Event()))

@@ -5,9 +5,9 @@ import pytest
 
 from moagraph.cli.render.html import render_page
 from moagraph.graphs.compile.thread_trust import ThreadTrust
-from moagraph.threads.diff import changes
+from moagraph.threads.diff import mark_changes
 from moagraph.threads.result import Result
-from moagraph.threads.turn_view import Shown
+from moagraph.threads.turn_view import TurnView
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=\"a('b')\">\u202egnp.exe\x1b[2J&amp;"
 VOID = {"meta"}
@@ -59,7 +59,7 @@ def record(**said: Any) -> dict[str, Any]:
     return usual | said
 
 
-def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
+def turn(*proposals: dict[str, Any], **said: Any) -> TurnView:
     seats = [
         {"seat": f"{number:02}", "node": f"L1_{number:02}_m", **proposal}
         for number, proposal in enumerate(proposals, 1)
@@ -77,8 +77,8 @@ def turn(*proposals: dict[str, Any], **said: Any) -> Shown:
         "usage": {"input_tokens": 1, "output_tokens": 2, "calls": 3},
     }
     sent = [{"role": "user", "content": said.pop("question", "why?")}]
-    return Shown(
-        came=Result(**usual | said),
+    return TurnView(
+        run_result=Result(**usual | said),
         question=sent[0]["content"],
         turn=1,
         turns=1,
@@ -98,7 +98,9 @@ def test_nothing_that_a_model_or_a_person_says_is_markup() -> None:
         {"node": "L1_synthesize", **record(text=HOSTILE)},
     ]
     found = turn(said, record(text=HOSTILE), question=HOSTILE, recipe=HOSTILE, thread_id=HOSTILE)
-    found.came.steps[:] = [{**step, "node": "L1_x"} if "kept" in step else step for step in steps]
+    found.run_result.steps[:] = [
+        {**step, "node": "L1_x"} if "kept" in step else step for step in steps
+    ]
     seen = Seen(render_page(found))
     assert set(seen.tags) <= TAGS
     assert not {name for name, _ in seen.attributes} & {"src", "href", "onerror", "onclick"}
@@ -158,10 +160,10 @@ LONG = " ".join(f"word{number}" for number in range(60))
     ],
 )
 def test_a_change_is_marked_word_by_word(old: str, new: str, told: str) -> None:
-    assert changes(old, new) == told
+    assert mark_changes(old, new) == told
 
 
 def test_long_texts_are_compared_line_by_line() -> None:
     lines = [f"{number} " * 100 + "\n" for number in range(50)]
     changed = [*lines[:20], "new line\n", *lines[21:]]
-    assert changes("".join(lines), "".join(changed)).count("[-") == 1
+    assert mark_changes("".join(lines), "".join(changed)).count("[-") == 1

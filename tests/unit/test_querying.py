@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from moagraph import UsageError
-from moagraph.nodes.knowledge.database import described, opened
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, Rows, bare, ordered, run
+from moagraph.nodes.knowledge.database import describe_tables, open_database
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, Rows, bare, ordered, run
 
 SCRIPT = """
 PRAGMA foreign_keys = OFF;
@@ -31,7 +31,7 @@ def database(
         with sqlite3.connect(file) as made:
             made.executescript(SCRIPT)
         made.close()
-    with opened({file: file.name}) as found:
+    with open_database({file: file.name}) as found:
         yield found
 
 
@@ -76,11 +76,11 @@ def test_what_is_not_a_bounded_select_is_stopped_and_told(
     database: sqlite3.Connection, query: str, why: str
 ) -> None:
     with pytest.raises(QueryRefused) as caught:
-        run(database, query, Limits(seconds=20, steps=2_000_000))
+        run(database, query, QueryLimits(seconds=20, steps=2_000_000))
     assert why.lower() in str(caught.value).lower()
     assert str(caught.value)
-    assert run(database, "SELECT count(*) FROM people", Limits()).rows == [(3,)]
-    assert [name for name, _ in described(database, 0)] == ["people", "grown"]
+    assert run(database, "SELECT count(*) FROM people", QueryLimits()).rows == [(3,)]
+    assert [name for name, _ in describe_tables(database, 0)] == ["people", "grown"]
 
 
 READ = {
@@ -100,12 +100,12 @@ READ = {
 def test_a_select_is_run(
     database: sqlite3.Connection, query: str, rows: list[tuple[object, ...]]
 ) -> None:
-    assert run(database, query, Limits()).rows == rows
+    assert run(database, query, QueryLimits()).rows == rows
 
 
 def test_a_query_is_stopped_by_the_clock_too(database: sqlite3.Connection) -> None:
     with pytest.raises(QueryRefused, match=r"stopped after 0\.01 s: it may never end"):
-        run(database, f"{FOR_EVER} count(*) FROM n", Limits(seconds=0.01, steps=10**12))
+        run(database, f"{FOR_EVER} count(*) FROM n", QueryLimits(seconds=0.01, steps=10**12))
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def files(folder: Path, **texts: str) -> dict[Path, str]:
 
 def test_tables_are_made_of_csv_files_with_the_kinds_of_their_cells(tmp_path: Path) -> None:
     made = files(tmp_path, a_csv="n,x,code,note\n1,2.5,007,\n2,3,010,b\n", b_csv="n\n1\n")
-    with opened(made) as database:
-        shown = described(database, 2)
-        both = run(database, "SELECT a.note, a.code FROM a JOIN b USING (n)", Limits())
+    with open_database(made) as database:
+        shown = describe_tables(database, 2)
+        both = run(database, "SELECT a.note, a.code FROM a JOIN b USING (n)", QueryLimits())
     assert both == Rows(["note", "code"], [(None, "007")])
     assert shown[0] == (
         "a",
@@ -151,7 +151,7 @@ def test_tables_are_made_of_csv_files_with_the_kinds_of_their_cells(tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("a_txt", "x", "a.txt is no SQLite database, and neither .sql nor .csv"),
+        ("a_txt", "x", "a.txt is not an SQLite database, a .sql or a .csv file"),
         ("a_sql", "CREATE TABEL x (y);", 'cannot read a.sql: near "TABEL": syntax error'),
         ("a_sql", "ATTACH 'b.db' AS b;", "cannot read a.sql: not authorized"),
         ("a_sql", "SELECT load_extension('b');", "cannot read a.sql: not authorized"),
@@ -164,6 +164,9 @@ def test_tables_are_made_of_csv_files_with_the_kinds_of_their_cells(tmp_path: Pa
 def test_a_file_that_is_no_database_is_one_line(
     tmp_path: Path, name: str, text: str, why: str
 ) -> None:
-    with pytest.raises(UsageError) as caught, opened(files(tmp_path, **{name: text})) as database:
-        described(database, 0)
+    with (
+        pytest.raises(UsageError) as caught,
+        open_database(files(tmp_path, **{name: text})) as database,
+    ):
+        describe_tables(database, 0)
     assert str(caught.value).startswith(why)

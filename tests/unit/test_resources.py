@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from moagraph.graphs.recipe.resources import resources_of
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.checks.settings import CHECKS
+from moagraph.nodes.hooks import parse_checks
 from moagraph.nodes.resources import Names
 from moagraph.nodes.step_support.registry import step_classes
 
@@ -49,7 +50,15 @@ def models_within(annotation: Any) -> set[type[BaseModel]]:
     """The settings that a type mentions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {annotation}
-    return {one for inner in typing.get_args(annotation) for one in models_within(inner)}
+    return {model for inner in typing.get_args(annotation) for model in models_within(inner)}
+
+
+def models_of_field(field: FieldInfo) -> set[type[BaseModel]]:
+    """The settings that a field holds; its type does not mention what a hook parses."""
+    validators = [mark.func for mark in field.metadata if isinstance(mark, BeforeValidator)]
+    if parse_checks in validators:
+        return set(CHECKS.values())
+    return models_within(field.annotation)
 
 
 def every_model() -> set[type[BaseModel]]:
@@ -60,7 +69,7 @@ def every_model() -> set[type[BaseModel]]:
         model = todo.pop()
         found.add(model)
         for field in model.model_fields.values():
-            todo |= models_within(field.annotation) - found
+            todo |= models_of_field(field) - found
     return found
 
 
@@ -83,7 +92,7 @@ def undeclared() -> set[tuple[str, str]]:
         for model in every_model()
         for key, field in model.model_fields.items()
         if holds_text(field.annotation) and not is_declared(field) and key not in PLAIN | TAGS
-        if not models_within(field.annotation)
+        if not models_of_field(field)
     }
 
 
@@ -95,9 +104,13 @@ def test_a_key_that_names_a_file_and_does_not_say_so_is_found() -> None:
     class Careless(BaseModel):
         log_file: str = ""
         many: list[str | None] = []
+        anything: list[Any] = []
 
     fields = Careless.model_fields
-    assert all(holds_text(field.annotation) and not is_declared(field) for field in fields.values())
+    assert all(
+        holds_text(field.annotation) and not is_declared(field) and not models_of_field(field)
+        for field in fields.values()
+    )
 
 
 def names(**said: Any) -> set[tuple[str, str]]:
@@ -108,7 +121,13 @@ def recipe(**said: Any) -> Recipe:
     layer = {"proposers": ["scripted:a", "scripted:b"], "aggregate": said.pop("aggregate", [])}
     layer["proposers"] = said.pop("proposers", layer["proposers"])
     layer["aggregate"] = [*layer["aggregate"], {"step": "synthesize", "model": "scripted:c"}]
-    return Recipe.model_validate({"name": "r", "layers": [layer], **said})
+    return Recipe.model_validate({"name": "r", "layers": [*said.pop("earlier", []), layer], **said})
+
+
+def gated(check: dict[str, Any]) -> dict[str, Any]:
+    """A layer with a gate, which another layer has to follow."""
+    gate = {"step": "gate", "by": "verify", "checks": [check]}
+    return {"earlier": [{"proposers": ["scripted:a"], "aggregate": [gate]}]}
 
 
 CHECK = {"by": "tests", "tests": "assert add(1, 2) == 3"}
@@ -151,6 +170,15 @@ CASES: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
         {"after": [{"step": "verify", "model": "scripted:v", "checks": [
             {"by": "sql", "source": "/c.db"}]}]},
         {("database", "/c.db")},
+    ),
+    "a database that a gate checks by": (
+        gated({"by": "sql", "source": "/c.db"}),
+        {("database", "/c.db")},
+    ),
+    "tests of a gate": (gated(CHECK), {("code", "assert add(1, 2) == 3")}),
+    "a function of a gate": (
+        gated({"by": "python", "function": "os:getcwd"}),
+        {("code", "os:getcwd")},
     ),
     "tests": (
         {"after": [{"step": "verify", "model": "scripted:v", "checks": [CHECK]}]},

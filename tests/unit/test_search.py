@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from moagraph import UsageError
 from moagraph.nodes.knowledge.passages import Passage, passages
 from moagraph.nodes.knowledge.search import Index, matching
-from moagraph.nodes.knowledge.sources import found
+from moagraph.nodes.knowledge.sources import find_files
 from moagraph.nodes.knowledge.triples import Graph, read_triples
 from moagraph.nodes.storage.paths import resolve_pattern
 from moagraph.nodes.texts.extract import extract
@@ -98,20 +98,20 @@ def test_files_are_called_by_their_names_below_the_recipe(tmp_path: Path) -> Non
     (odd / "notes" / "deep").mkdir(parents=True)
     for name in ("notes/x.md", "notes/deep/y.md", "z.txt"):
         (odd / name).write_text("x")
-    assert sorted(found([resolve_pattern(odd, "notes/**/*.md")])) == [
+    assert sorted(find_files([resolve_pattern(odd, "notes/**/*.md")])) == [
         odd / "notes" / "deep" / "y.md",
         odd / "notes" / "x.md",
     ]
-    assert list(found([resolve_pattern(odd, "z.txt"), resolve_pattern(odd, "z*")]).values()) == [
-        "z.txt"
-    ]
-    assert list(found([resolve_pattern(odd, "z*")]).values()) == ["a [b]*/z.txt"]
-    assert set(found([resolve_pattern(odd, "notes/**/*.md")]).values()) == {
+    assert list(
+        find_files([resolve_pattern(odd, "z.txt"), resolve_pattern(odd, "z*")]).values()
+    ) == ["z.txt"]
+    assert list(find_files([resolve_pattern(odd, "z*")]).values()) == ["a [b]*/z.txt"]
+    assert set(find_files([resolve_pattern(odd, "notes/**/*.md")]).values()) == {
         "notes/x.md",
         "notes/deep/y.md",
     }
     assert not [
-        name for name in found([resolve_pattern(odd, "**")]).values() if str(tmp_path) in name
+        name for name in find_files([resolve_pattern(odd, "**")]).values() if str(tmp_path) in name
     ]
 
 
@@ -137,8 +137,8 @@ def test_triples_of_nt_are_read_as_a_person_says_them(tmp_path: Path) -> None:
     ("name", "text", "why"),
     [
         ("a.csv", "a,b\n", "a.csv line 1 has 2 values: a triple has three"),
-        ("a.nt", "a b c .\n", "a.nt line 1 is no triple: 'a b c .'"),
-        ("a.ttl", "", "a.ttl is neither .csv nor .nt, which hold triples"),
+        ("a.nt", "a b c .\n", "a.nt line 1 is not a triple: 'a b c .'"),
+        ("a.ttl", "", "a.ttl is neither a .csv nor a .nt file of triples"),
     ],
 )
 def test_what_holds_no_triples_is_one_line(tmp_path: Path, name: str, text: str, why: str) -> None:

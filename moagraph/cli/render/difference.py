@@ -4,13 +4,13 @@ import textwrap
 from collections.abc import Iterator
 
 from moagraph.cli.render.text import cost_text, indent, position_text
-from moagraph.threads.diff import Changed, Difference
+from moagraph.threads.diff import ChangedAnswer, Difference
 
 
 def difference_lines(difference: Difference) -> Iterator[str]:
     """Both runs, which answers are the same, and what changed in the others."""
     for side, mark in zip(difference.sides, "-+", strict=True):
-        result = side.came
+        result = side.run_result
         cost = cost_text(result.usage, result.cost_usd, result.seconds)
         yield f"{mark} {result.thread_id}, {position_text(side)}: {result.status}, {cost}"
         yield f"    {textwrap.shorten(side.question, 90, placeholder=' …')}"
@@ -22,7 +22,7 @@ def difference_lines(difference: Difference) -> Iterator[str]:
             yield from _changed_lines(answer)
 
 
-def _changed_lines(answer: Changed) -> Iterator[str]:
+def _changed_lines(answer: ChangedAnswer) -> Iterator[str]:
     before, after = answer.models
     if before == after or None in answer.models:
         heading = str(before or after or "")
@@ -38,7 +38,7 @@ def _changed_lines(answer: Changed) -> Iterator[str]:
 
 def _cost_difference_line(difference: Difference) -> str:
     """How much more or less the second run took than the first."""
-    before, after = (side.came for side in difference.sides)
+    before, after = (side.run_result for side in difference.sides)
     calls, tokens_in, tokens_out = (
         after.usage[key] - before.usage[key] for key in ("calls", "input_tokens", "output_tokens")
     )

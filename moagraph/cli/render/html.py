@@ -9,16 +9,16 @@ from moagraph.cli.render.rows import counted
 from moagraph.cli.render.text import call_text, cost_text, message_text, state_word, verdict_text
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import clean
-from moagraph.threads.turn_view import Layer, Shown
+from moagraph.threads.turn_view import LayerView, TurnView
 
 STYLE = Path(__file__).with_name("page.css")
 # Nothing in a model's text can be fetched or run, even if it were not escaped.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def render_page(view: Shown) -> str:
+def render_page(view: TurnView) -> str:
     """The whole page."""
-    title = " ".join(view.question.split())[:80] or view.came.thread_id
+    title = " ".join(view.question.split())[:80] or view.run_result.thread_id
     most_seats = max((len(layer.proposals) for layer in view.layers), default=1)
     rows = "".join(_layer_html(layer, view) for layer in view.layers)
     return (
@@ -33,9 +33,9 @@ def render_page(view: Shown) -> str:
     )
 
 
-def _header_html(view: Shown) -> str:
+def _header_html(view: TurnView) -> str:
     """Where the turn is stored, the question, and what the turn took."""
-    result = view.came
+    result = view.run_result
     fork = f" · fork @{view.fork} of {view.forks}" if view.forks > 1 else ""
     turn = f"turn {view.turn} of {view.turns}{fork}"
     position = f"{result.recipe} · thread {result.thread_id} · {turn}"
@@ -48,7 +48,7 @@ def _header_html(view: Shown) -> str:
     )
 
 
-def _layer_html(layer: Layer, view: Shown) -> str:
+def _layer_html(layer: LayerView, view: TurnView) -> str:
     seats = "".join(
         _card_html(f"{layer.number}.{record['seat']}", record, view.sent.get(record["node"], []))
         for record in layer.proposals
@@ -61,7 +61,7 @@ def _layer_html(layer: Layer, view: Shown) -> str:
     )
 
 
-def _step_html(step: Json, view: Shown) -> str:
+def _step_html(step: Json, view: TurnView) -> str:
     """The step's own call and those that it made, then what it decided and recorded."""
     node = step["node"]
     calls = {node: step} if "model" in step else {}
@@ -104,9 +104,9 @@ def _sent_html(sent: list[Json]) -> str:
     return f"<details><summary>{summary}</summary><dl>{''.join(messages)}</dl></details>\n"
 
 
-def _footer_html(view: Shown) -> str:
+def _footer_html(view: TurnView) -> str:
     """The answer with the step that wrote it, or why there is none."""
-    result = view.came
+    result = view.run_result
     if view.answering:
         body = _card_html("answer", view.answering, view.sent.get(view.last, []))
     elif result.status == "done":

@@ -34,19 +34,19 @@ class Display:
         self._answer = ""
         self._message_id: str | None = None
 
-    def began(self, recipe: Recipe, thread_id: str) -> None:
+    def run_started(self, recipe: Recipe, thread_id: str) -> None:
         """Lay out a row for every seat and step of the recipe."""
         self.rows = dict(rows_of(recipe))
         self._start_next(0)
 
-    def stands(self, node: str, record: Mapping[str, Any]) -> None:
+    def node_restored(self, node: str, record: Mapping[str, Any]) -> None:
         """A seat or step has its record from an earlier run."""
         row = self.rows.get(node)
         if row:
             row.record = record
             self._start_after(node, row)
 
-    def heard(self, metadata: Mapping[str, Any], text: str) -> None:
+    def token_received(self, metadata: Mapping[str, Any], text: str) -> None:
         """A piece of a model's text: count it; if it is the answer's, write it."""
         row = self.rows.get(metadata.get("langgraph_node", ""))
         if row:
@@ -55,7 +55,7 @@ class Display:
         if metadata.get("role") == "answer":
             self._write_piece(metadata.get("message"), text)
 
-    def finished(self, node: str, record: Mapping[str, Any]) -> None:
+    def node_finished(self, node: str, record: Mapping[str, Any]) -> None:
         """A seat or step has its record; the rows that follow begin."""
         row = self.rows.get(node)
         if row:
@@ -129,9 +129,9 @@ class Display:
 class PlainDisplay(Display):
     """Prints lines without control codes, for logs and pipes."""
 
-    def began(self, recipe: Recipe, thread_id: str) -> None:
+    def run_started(self, recipe: Recipe, thread_id: str) -> None:
         """Print the recipe and the thread."""
-        super().began(recipe, thread_id)
+        super().run_started(recipe, thread_id)
         layers = counted(len(recipe.layers), "layer")
         bound = "at most " if recipe.may_end_early else ""
         calls = counted(max_calls(recipe), "call")
@@ -160,9 +160,9 @@ class TerminalDisplay(Display):
         self._painter: LinePainter | None = None
         self._painting: asyncio.Task[None] | None = None
 
-    def began(self, recipe: Recipe, thread_id: str) -> None:
+    def run_started(self, recipe: Recipe, thread_id: str) -> None:
         """Start to paint the table."""
-        super().began(recipe, thread_id)
+        super().run_started(recipe, thread_id)
         self._painter = LinePainter()
         self._painting = asyncio.create_task(self._paint(self._painter))
 

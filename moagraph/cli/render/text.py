@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from moagraph.cli.render.record import record_lines
 from moagraph.cli.render.rows import counted
@@ -11,12 +12,12 @@ from moagraph.nodes.policies.budget_report import exceeded_line
 from moagraph.nodes.state import Json
 from moagraph.nodes.texts.printable import one_line
 from moagraph.threads.branches import Fork
-from moagraph.threads.turn_view import Layer, Shown
+from moagraph.threads.turn_view import LayerView, TurnView
 
 SentMessages = Mapping[str, list[Json]]
 
 
-def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
+def turn_lines(view: TurnView, sent: bool, whole: bool) -> Iterator[str]:
     """A turn: the question, each layer, the answer and the cost.
 
     Args:
@@ -24,7 +25,7 @@ def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
         sent: Whether to include the messages that each model was sent.
         whole: Whether to include more than the layers.
     """
-    result = view.came
+    result = view.run_result
     if whole:
         position = position_text(view)
         yield f"thread {result.thread_id}, {position}, recipe `{result.recipe}`: {result.status}"
@@ -37,9 +38,9 @@ def turn_lines(view: Shown, sent: bool, whole: bool) -> Iterator[str]:
         yield from _end_lines(view)
 
 
-def fork_line(fork: Fork, view: Shown) -> str:
+def fork_line(fork: Fork, view: TurnView) -> str:
     """A fork: its name, its last turn and how that ended, and the start of its answer."""
-    result = view.came
+    result = view.run_result
     origin = f", forked from @{fork.origin}" if fork.origin else ""
     end = f"{view.at[:16].replace('T', ' ')}  {result.status}, turn {view.turn}{origin}"
     answer = textwrap.shorten(result.answer, 60, placeholder=" …")
@@ -75,7 +76,7 @@ def call_text(record: Json) -> str:
     return f"{seconds}, {tokens}{attempts}{price}{cut}{warnings}"
 
 
-def cost_text(usage: Mapping[str, int], cost_usd: float | None, seconds: float) -> str:
+def cost_text(usage: Mapping[str, Any], cost_usd: float | None, seconds: float) -> str:
     """What a turn took: calls, tokens, dollars and seconds."""
     price = "price unknown" if cost_usd is None else f"${cost_usd:.4f}"
     about = "about " if usage.get("estimated") else ""
@@ -91,7 +92,7 @@ def message_text(message: Json) -> str:
     return f"{text}\n{json.dumps(extra, ensure_ascii=False)}".strip() if extra else text
 
 
-def position_text(view: Shown) -> str:
+def position_text(view: TurnView) -> str:
     """The turn's number, and its fork if there are several."""
     fork = f"fork @{view.fork} of {view.forks}, " if view.forks > 1 else ""
     return f"{fork}turn {view.turn} of {view.turns}"
@@ -102,7 +103,7 @@ def indent(text: str, width: int = 2) -> str:
     return textwrap.indent(text, " " * width)
 
 
-def _layer_lines(layer: Layer, sent: SentMessages, answering: Json | None) -> Iterator[str]:
+def _layer_lines(layer: LayerView, sent: SentMessages, answering: Json | None) -> Iterator[str]:
     yield f"\n{layer.title}"
     for proposal in layer.proposals:
         label = f"{layer.number}.{proposal['seat']}"
@@ -153,8 +154,8 @@ def _exchange_lines(record: Json, sent: SentMessages, depth: int = 4) -> Iterato
         yield indent(record["text"], depth)
 
 
-def _end_lines(view: Shown) -> Iterator[str]:
-    result = view.came
+def _end_lines(view: TurnView) -> Iterator[str]:
+    result = view.run_result
     thread, following = result.thread_id, ", ".join(result.next)
     endings = {
         "done": f"\nanswer\n{result.answer}",

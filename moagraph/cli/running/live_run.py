@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 
 from moagraph.api.ask import aask
-from moagraph.api.default_recipe import choose
+from moagraph.api.default_recipe import choose_recipe
 from moagraph.cli.render.live import Display, open_display
 from moagraph.cli.render.output import out, say
 from moagraph.cli.running.option_values import parse_pauses
@@ -15,7 +15,7 @@ from moagraph.cli.running.trust import allow_run
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.policies.budget_report import exceeded_line
-from moagraph.threads.history import Thread, opened
+from moagraph.threads.history import Thread, open_thread
 from moagraph.threads.open import Threads, open_threads
 from moagraph.threads.result import Result
 
@@ -26,7 +26,7 @@ def pick_recipe(recipe: str | None) -> str:
     """The recipe's name; if none is given, the best that can run, with a line that says why."""
     if recipe:
         return recipe
-    choice = choose()
+    choice = choose_recipe()
     say(f"moa: recipe `{choice.recipe}`: {choice.why}")
     return choice.recipe
 
@@ -74,7 +74,7 @@ def new_turn(
 async def open_prepared(threads: Threads, name: str, trust: bool) -> Thread:
     """Open a thread that may run, and do the preflight of its recipe."""
     await allow_run(threads, name, trust)
-    thread = await opened(threads, name)
+    thread = await open_thread(threads, name)
     await prepare(thread.recipe)
     return thread
 

@@ -7,10 +7,10 @@ from typing import Any
 from moagraph.evals.dataset import digest
 from moagraph.graphs.recipe.load import load_recipe
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.knowledge.sources import found
+from moagraph.nodes.knowledge.sources import find_files
 from moagraph.nodes.messages.fence import FENCE
 from moagraph.nodes.models.address import split
-from moagraph.nodes.models.recorded import fingerprint, where
+from moagraph.nodes.models.recorded import fingerprint, locate
 from moagraph.nodes.state import Json, recipe_parts
 from moagraph.nodes.step_support.registry import parse_step
 from moagraph.prompts import read
@@ -49,7 +49,7 @@ def fingerprint_models(calls: Iterable[Json], enclosing: frozenset[str] = frozen
     fingerprints: Json = {}
     for provider, name in sorted(map(split, addresses)):
         if provider == "recorded":
-            fingerprints[f"recorded:{name}"] = fingerprint(where(name)[1])
+            fingerprints[f"recorded:{name}"] = fingerprint(locate(name)[1])
         elif provider == "moa" and name not in enclosing:
             nested = load_recipe(name).resolved()
             fingerprints[f"moa:{name}"] = fingerprint_recipe(nested, enclosing | {name})
@@ -77,7 +77,7 @@ def _prompt_texts(parts: Sequence[Json]) -> dict[str, str]:
 def _file_hashes(recipe: Json) -> dict[str, str]:
     """Hash the content of each file that a step reads."""
     patterns = [pattern for step_patterns in _step_files(recipe) for pattern in step_patterns]
-    files = found(patterns) if patterns else {}
+    files = find_files(patterns) if patterns else {}
     hashes = {}
     for path, name in files.items():
         try:

@@ -15,7 +15,7 @@ from moagraph.graphs.recipe.call_count import expand_nested
 from moagraph.nodes.errors import MoaError, StorageError
 from moagraph.nodes.state import Json
 from moagraph.threads.open import Threads
-from moagraph.threads.result import Result
+from moagraph.threads.result import Result, Usage
 
 PAUSED = "the recipe paused for a person, and a run of many rows has none"
 
@@ -179,5 +179,5 @@ async def _answer_or_failure(
     except StorageError:
         raise
     except MoaError as error:
-        usage = {"input_tokens": 0, "output_tokens": 0, "calls": 0}
+        usage = Usage(input_tokens=0, output_tokens=0, calls=0)
         return Result(key, system.name, "failed", error=str(error), usage=usage)

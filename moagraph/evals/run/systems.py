@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from langchain_core.messages import AnyMessage, convert_to_messages
 from pydantic import ValidationError
@@ -20,9 +20,9 @@ from moagraph.nodes.models.providers import check
 from moagraph.nodes.policies.budget import Spent, estimate
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.registry import has_property
-from moagraph.threads.history import NotBegun, Thread, compiled, config_of, opened
-from moagraph.threads.prune import erase
-from moagraph.threads.result import Result, result
+from moagraph.threads.history import NotStarted, Thread, compile_recipe, config_of, open_thread
+from moagraph.threads.prune import delete_checkpoints
+from moagraph.threads.result import Result, SeatProposal, read_result
 from moagraph.threads.runner import run
 from moagraph.threads.snapshot import values_of
 
@@ -82,12 +82,12 @@ class RecipeSystem:
         """Run one turn in a new thread, or complete the turn of an existing one."""
         thread = await self._find_thread(key)
         if thread is None:
-            graph = compiled(self.definition, self.threads)
+            graph = compile_recipe(self.definition, self.threads)
             inputs = {"messages": _to_langchain(messages)}
             return await run(graph, self.definition, inputs, config_of(key))
         if thread.state.tasks:
             return await aretry(key, self.threads)
-        return result(
+        return read_result(
             values_of(thread.state), thread_id=key, recipe=self.name, status="done", seconds=0.0
         )
 
@@ -98,14 +98,14 @@ class RecipeSystem:
 
     async def _erase(self, key: str) -> None:
         checkpoints = [checkpoint async for checkpoint in self.threads.alist(config_of(key))]
-        await asyncio.to_thread(erase, self.threads, key, checkpoints)
+        await asyncio.to_thread(delete_checkpoints, self.threads, key, checkpoints)
 
     async def _find_thread(self, key: str) -> Thread | None:
         try:
-            return await opened(self.threads, key)
+            return await open_thread(self.threads, key)
         except UnknownName:
             return None
-        except NotBegun:
+        except NotStarted:
             await self._erase(key)
             return None
 
@@ -139,7 +139,7 @@ class ModelSystem:
         conversation = _to_langchain(messages)
         question_of(conversation)
         reply = await call_model(self.call, conversation)
-        record: Json = {"seat": "01", "node": "L1_01", **reply.record()}
+        record = cast(SeatProposal, {"seat": "01", "node": "L1_01", **reply.record()})
         return Result(
             thread_id="",
             recipe=self.name,

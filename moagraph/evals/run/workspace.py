@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from moagraph.nodes.errors import StorageError, UsageError
-from moagraph.nodes.storage.data_dir import taken
-from moagraph.nodes.storage.encryption import sealed
+from moagraph.nodes.storage.data_dir import try_lock
+from moagraph.nodes.storage.encryption import encrypt_serializer
 from moagraph.threads.open import Threads
 from moagraph.threads.savers.packed import Packed
 from moagraph.threads.savers.sqlite import opened
@@ -27,12 +27,12 @@ def open_workspace(folder: Path, results: Path) -> Iterator[Threads]:
     except OSError as error:
         raise StorageError(f"cannot use {str(results)!r}: {error.strerror}") from error
     with lock:
-        if not taken(lock):
+        if not try_lock(lock):
             raise UsageError(
                 f"{str(results)!r} is in use by another process: wait until it ends, "
                 "or write elsewhere"
             )
-        with opened(folder / "threads.sqlite", sealed(Packed())) as threads:
+        with opened(folder / "threads.sqlite", encrypt_serializer(Packed())) as threads:
             yield threads
             unfinished = next(threads.names(1), None)
         if unfinished is None:

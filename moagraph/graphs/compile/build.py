@@ -1,4 +1,4 @@
-"""Compile a recipe to a graph: a node for each seat, a join for each layer, a node for each step."""
+"""Compile a recipe to a graph: a node for each seat, for each layer's join and for each step."""
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import partial
@@ -12,25 +12,22 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import TracePolicy, omit_payload
 
-from moagraph.graphs.compile.thread_trust import LOCAL, ORIGIN, TrustingGraph
+from moagraph.graphs.compile.answer_check import check_answer
+from moagraph.graphs.compile.failed_calls import BEGIN, CountingGraph, count_for
 from moagraph.graphs.compile.layout import (
     LayerLayout,
     StepNode,
     lay_out_layers,
     lay_out_preparation,
 )
+from moagraph.graphs.compile.thread_trust import LOCAL, ORIGIN, TrustingGraph
 from moagraph.graphs.compile.trace_metadata import with_trace_metadata
 from moagraph.graphs.compile.trace_redaction import RedactedGraph, traces_without_content
-from moagraph.graphs.nested_recipe import check_nested, nested_model
-from moagraph.graphs.compile.answer_check import check_answer
-from moagraph.graphs.compile.failed_calls import BEGIN, CountingGraph, count_for
 from moagraph.graphs.recipe.schema import Recipe
 from moagraph.nodes.context import Context
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.hooks import guard_private_details
 from moagraph.nodes.models import event_loops
-from moagraph.nodes.models.factory import offer
-from moagraph.nodes.models.recorded import check_recorded, recorded
 from moagraph.nodes.node_spec import NodeSpec, NodeView
 from moagraph.nodes.state import Input, Output, State, is_settled
 from moagraph.nodes.step_support.base import Step, Update
@@ -56,9 +53,7 @@ class Node(Runnable[State, Update]):
         """Run on the background loop, whatever loop the caller is in."""
         return event_loops.run(self.ainvoke(input, config))
 
-    async def ainvoke(
-        self, input: State, config: RunnableConfig | None = None, **_: Any
-    ) -> Update:
+    async def ainvoke(self, input: State, config: RunnableConfig | None = None, **_: Any) -> Update:
         """Run on the caller's loop."""
         if self.tags:
             var_child_runnable_config.set(merge_configs(config, {"tags": self.tags}))
@@ -161,13 +156,11 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         spec, step = node
         role = "answer" if spec.always_last and step.writes_answer else spec.kind
         labels = {"role": role, "layer": spec.layer, "model": getattr(step, "model", None)}
-        known = {key: value for key, value in labels.items() if value is not None}
-        self._add(spec.name, _node_work(spec, type(step)), spec, **known)
+        defined = {key: value for key, value in labels.items() if value is not None}
+        self._add(spec.name, _node_work(spec, type(step)), spec, **defined)
         return spec.name
 
-    def _add_edges(
-        self, sources: list[str], targets: list[str], exits: Mapping[str, str]
-    ) -> None:
+    def _add_edges(self, sources: list[str], targets: list[str], exits: Mapping[str, str]) -> None:
         """Lead from stage to stage; a node that has ended the turn leads past the next ones."""
         node = sources[0]
         exit_node = exits.get(node, targets[0]) or END
@@ -178,9 +171,7 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         ends: dict[Hashable, str] = {SETTLED: exit_node, **{name: name for name in targets}}
         self.add_conditional_edges(node, EarlyExit(node, targets), ends)
 
-    def _add(
-        self, name: str, work: Work, spec: NodeSpec | None = None, **metadata: Any
-    ) -> None:
+    def _add(self, name: str, work: Work, spec: NodeSpec | None = None, **metadata: Any) -> None:
         # A trace need not repeat the whole conversation and every answer for every node.
         policy = TracePolicy(process_inputs=omit_payload)
         if spec:
@@ -189,10 +180,6 @@ class MoaGraph(StateGraph[State, Context, Input, Output]):
         is_silent = self.answer_only and metadata["role"] != "answer"
         node = Node(name, work, [TAG_NOSTREAM] if is_silent else None)
         self.add_node(name, node, metadata=metadata, trace_policy=policy)
-
-
-offer("moa", nested_model, check_nested)
-offer("recorded", recorded, check_recorded)
 
 
 def _node_work(spec: NodeSpec, step: type[Step] | type[Seat]) -> Work:

@@ -7,19 +7,18 @@ does not know, until the next turn adds them to what the thread has spent.
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.constants import CONF
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from moagraph.graphs.compile.thread_trust import TrustingGraph
 from moagraph.nodes.errors import StepFailed
-from moagraph.nodes.policies.spending import FAILED, Spent, taken
+from moagraph.nodes.policies.spending import FAILED, Spent, sum_records
 from moagraph.nodes.state import Json, calls_of_record
 
 BEGIN = "begin"
@@ -46,7 +45,7 @@ class FailedCalls:
     def add(self, error: StepFailed) -> None:
         """Count what the failed step took."""
         if records := calls_of_record(dict(error.record or {})):
-            self.new.append(asdict(taken(records)))
+            self.new.append(asdict(sum_records(records)))
 
     def to_keep(
         self, start: CheckpointTuple | None, end: CheckpointTuple
@@ -58,10 +57,10 @@ class FailedCalls:
 
 
 def count_for(node: str, config: RunnableConfig | None) -> FailedCalls | None:
-    """Let the node see what failed before it: `begin` that of the last turn, others of their own."""
+    """Let the node see earlier failed calls: `begin` those of the last turn, others their own."""
     failed: FailedCalls | None = ((config or {}).get(CONF) or {}).get(KEY)
     if failed and (failed.is_same_turn or node == BEGIN):
-        FAILED.set(sum((Spent(**one) for one in failed.before), Spent()))
+        FAILED.set(sum((Spent(**spent) for spent in failed.before), Spent()))
     return failed
 
 
@@ -69,7 +68,7 @@ class CountingGraph(TrustingGraph):
     """A compiled graph whose thread remembers the calls of failed steps, if it has a budget."""
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **how: Any) -> Iterator[Any]:
-        """Stream as LangGraph does, and keep what a failed step took."""
+        """Stream as LangGraph does, and store what a failed step has used."""
         saver, thread = self._counted_thread(config)
         if saver is None:
             yield from super().stream(input, config, **how)
@@ -89,7 +88,7 @@ class CountingGraph(TrustingGraph):
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **how: Any
     ) -> AsyncIterator[Any]:
-        """Stream as LangGraph does, and keep what a failed step took."""
+        """Stream as LangGraph does, and store what a failed step has used."""
         saver, thread = self._counted_thread(config)
         start = await saver.aget_tuple(thread) if saver else None
         failed = _failed(start, input)
@@ -121,10 +120,10 @@ class CountingGraph(TrustingGraph):
 
 def _failed(start: CheckpointTuple | None, input: Any) -> FailedCalls:
     is_same_turn = input is None or isinstance(input, Command)
-    return FailedCalls(_kept(start) if start else [], is_same_turn)
+    return FailedCalls(_failed_before(start) if start else [], is_same_turn)
 
 
-def _kept(checkpoint: CheckpointTuple) -> list[Json]:
+def _failed_before(checkpoint: CheckpointTuple) -> list[Json]:
     writes = checkpoint.pending_writes or ()
     return [value for _, channel, value in writes if channel == CHANNEL]
 
@@ -136,10 +135,12 @@ def _with(config: RunnableConfig | None, failed: FailedCalls) -> RunnableConfig:
 
 def _newest(thread: RunnableConfig) -> RunnableConfig:
     """The thread at its newest checkpoint, whichever the run started from."""
-    named = {key: thread[CONF][key] for key in ("thread_id", "checkpoint_ns") if key in thread[CONF]}
+    named = {
+        key: thread[CONF][key] for key in ("thread_id", "checkpoint_ns") if key in thread[CONF]
+    }
     return {CONF: named}  # type: ignore[typeddict-item]
 
 
 def _task(end: CheckpointTuple) -> str:
     """A new task each time: what one task writes replaces what it wrote before."""
-    return str(uuid5(NAMESPACE_URL, f"{end.checkpoint['id']}|{len(_kept(end))}"))
+    return str(uuid5(NAMESPACE_URL, f"{end.checkpoint['id']}|{len(_failed_before(end))}"))

@@ -150,9 +150,7 @@ def _step_nodes(
     ]
 
 
-def _chain(
-    layout: LayerLayout, steps: list[StepNode], gates: tuple[str, ...]
-) -> list[StepNode]:
+def _chain(layout: LayerLayout, steps: list[StepNode], gates: tuple[str, ...]) -> list[StepNode]:
     """Let each step read what the join and the steps before it have left.
 
     The nodes of a step that rereads all answers do not read one another in this way.

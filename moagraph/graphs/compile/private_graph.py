@@ -17,7 +17,9 @@ SAVER = "__pregel_checkpointer"  # where a graph around this one, or a server, p
 class PrivateGraph(RedactedGraph):
     """Replaces the texts of its input by handles, and restores the originals in its output."""
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:
+    def stream(
+        self, input: Any, config: RunnableConfig | None = None, **options: Any
+    ) -> Iterator[Any]:
         """Stream as LangGraph does; without a checkpointer the vault is deleted at the end."""
         self.check_trust(config)
         values, vault = _boundary().take_in(input)

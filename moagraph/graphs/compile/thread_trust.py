@@ -41,23 +41,23 @@ class ThreadTrust:
     def check(self, thread_id: str) -> None:
         """Refuse to run a thread from elsewhere that nobody on this machine has approved."""
         if not self.trusted:
-            why = f"may have been imported ({self.doubt})" if self.doubt else "was imported"
+            origin = f"may have been imported ({self.doubt})" if self.doubt else "was imported"
             raise NotTrusted(
-                f"thread {thread_id!r} {why} and is not trusted: `moa show {quote(thread_id)}` "
+                f"thread {thread_id!r} {origin} and is not trusted: `moa show {quote(thread_id)}` "
                 "lists what its recipe reaches; `--trust` lets it run"
             )
 
 
 def read_trust(saver: Saver, thread_id: str) -> ThreadTrust | None:
     """The thread's record; None where its origin was never recorded."""
-    kept = saver.get_tuple(_where(thread_id))
-    return _trust(kept.checkpoint) if kept else None
+    item = saver.get_tuple(_where(thread_id))
+    return _trust(item.checkpoint) if item else None
 
 
 async def aread_trust(saver: Saver, thread_id: str) -> ThreadTrust | None:
     """See `read_trust`."""
-    kept = await saver.aget_tuple(_where(thread_id))
-    return _trust(kept.checkpoint) if kept else None
+    item = await saver.aget_tuple(_where(thread_id))
+    return _trust(item.checkpoint) if item else None
 
 
 def write_trust(saver: Saver, thread_id: str, trust: ThreadTrust) -> None:
@@ -80,9 +80,9 @@ def _where(thread_id: str) -> RunnableConfig:
 
 
 def _trust(checkpoint: Checkpoint) -> ThreadTrust:
-    kept = checkpoint["channel_values"][CHANNEL]
-    resources = tuple(Resource(**one) for one in kept["resources"])
-    return ThreadTrust(kept["imported"], kept["trusted"], resources, kept["doubt"])
+    record = checkpoint["channel_values"][CHANNEL]
+    resources = tuple(Resource(**resource) for resource in record["resources"])
+    return ThreadTrust(record["imported"], record["trusted"], resources, record["doubt"])
 
 
 class TrustingGraph(CompiledStateGraph[Any, Any, Any, Any]):
@@ -124,5 +124,5 @@ class TrustingGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """The saver and the thread's name; a graph that keeps nothing has no saver."""
         merged = merge_configs(self.config, ensure_config(config))
         thread_id = str(merged.get("configurable", {}).get("thread_id") or "")
-        known = thread_id and isinstance(self.checkpointer, BaseCheckpointSaver)
-        return (self.checkpointer if known else None), thread_id  # type: ignore[return-value]
+        has_thread = thread_id and isinstance(self.checkpointer, BaseCheckpointSaver)
+        return (self.checkpointer if has_thread else None), thread_id  # type: ignore[return-value]

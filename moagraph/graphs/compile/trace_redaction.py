@@ -58,7 +58,9 @@ class RedactedGraph(CountingGraph):
 
 def _redacting(manager: CallbackManager | AsyncCallbackManager) -> Any:
     manager.handlers = [_redacting_handler(handler) for handler in manager.handlers]
-    manager.inheritable_handlers = [_redacting_handler(handler) for handler in manager.inheritable_handlers]
+    manager.inheritable_handlers = [
+        _redacting_handler(handler) for handler in manager.inheritable_handlers
+    ]
     return manager
 
 

@@ -13,8 +13,8 @@ from moagraph.nodes.state import model_calls
 def own_calls(recipe: Recipe) -> Iterator[Call]:
     """Every call that the recipe itself makes, the substitutes of each behind it."""
     for settings in model_calls(recipe.resolved()):
-        known = {key: settings[key] for key in settings if key in Call.model_fields}
-        yield from (call := Call.model_validate(known), *call.substitutes)
+        fields = {key: settings[key] for key in settings if key in Call.model_fields}
+        yield from (call := Call.model_validate(fields), *call.substitutes)
 
 
 def every_call(recipe: Recipe, visited: set[Path] | None = None) -> Iterator[Call]:

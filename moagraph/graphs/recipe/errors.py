@@ -56,8 +56,8 @@ def _message(document: Any, problem: Mapping[str, Any], path: Path) -> str:
         return str(problem["ctx"]["error"])
     if kind == "too_short":
         return f"`{key}` is empty: it needs at least one"
-    shown = problem["input"]
-    value = "" if isinstance(shown, dict | list) else f" {shown!r}"
+    invalid = problem["input"]
+    value = "" if isinstance(invalid, dict | list) else f" {invalid!r}"
     if kind in ("model_type", "model_attributes_type"):
         return f"`{key}`{value}: this must be a table"
     return f"`{key}`{value}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"

@@ -35,7 +35,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         RecipeError: The file has a mistake; the message names its line.
         UnknownName: There is no such recipe.
     """
-    return _read(recipe_file(str(name_or_path)))
+    return _load_file(recipe_file(str(name_or_path)))
 
 
 def recipe_names() -> list[str]:
@@ -48,7 +48,7 @@ def inspect_recipe(name: str) -> Recipe:
     file = recipe_file(name)
     if not file.is_file() or file.stat().st_size > MAX_INSPECTED:
         raise UnknownName(f"{str(file)!r} is not a file of at most {MAX_INSPECTED:,} bytes")
-    return _read(file, read_prompts=False)
+    return _load_file(file, read_prompts=False)
 
 
 def recipe_from_state(stored: dict[str, Any], read_prompts: bool = True) -> Recipe:
@@ -93,7 +93,7 @@ def _package_folders() -> Iterator[Path]:
         yield from (Path(folder) for folder in getattr(package, "__path__", ()))
 
 
-def _read(file: Path, read_prompts: bool = True) -> Recipe:
+def _load_file(file: Path, read_prompts: bool = True) -> Recipe:
     text = _text(file)
     try:
         document = tomllib.loads(text)

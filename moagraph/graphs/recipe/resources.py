@@ -36,22 +36,22 @@ MODEL_KINDS = {"local": WEIGHTS, "moa": RECIPE, "recorded": FILES}
 
 
 def resources_of(recipe: Recipe) -> list[Resource]:
-    """What the recipe and the recipes in its seats name, each thing once."""
+    """Return what the recipe and the recipes in its seats name, each resource once."""
     return in_order(_resources(recipe, set()))
 
 
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
-    """Each thing once, by its kind."""
-    once = {(one.kind, one.name): one for one in reversed(list(resources))}
-    return sorted(reversed(once.values()), key=lambda one: ORDER.index(one.kind))
+    """Return each resource once, sorted by its kind."""
+    unique = {(item.kind, item.name): item for item in reversed(list(resources))}
+    return sorted(reversed(unique.values()), key=lambda item: ORDER.index(item.kind))
 
 
 def _resources(recipe: Recipe, visited: set[Path]) -> Iterator[Resource]:
-    for one in declared(recipe):
-        if one.kind == MODEL:
-            yield from _named_by_model(one, visited)
+    for resource in declared(recipe):
+        if resource.kind == MODEL:
+            yield from _named_by_model(resource, visited)
         else:
-            yield one
+            yield resource
     for call in own_calls(recipe):
         yield from _asked_by(call)
 
@@ -96,5 +96,5 @@ def _nested(name: str, model: Resource, visited: set[Path]) -> Iterator[Resource
         inner = inspect_recipe(str(file))
     except (MoaError, OSError, ValueError, RecursionError):
         return
-    for one in _resources(inner, visited):
-        yield replace(one, where=f"{model.name}: {one.where}")
+    for resource in _resources(inner, visited):
+        yield replace(resource, where=f"{model.name}: {resource.where}")

@@ -17,21 +17,20 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-
 from pydantic_core import PydanticCustomError
 
-from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
 from moagraph.graphs.recipe.defaults import SYNTHESIZE, resolve_layer, resolve_steps
 from moagraph.graphs.recipe.validation import check_around, check_layers, check_redaction
-from moagraph.nodes.policies.budget import Budget
-from moagraph.nodes.models.call import Limits, Sampling
-from moagraph.nodes.steps.concat import Concat
 from moagraph.nodes.errors import ExtensionError, UnknownStep, UsageError
 from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.steps.propose import Seat
+from moagraph.nodes.models.call import Limits, Sampling
+from moagraph.nodes.policies.budget import Budget
+from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
 from moagraph.nodes.state import model_calls
 from moagraph.nodes.step_support.base import AFTER, BEFORE, Step
 from moagraph.nodes.step_support.registry import parse_step
+from moagraph.nodes.steps.concat import Concat
+from moagraph.nodes.steps.propose import Seat
 
 
 def _default_steps() -> list[Step]:
@@ -141,9 +140,7 @@ class Recipe(BaseModel):
         default_factory=list, description="Steps ahead of the first layer."
     )
     layers: list[Layer] = Field(min_length=1, description="One behind the other.")
-    after: list[AnyStep] = Field(
-        default_factory=list, description="Steps behind the last layer."
-    )
+    after: list[AnyStep] = Field(default_factory=list, description="Steps behind the last layer.")
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "Recipe":
@@ -186,6 +183,18 @@ class Recipe(BaseModel):
         """A short hash of the resolved recipe, by which runs of the same recipe are found."""
         content = json.dumps(self.resolved(), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Return the recipe as the text of a TOML file; what has its default is left out."""
+        fields = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        for layer in fields["layers"]:
+            for part in (*layer["proposers"], *layer.get("aggregate", ())):
+                part.pop("asks", None)
+        for step in (*fields.get("before", ()), *fields.get("after", ())):
+            step.pop("asks", None)
+        import tomli_w  # only here: few runs write a recipe
+
+        return tomli_w.dumps(fields)
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, as the state stores it; parsing it changes nothing."""

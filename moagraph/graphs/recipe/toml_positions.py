@@ -20,14 +20,14 @@ _GAP = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _KEY = re.compile(rf"{_NAME}(?:[ \t]*\.[ \t]*{_NAME})*")
 # Numbers, dates and booleans need no grammar of their own: they end where the next mark begins.
 _SCALAR = re.compile(rf"{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}|[^,\[\]{{}}#\n]+")
-_PLACE = re.compile(r"\(at line (\d+), column \d+\)$")
+_POSITION = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
     """Return the line of the deepest part of `path` that the valid TOML `text` writes."""
-    known = lines(text)
+    line_of_path = lines(text)
     prefixes = (tuple(path[:end]) for end in range(len(path), 0, -1))
-    return next((known[prefix] for prefix in prefixes if prefix in known), None)
+    return next((line_of_path[prefix] for prefix in prefixes if prefix in line_of_path), None)
 
 
 def lines(text: str) -> dict[Path, int]:
@@ -40,8 +40,8 @@ def lines(text: str) -> dict[Path, int]:
 def error_line(error: tomllib.TOMLDecodeError) -> int | None:
     """Return the line of a syntax error; before Python 3.14 only its message tells."""
     line: int | None = getattr(error, "lineno", None)
-    place = _PLACE.search(str(error))
-    return line or (int(place[1]) if place else None)
+    position = _POSITION.search(str(error))
+    return line or (int(position[1]) if position else None)
 
 
 def _names(key: str) -> Iterator[str]:
@@ -140,9 +140,9 @@ class _Scanner:
 
     def accept(self, mark: str) -> bool:
         """Pass `mark` if it comes next."""
-        found = self.text.startswith(mark, self.skip())
-        self.at += len(mark) * found
-        return found
+        matches = self.text.startswith(mark, self.skip())
+        self.at += len(mark) * matches
+        return matches
 
     def take(self, token: re.Pattern[str]) -> str:
         """Pass `token`, which comes next in any text that tomllib accepts."""

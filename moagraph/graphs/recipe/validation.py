@@ -50,7 +50,9 @@ def check_redaction(recipe: "Recipe") -> None:
     redacting = [step.step for step in recipe.before if step.redacts]
     restoring = [step.step for step in recipe.after if step.restores]
     if len(redacting) > 1:
-        raise InvalidRecipe(f"`{redacting[0]}` stands once: one step finds all that is private", BEFORE)
+        raise InvalidRecipe(
+            f"`{redacting[0]}` stands once: one step finds all that is private", BEFORE
+        )
     if any(step.redacts for step in recipe.before[1:]):
         raise InvalidRecipe(
             f"`{redacting[0]}` stands first: steps ahead of it would hear nothing", BEFORE

@@ -1,1 +1,1 @@
-"""What is known outside the models: files, databases and graphs, and how they are asked."""
+"""Sources outside the models: files, SQL databases and triple graphs, and how to query them."""

@@ -1,4 +1,4 @@
-"""Databases that are only read: SQLite files, and those made in memory from .sql and .csv files."""
+"""Read-only databases: SQLite files, and in-memory databases built from .sql and .csv files."""
 
 import csv
 import io
@@ -12,21 +12,26 @@ from typing import Any
 from urllib.parse import quote
 
 from moagraph.nodes.errors import UsageError
-from moagraph.nodes.knowledge.query import Limits, QueryRefused, run
+from moagraph.nodes.knowledge.query import QueryLimits, QueryRefused, run
 from moagraph.nodes.knowledge.sources import read_text
 
 MAGIC = b"SQLite format 3\0"
-LARGEST = 50_000_000  # bytes of a .sql or .csv file
-SECONDS = 30.0  # in which it is built
-CELL = 80  # characters of a value that is shown as an example
+MAX_BYTES = 50_000_000  # bytes of a .sql or .csv file
+BUILD_SECONDS = 30.0  # time limit for building an in-memory database
+MAX_EXAMPLE = 80  # characters of an example value
 
 
 @contextmanager
-def opened(files: Mapping[Path, str]) -> Iterator[sqlite3.Connection]:
-    """One connection to what the files hold, on which nothing can be written."""
+def open_database(files: Mapping[Path, str]) -> Iterator[sqlite3.Connection]:
+    """Open one read-only connection to the content of the files.
+
+    Args:
+        files: Each file's path and its display name.
+    """
     try:
-        with closing(_connected(files)) as database:
+        with closing(_connect(files)) as database:
             database.text_factory = lambda content: content.decode("utf-8", "replace")
+            # `mode=ro` protects one file only: ATTACH could open another one for writing.
             database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             database.execute("PRAGMA query_only = ON")
             yield database
@@ -34,36 +39,43 @@ def opened(files: Mapping[Path, str]) -> Iterator[sqlite3.Connection]:
         raise UsageError(f"cannot read {', '.join(files.values())}: {error}") from error
 
 
-def described(database: sqlite3.Connection, examples: int) -> list[tuple[str, str]]:
-    """Each table and view: its name, how it was made, and some of its rows."""
-    made = database.execute(
+def describe_tables(database: sqlite3.Connection, examples: int) -> list[tuple[str, str]]:
+    """Return the name of each table and view, with its CREATE statement and example rows.
+
+    Args:
+        database: The connection to read.
+        examples: The number of rows per table.
+    """
+    tables = database.execute(
         "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'view') AND sql IS NOT NULL "
         "AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY rowid"
     ).fetchall()
     return [
-        (name, "\n".join([sql + ";", *_examples(database, name, examples)])) for name, sql in made
+        (name, "\n".join([sql + ";", *_examples(database, name, examples)])) for name, sql in tables
     ]
 
 
-def shown(value: Any, most: int = CELL) -> str:
-    """A value on one line, as a person reads it."""
+def format_value(value: Any, max_length: int = MAX_EXAMPLE) -> str:
+    """Format a value on one line, shortened to `max_length` characters."""
     if value is None:
         return "NULL"
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes>"
-    said = " ".join(str(value).split())
-    return said if len(said) <= most else f"{said[: most - 2]} …"
+    text = " ".join(str(value).split())
+    return text if len(text) <= max_length else f"{text[: max_length - 2]} …"
 
 
-def _examples(database: sqlite3.Connection, table: str, most: int) -> Iterator[str]:
-    if not most:
+def _examples(database: sqlite3.Connection, table: str, count: int) -> Iterator[str]:
+    if not count:
         return
-    with suppress(QueryRefused):  # a view may hold what is not allowed, or never end
-        rows = run(database, f"SELECT * FROM {_quoted(table)}", Limits(rows=most, more=True)).rows
-        yield from ("-- " + " | ".join(map(shown, row)) for row in rows)
+    with suppress(QueryRefused):  # a view may call a forbidden function, or never end
+        rows = run(
+            database, f"SELECT * FROM {_quote(table)}", QueryLimits(rows=count, more=True)
+        ).rows
+        yield from ("-- " + " | ".join(map(format_value, row)) for row in rows)
 
 
-def _connected(files: Mapping[Path, str]) -> sqlite3.Connection:
+def _connect(files: Mapping[Path, str]) -> sqlite3.Connection:
     [first, *others] = files
     if _is_sqlite(first):
         if others:
@@ -86,13 +98,13 @@ def _is_sqlite(file: Path) -> bool:
 
 def _build(database: sqlite3.Connection, file: Path, name: str) -> None:
     if file.suffix.lower() not in (".sql", ".csv"):
-        raise UsageError(f"{name} is no SQLite database, and neither .sql nor .csv")
+        raise UsageError(f"{name} is not an SQLite database, a .sql or a .csv file")
     try:
-        text = read_text(file, LARGEST)
+        text = read_text(file, MAX_BYTES)
     except UsageError as error:
         raise UsageError(f"{name} {error}") from error
-    ends = time.monotonic() + SECONDS
-    database.set_authorizer(_building)
+    ends = time.monotonic() + BUILD_SECONDS
+    database.set_authorizer(_authorize_build)
     database.set_progress_handler(lambda: int(time.monotonic() > ends), 10_000)
     try:
         if file.suffix.lower() == ".sql":
@@ -106,11 +118,14 @@ def _build(database: sqlite3.Connection, file: Path, name: str) -> None:
         database.set_progress_handler(None, 0)
 
 
-def _building(action: int, name: str | None, other: str | None, *_: Any) -> int:
-    """A script builds its own tables, and reaches for no other file."""
+def _authorize_build(action: int, name: str | None, function: str | None, *_: Any) -> int:
+    """Deny what opens other files: a script may only build tables in its own database."""
     if action == sqlite3.SQLITE_PRAGMA:
+        # Dumps begin with PRAGMA statements; ignoring them lets an ordinary dump load.
         return sqlite3.SQLITE_IGNORE
-    reaches = action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH) or other == "load_extension"
+    reaches = (
+        action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH) or function == "load_extension"
+    )
     return sqlite3.SQLITE_DENY if reaches else sqlite3.SQLITE_OK
 
 
@@ -121,23 +136,23 @@ def _fill(database: sqlite3.Connection, table: str, lines: Sequence[Sequence[str
     for number, row in enumerate(rows, 2):
         if len(row) != len(lines[0]):
             raise ValueError(f"row {number} has {len(row)} values for {len(lines[0])} columns")
-    kinds = [_kind([row[n] for row in rows]) for n in range(len(lines[0]))]
-    columns = ", ".join(f"{_quoted(n.strip())} {k}" for n, k in zip(lines[0], kinds, strict=True))
-    database.execute(f"CREATE TABLE {_quoted(table)} ({columns})")
-    places = ", ".join("?" * len(kinds))
-    told = ([cell.strip() or None for cell in row] for row in rows)
-    database.executemany(f"INSERT INTO {_quoted(table)} VALUES ({places})", told)
+    kinds = [_column_type([row[n] for row in rows]) for n in range(len(lines[0]))]
+    columns = ", ".join(f"{_quote(n.strip())} {k}" for n, k in zip(lines[0], kinds, strict=True))
+    database.execute(f"CREATE TABLE {_quote(table)} ({columns})")
+    placeholders = ", ".join("?" * len(kinds))
+    values = ([cell.strip() or None for cell in row] for row in rows)
+    database.executemany(f"INSERT INTO {_quote(table)} VALUES ({placeholders})", values)
 
 
-def _kind(cells: Sequence[str]) -> str:
-    """What all cells of a column are; a number with a leading zero is a name."""
-    said = [cell.strip() for cell in cells if cell.strip()]
-    if said and all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell) for cell in said):
+def _column_type(cells: Sequence[str]) -> str:
+    """Return the SQL type that fits all cells; a number with a leading zero is an identifier."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    if filled and all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell) for cell in filled):
         return "INTEGER"
-    if said and all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", cell) for cell in said):
+    if filled and all(re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?", cell) for cell in filled):
         return "REAL"
     return "TEXT"
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Passages: pieces of a text that can be found, told to a model and cited."""
+"""Split texts into passages, which can be retrieved, sent to a model and cited."""
 
 import re
 from bisect import bisect_left
@@ -13,24 +13,31 @@ _HEADING = re.compile(r"#{1,6} .*")
 
 @dataclass(frozen=True)
 class Passage:
-    """A text, and where it is from."""
+    """A piece of text and its source, as it is cited."""
 
     text: str
     source: str
 
 
 def passages(text: str, name: str, length: int, overlap: int) -> list[Passage]:
-    """The text in passages of about that length; each begins with the end of the one before."""
-    found, line, counted = [], 1, 0
+    """Split a text into passages of about `length` characters.
+
+    Args:
+        text: The text.
+        name: The name of its source; a passage cites it with its line number.
+        length: The target length.
+        overlap: How many characters of the previous passage may be repeated.
+    """
+    pieces, line, counted = [], 1, 0
     for start, end in _spans(text, length, overlap):
         line += text.count("\n", counted, start)
         counted = start
-        found.append(Passage(text[start:end].rstrip(), f"{name}:{line}"))
-    return found
+        pieces.append(Passage(text[start:end].rstrip(), f"{name}:{line}"))
+    return pieces
 
 
 def _spans(text: str, length: int, overlap: int) -> Iterator[Span]:
-    """As many units as fit; a heading goes with what it stands above."""
+    """Join as many units as fit into a passage; a heading stays with the text below it."""
     starts = [start for start, _ in sentence_spans(text)]
     units: list[Span] = []
     for unit in _units(text, length):
@@ -46,7 +53,7 @@ def _spans(text: str, length: int, overlap: int) -> Iterator[Span]:
 
 
 def _units(text: str, length: int) -> Iterator[Span]:
-    """Paragraphs; the sentences of one that is too long; and slices of such a sentence."""
+    """Yield paragraphs; a paragraph that is too long is split into sentences, then slices."""
     for paragraph in _PARAGRAPH.finditer(text):
         start, end = paragraph.span()
         if end - start <= length:
@@ -58,7 +65,7 @@ def _units(text: str, length: int) -> Iterator[Span]:
 
 
 def _back(starts: Sequence[int], begin: int, end: int, overlap: int) -> int:
-    """Where the last sentences before the end begin that are not longer than the overlap."""
+    """Return the start of the last whole sentences before `end` that fit the overlap."""
     first = bisect_left(starts, max(begin + 1, end - overlap))
     return min(starts[first], end) if first < len(starts) else end
 

@@ -1,7 +1,7 @@
-"""One SELECT of a stranger on a database: guarded, read-only, and with an end.
+"""Run one untrusted SELECT on a database, read-only and within limits.
 
-Four guards stand one behind the other: the text (and sqlglot where it is installed), SQLite's
-authorizer, a database that is only read, and limits of time, steps and rows.
+There are four independent guards: a check of the text (and of sqlglot's parse where it is
+installed), SQLite's authorizer, a read-only connection, and limits on time, steps and rows.
 """
 
 import re
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-LONGEST = 20_000  # characters of a query
-LARGEST = 1_000_000  # bytes of one value
-WHOLE = 5_000_000  # characters of all rows
-STRIDE = 1_000  # steps of SQLite's machine between two looks at the clock
+MAX_QUERY = 20_000  # characters of a query
+MAX_VALUE_BYTES = 1_000_000  # bytes of one value
+MAX_RESULT = 5_000_000  # characters in all rows together
+STRIDE = 1_000  # steps of SQLite's virtual machine between two checks of the limits
 
-_ASIDE = re.compile(
+_QUOTED = re.compile(
     r"'(?:[^']|'')*(?:'|\Z)|\"(?:[^\"]|\"\")*(?:\"|\Z)|`[^`]*(?:`|\Z)|\[[^\]]*(?:\]|\Z)"
     r"|--[^\n]*|/\*.*?(?:\*/|\Z)",
     re.DOTALL,
@@ -30,7 +30,7 @@ _ALLOWED = {
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 }
-# What SQLite itself asks for where it first opens a virtual table, such as json_each.
+# SQLite itself requests these actions when it first opens a virtual table, such as json_each.
 _OPENING = {(sqlite3.SQLITE_UPDATE, "sqlite_master"), (sqlite3.SQLITE_PRAGMA, "data_version")}
 _FORBIDDEN = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
 _ACTIONS = {
@@ -44,12 +44,12 @@ _ACTIONS = {
 
 
 class QueryRefused(ValueError):
-    """The query is not run, or was stopped; the message says why."""
+    """The query was rejected or stopped; the message gives the reason."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one query may take; `more`: of more rows the first are taken."""
+class QueryLimits:
+    """Limits for one query; with `more`, extra rows are dropped instead of refused."""
 
     seconds: float = 5.0
     steps: int = 50_000_000
@@ -59,7 +59,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rows:
-    """What a query came to."""
+    """The result of a query."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -68,50 +68,63 @@ class Rows:
 def run(
     database: sqlite3.Connection,
     query: str,
-    limits: Limits,
+    limits: QueryLimits,
     values: Mapping[str, str] | None = None,
 ) -> Rows:
-    """The rows of one SELECT, or QueryRefused."""
+    """Run one SELECT.
+
+    Args:
+        database: The connection, which is read only.
+        query: The text of the query.
+        limits: What the query may use.
+        values: Values for the query's named parameters.
+
+    Raises:
+        QueryRefused: The query is not one SELECT, fails, or exceeds a limit.
+    """
     check(query)
     denied: list[str] = []
-    with _guarded(database, limits, denied):
+    with _guard(database, limits, denied):
         try:
             cursor = database.execute(query, values or {})
-            columns = [one[0] for one in cursor.description or ()]
-            return Rows(columns, list(_fetched(cursor, limits)))
+            columns = [column[0] for column in cursor.description or ()]
+            return Rows(columns, list(_fetch(cursor, limits)))
         except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             raise QueryRefused(denied[0] if denied else str(error)) from error
 
 
 def check(query: str) -> None:
-    """Refuse what is not one SELECT, as far as its text tells."""
-    if len(query) > LONGEST:
-        raise QueryRefused(f"it has {len(query):,} characters, and at most {LONGEST:,} are run")
-    said = bare(query)
-    first = re.match(r"[\s(]*([A-Za-z]+)", said)
+    """Raise QueryRefused unless the text is one SELECT."""
+    if len(query) > MAX_QUERY:
+        raise QueryRefused(f"it has {len(query):,} characters, and at most {MAX_QUERY:,} are run")
+    stripped = bare(query)
+    first = re.match(r"[\s(]*([A-Za-z]+)", stripped)
     if not first or first[1].lower() not in _READS:
         what = first[1].upper() if first else "no SQL"
         raise QueryRefused(f"{what}: only one SELECT is run")
-    if ";" in said.rstrip("; \t\r\n"):
+    if ";" in stripped.rstrip("; \t\r\n"):
         raise QueryRefused("it is more than one statement: only one SELECT is run")
-    _parsed(query)
+    _check_parsed(query)
 
 
 def bare(query: str) -> str:
-    """The query without its strings, quoted names and comments."""
-    return _ASIDE.sub(" ", query)
+    """Remove strings, quoted names and comments from the query."""
+    return _QUOTED.sub(" ", query)
 
 
 def ordered(query: str) -> bool:
-    """Whether its rows have an order: an ORDER BY that is not of an inner query."""
-    said = bare(query)
-    while (inner := re.sub(r"\([^()]*\)", " ", said)) != said:
-        said = inner
-    return bool(re.search(r"\border\s+by\b", said, re.IGNORECASE))
+    """Return whether the outermost query has an ORDER BY."""
+    stripped = bare(query)
+    while (inner := re.sub(r"\([^()]*\)", " ", stripped)) != stripped:
+        stripped = inner
+    return bool(re.search(r"\border\s+by\b", stripped, re.IGNORECASE))
 
 
-def _parsed(query: str) -> None:
-    """What sqlglot knows to be more than reading; what it cannot parse is left to SQLite."""
+def _check_parsed(query: str) -> None:
+    """Refuse what sqlglot parses as a write.
+
+    A query that sqlglot cannot parse passes: SQLite's authorizer decides about it.
+    """
     if not find_spec("sqlglot"):
         return
     import sqlglot
@@ -123,20 +136,24 @@ def _parsed(query: str) -> None:
         return
     writes = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Alter, exp.Command)
     for tree in trees:
-        if found := tree.find(*writes, exp.Attach, exp.Detach, exp.Pragma):
-            raise QueryRefused(f"{found.key.upper()}: only one SELECT is run")
+        if write := tree.find(*writes, exp.Attach, exp.Detach, exp.Pragma):
+            raise QueryRefused(f"{write.key.upper()}: only one SELECT is run")
 
 
 @contextmanager
-def _guarded(database: sqlite3.Connection, limits: Limits, denied: list[str]) -> Iterator[None]:
-    """Only reading, and not for ever; why it was stopped is put into `denied`."""
+def _guard(database: sqlite3.Connection, limits: QueryLimits, denied: list[str]) -> Iterator[None]:
+    """Allow only reads, within the limits; the reason for a stop is appended to `denied`.
+
+    SQLite reports a bare "not authorized" or "interrupted", so the reason is collected here.
+    """
     ends, looks = time.monotonic() + limits.seconds, limits.steps // STRIDE
 
-    def authorize(action: int, name: str | None, other: str | None, *_: Any) -> int:
-        allowed = action in _ALLOWED and str(other).lower() not in _FORBIDDEN
+    # sqlite3 drops what a callback raises, so the reason goes into `denied`.
+    def authorize(action: int, name: str | None, detail: str | None, *_: Any) -> int:
+        allowed = action in _ALLOWED and str(detail).lower() not in _FORBIDDEN
         if allowed or (action, name) in _OPENING:
             return sqlite3.SQLITE_OK
-        what = other if action in _ALLOWED else _ACTIONS.get(action, "it")
+        what = detail if action in _ALLOWED else _ACTIONS.get(action, "it")
         denied.append(f"{what}: only reading is allowed")
         return sqlite3.SQLITE_DENY
 
@@ -151,7 +168,7 @@ def _guarded(database: sqlite3.Connection, limits: Limits, denied: list[str]) ->
 
     database.set_authorizer(authorize)
     database.set_progress_handler(look, STRIDE)
-    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     database.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)
     try:
         yield
@@ -160,7 +177,7 @@ def _guarded(database: sqlite3.Connection, limits: Limits, denied: list[str]) ->
         database.set_progress_handler(None, 0)
 
 
-def _fetched(cursor: sqlite3.Cursor, limits: Limits) -> Iterator[tuple[Any, ...]]:
+def _fetch(cursor: sqlite3.Cursor, limits: QueryLimits) -> Iterator[tuple[Any, ...]]:
     size = 0
     for number, row in enumerate(cursor):
         if number >= limits.rows:
@@ -168,6 +185,6 @@ def _fetched(cursor: sqlite3.Cursor, limits: Limits) -> Iterator[tuple[Any, ...]
                 return
             raise ValueError(f"it returns more than {limits.rows:,} rows")
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
-        if size > WHOLE:
-            raise ValueError(f"it returns more than {WHOLE:,} characters")
+        if size > MAX_RESULT:
+            raise ValueError(f"it returns more than {MAX_RESULT:,} characters")
         yield row

@@ -1,4 +1,4 @@
-"""A vote among result sets: queries that were written differently agree where their rows do."""
+"""Vote among result sets: different queries agree if they return the same rows."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,33 +7,37 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a query came to, and whether the order of its rows was asked for."""
+class QueryResult:
+    """The rows of a query, and whether the query orders them."""
 
     rows: list[tuple[Any, ...]]
     ordered: bool
 
-    def agrees(self, other: "Result") -> bool:
-        """The same rows as often; in the same order where both asked for one."""
-        mine, theirs = (list(map(_plain, one.rows)) for one in (self, other))
-        if self.ordered and other.ordered:
+    def agrees(self, peer: "QueryResult") -> bool:
+        """Return whether both have the same rows, in the same order if both queries order them."""
+        mine, theirs = (list(map(_plain, result.rows)) for result in (self, peer))
+        if self.ordered and peer.ordered:
             return mine == theirs
         return Counter(mine) == Counter(theirs)
 
 
 @dataclass(frozen=True)
 class Elected:
-    """Whose result most agree with, who they are, and whether others are as many."""
+    """The seat with the most agreement, the seats that agree, and whether the vote is a tie."""
 
     seat: str
     agree: list[str]
     tie: bool
 
 
-def elect(results: Mapping[str, Result]) -> Elected:
-    """The result that most agree with; of several a set that is not empty, and has an order."""
+def elect(results: Mapping[str, QueryResult]) -> Elected:
+    """Choose the result with the most agreement; prefer non-empty, then ordered results.
+
+    Args:
+        results: The result of each seat.
+    """
     votes = {
-        seat: [other for other in results if result.agrees(results[other])]
+        seat: [peer for peer in results if result.agrees(results[peer])]
         for seat, result in results.items()
     }
     best = max(results, key=lambda s: (len(votes[s]), bool(results[s].rows), results[s].ordered))
@@ -42,5 +46,5 @@ def elect(results: Mapping[str, Result]) -> Elected:
 
 
 def _plain(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row without the last digits of its fractions, in which sums differ by their order."""
+    """Round floats to nine digits: the order of a sum changes its last digits."""
     return tuple(float(f"{cell:.9g}") if isinstance(cell, float) else cell for cell in row)

@@ -1,8 +1,8 @@
-"""SQL as models write it into their answers, and rows as a person reads them."""
+"""Extract SQL from answers of models, and render result rows."""
 
 import re
 
-from moagraph.nodes.knowledge.database import shown
+from moagraph.nodes.knowledge.database import format_value
 from moagraph.nodes.knowledge.query import Rows
 
 CELL = 200  # characters of a value in the answer
@@ -17,23 +17,23 @@ _INSIDE = re.compile(r"\b(select\b.*?)(?=\n[ \t]*\n|;|\Z)", re.DOTALL | re.IGNOR
 
 
 def query_in(answer: str) -> str | None:
-    """The query of an answer: its last block of code, else what begins like SQL."""
+    """Return the query in an answer: its last code block, else text that looks like SQL."""
     blocks = [block[1].strip() for block in _BLOCK.finditer(answer)]
     if blocks := [block for block in blocks if block]:
         return blocks[-1]
-    if found := _BEGIN.search(answer):
-        said = found[1].strip().strip("`")
-        return said[: said.rindex(";")].strip() if ";" in said else said
-    found = _INSIDE.search(answer)
-    return found[1].strip().strip("`").strip() if found else None
+    if match := _BEGIN.search(answer):
+        query = match[1].strip().strip("`")
+        return query[: query.rindex(";")].strip() if ";" in query else query
+    match = _INSIDE.search(answer)
+    return match[1].strip().strip("`").strip() if match else None
 
 
-def table(came: Rows) -> str:
-    """The rows as a Markdown table."""
-    lines = [came.columns, ["---"] * len(came.columns), *came.rows]
-    told = ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
-    return "\n".join(told if came.rows else [*told, "", "No rows."])
+def table(rows: Rows) -> str:
+    """Render the rows as a Markdown table."""
+    lines = [rows.columns, ["---"] * len(rows.columns), *rows.rows]
+    rendered = ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
+    return "\n".join(rendered if rows.rows else [*rendered, "", "No rows."])
 
 
 def _cell(value: object) -> str:
-    return shown(value, CELL).replace("|", "\\|")
+    return format_value(value, CELL).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""A graph of triples, and what it says around the things that a question names."""
+"""A graph of triples, searched around the entities that a question names."""
 
 import csv
 import io
@@ -11,70 +11,87 @@ from urllib.parse import unquote
 
 from moagraph.nodes.errors import UsageError
 from moagraph.nodes.knowledge.passages import Passage
-from moagraph.nodes.texts.words import split_words
 from moagraph.nodes.knowledge.sources import read_text
 from moagraph.nodes.messages.shorten import omission_mark
+from moagraph.nodes.texts.words import split_words
 
-Triple = tuple[str, str, str, str]  # subject, predicate, object, and the file it is from
+Triple = tuple[str, str, str, str]  # subject, predicate, object, source file
 HEADS = {("s", "p", "o"), ("subject", "predicate", "object")}
 LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 
 _TERM = r'(<[^<>\s]+>|_:\S+|"(?:[^"\\]|\\.)*"(?:@[\w-]+|\^\^<[^<>\s]+>)?)'
 _LINE = re.compile(rf"\s*{_TERM}\s+(<[^<>\s]+>)\s+{_TERM}\s*\.\s*(?:#.*)?")
+_ESCAPES = {"n": " ", "t": " ", "r": " "}
 
 
 def read_triples(file: Path, name: str) -> list[Triple]:
-    """The triples of a .csv or .nt file, with names that a person can read."""
+    """Read the triples of a .csv or .nt file, with readable names.
+
+    Args:
+        file: The path of the file.
+        name: The name under which the triples are cited.
+    """
     try:
         text = read_text(file)
         kind = file.suffix.lower()
         if kind not in (".csv", ".nt"):
-            raise UsageError("is neither .csv nor .nt, which hold triples")
-        found = list(_from_csv(text) if kind == ".csv" else _from_nt(text))
+            raise UsageError("is neither a .csv nor a .nt file of triples")
+        terms = list(_from_csv(text) if kind == ".csv" else _from_nt(text))
     except (UsageError, csv.Error) as error:
         raise UsageError(f"{name} {error}") from error
-    return [(s, p, o, name) for s, p, o in found]
+    return [(s, p, o, name) for s, p, o in terms]
 
 
 class Graph:
-    """Triples by what they tell of."""
+    """Triples indexed by their subject and object."""
 
     def __init__(self, triples: Sequence[Triple]) -> None:
-        """Take them in."""
+        """Index the triples, without duplicates."""
         self._triples: dict[str, list[Triple]] = defaultdict(list)
         for triple in dict.fromkeys(triples):
             for end in dict.fromkeys((triple[0], triple[2])):
                 self._triples[end].append(triple)
 
     def around(self, question: str, hops: int, top: int, length: int) -> list[Passage]:
-        """What is said of each thing that is named, and of those that are so many steps away."""
+        """Return passages about the named entities and their neighbours.
+
+        Args:
+        question: The text that names entities.
+        hops: How many edges to follow.
+        top: The largest number of passages.
+        length: The largest number of characters of a passage.
+        """
         near = self.named(question)
-        seen, told, found = set(near), set[Triple](), list[Passage]()
+        seen, reported, passages = set(near), set[Triple](), list[Passage]()
         for _ in range(hops):
             further: list[str] = []
             for name in near:
-                fresh = [triple for triple in self._triples[name] if triple not in told]
-                told.update(fresh)
-                if fresh and len(found) < top:
-                    found.append(Passage(_sentences(fresh, length), f"{fresh[0][3]}, {name}"))
+                fresh = [triple for triple in self._triples[name] if triple not in reported]
+                reported.update(fresh)
+                if fresh and len(passages) < top:
+                    passages.append(Passage(_sentences(fresh, length), f"{fresh[0][3]}, {name}"))
                 ends = (end for s, _, o, _ in fresh for end in (s, o))
                 further += [end for end in dict.fromkeys(ends) if end not in seen]
                 seen.update(further)
             near = further
-        return found
+        return passages
 
     def named(self, question: str) -> list[str]:
-        """The things whose whole name is in the question, long names first."""
-        asked = f" {' '.join(split_words(question))} "
-        named = [n for n in self._triples if (said := split_words(n)) and f" {' '.join(said)} " in asked]
+        """Return the entities whose full name is in the question, longest first."""
+        words = f" {' '.join(split_words(question))} "
+        named = [
+            n
+            for n in self._triples
+            if (name_words := split_words(n)) and f" {' '.join(name_words)} " in words
+        ]
         return sorted(named, key=lambda name: (-len(name), name))
 
 
 def _sentences(triples: Sequence[Triple], length: int) -> str:
-    said = [f"{s} {p} {o}." for s, p, o, _ in triples]
-    fits = sum(size <= length for size in accumulate(len(sentence) + 1 for sentence in said))
-    kept, rest = said[: max(fits, 1)], " ".join(said[max(fits, 1) :])
-    return " ".join([*kept, omission_mark(len(rest))] if rest else kept)
+    sentences = [f"{s} {p} {o}." for s, p, o, _ in triples]
+    fits = sum(size <= length for size in accumulate(len(sentence) + 1 for sentence in sentences))
+    included, rest = sentences[: max(fits, 1)], " ".join(sentences[max(fits, 1) :])
+    return " ".join([*included, omission_mark(len(rest))] if rest else included)
 
 
 def _from_csv(text: str) -> Iterator[tuple[str, str, str]]:
@@ -88,25 +105,23 @@ def _from_csv(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _from_nt(text: str) -> Iterator[tuple[str, str, str]]:
-    found = []
+    terms = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not (match := _LINE.fullmatch(line)):
-            raise UsageError(f"line {number} is no triple: {line.strip()[:60]!r}")
-        found.append((match[1], match[2], match[3]))
-    labels = {s: _name(o) for s, p, o in found if p == f"<{LABEL}>"}
-    for s, p, o in found:
+            raise UsageError(f"line {number} is not a triple: {line.strip()[:60]!r}")
+        terms.append((match[1], match[2], match[3]))
+    labels = {s: _name(o) for s, p, o in terms if p == f"<{LABEL}>"}
+    for s, p, o in terms:
         if p != f"<{LABEL}>":
             yield labels.get(s) or _name(s), labels.get(p) or _name(p), labels.get(o) or _name(o)
 
 
 def _name(term: str) -> str:
-    """The last part of an address in plain words; a literal's text."""
+    """Return the readable name of a term: the last part of an IRI, or a literal's text."""
     if term.startswith('"'):
-        said = term[1 : term.rindex('"')]
-        return re.sub(
-            r"\\(.)", lambda sign: {"n": " ", "t": " ", "r": " "}.get(sign[1], sign[1]), said
-        )
+        literal = term[1 : term.rindex('"')]
+        return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), literal)
     last = unquote(re.split(r"[#/:]", term.strip("<>").rstrip("/#"))[-1])
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", last).replace("_", " ")

@@ -18,7 +18,7 @@ ANONYMOUS_NAME = "[a model]"
 HIDDEN = "\N{REPLACEMENT CHARACTER}"
 
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
-# Control codes, and characters that Unicode shows as nothing: joiners, selectors, bidi, fillers, tags.
+# Control codes, and what Unicode shows as nothing: joiners, selectors, bidi, fillers, tags.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"

@@ -28,7 +28,7 @@ SERVED = {"local": 4_096, "ollama": 4_096}
 
 
 async def find_window(call: Call, tokens: int) -> int | None:
-    """Return the model's window from the recipe, the table or a price list; None if it cannot matter.
+    """Return the model's window from the recipe, a table or a list; None if it cannot matter.
 
     Args:
         call: The call whose model is meant.

@@ -1,10 +1,10 @@
-"""How a model is named: `provider:model`, and at which address it answers."""
+"""Names of models, `provider:model`, and addresses of servers."""
 
 from urllib.parse import urlsplit
 
 
 def split(model: str) -> tuple[str, str]:
-    """The provider and the model's own name; a name without a provider is refused."""
+    """Split a name into provider and model; raise an error without a provider."""
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name.strip():
         raise ValueError(f"{model!r} is not `provider:model`, such as `openai:gpt-4o-mini`")
@@ -12,7 +12,7 @@ def split(model: str) -> tuple[str, str]:
 
 
 def checked_url(url: str) -> str:
-    """The address of a server, refused where it is none or carries a secret."""
+    """Validate the address of a server, which must not contain a secret."""
     if "@" in url or "?" in url:
         raise ValueError("an address must not hold a user, a password or a query: use api_key_env")
     if not _is_server(url):
@@ -29,6 +29,6 @@ def _is_server(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the address is this machine."""
+    """Return whether the address is this machine."""
     host = urlsplit(url).hostname or ""
     return host == "localhost" or host == "::1" or host.startswith("127.")

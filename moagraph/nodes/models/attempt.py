@@ -1,4 +1,4 @@
-"""One attempt of a call: what it may receive, what has arrived, and what that cost."""
+"""One attempt of a call: its limits, what it has received, and its usage."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,5 +39,5 @@ ATTEMPT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 def current() -> Attempt:
-    """The attempt under way, or one with the usual limits."""
+    """Return the current attempt, or one with default limits."""
     return ATTEMPT.get() or Attempt()

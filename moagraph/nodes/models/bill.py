@@ -1,4 +1,4 @@
-"""What calls cost: each attempt that reached a model, also one that failed or was cut off."""
+"""Usage and cost of calls: every attempt that reached a model, even if it failed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,25 +15,30 @@ from moagraph.nodes.models.prices import cost_usd
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.usage import estimated_usage
 
-# Failures behind which a model has read the prompt: the provider charges for them.
+# Failures after the model has read the prompt: the provider charges for them.
 CHARGED = {"timeout", "bad_answer", "empty"}
-UNCHARGED = {"moa", "recorded", "scripted"}  # they ask no provider, or bring their own bill
+UNCHARGED = {
+    "moa",
+    "recorded",
+    "scripted",
+}  # no provider is called, or the inner recipe reports its own usage
 
 
 @dataclass
 class Attempts:
-    """Every attempt that was begun for one seat, with what was sent in it."""
+    """Every attempt that was started for one seat, with its messages."""
 
     begun: list[tuple[Attempt, Call, Sequence[AnyMessage]]] = field(default_factory=list)
 
 
-# Set around calls that may be cut off: what they took is then still known.
+# Set around calls that may be cancelled, as stragglers are: a cancelled task returns no reply, but
+# the provider charges for what it has generated.
 ATTEMPTS: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
 
 
 @contextmanager
 def recorded_attempts() -> Iterator[Attempts]:
-    """Note every attempt that is begun in here, or in a task that is started in here."""
+    """Collect every attempt that is started in this block, or in a task that it starts."""
     attempts = Attempts()
     token = ATTEMPTS.set(attempts)
     try:
@@ -43,7 +48,7 @@ def recorded_attempts() -> Iterator[Attempts]:
 
 
 def begin(attempt: Attempt, call: Call, messages: Sequence[AnyMessage]) -> None:
-    """Note an attempt that is about to be sent."""
+    """Record an attempt that is about to be sent."""
     if attempts := ATTEMPTS.get():
         attempts.begun.append((attempt, call, messages))
 
@@ -56,9 +61,10 @@ async def end(
     answered_by: str | None = None,
     kind: str = "ok",
 ) -> None:
-    """Bill the attempt by what the provider reports, or else by what was sent and has arrived."""
+    """Set the usage of an attempt: the provider's, else an estimate from both texts."""
     attempt.ended = True
     is_charged = kind not in ("refused", "rate_limited", "unreachable") or attempt.received
+    # No usage is reported for a failure or a stopped stream.
     if usage is None and is_charged and split(call.model)[0] not in UNCHARGED:
         usage, attempt.estimated = estimated_usage(messages, attempt.received), True
     attempt.usage = usage
@@ -66,52 +72,55 @@ async def end(
 
 
 async def with_cut_off(reply: Reply, attempts: Attempts) -> Reply:
-    """The reply, and in its bill what was begun for it and is not in it yet."""
+    """Add attempts to the reply's usage that were cancelled and are not part of it yet."""
     missing = []
     for attempt, call, messages in attempts.begun:
+        # `Attempt` compares by identity, so equal attempts are not mistaken for one.
         if attempt in reply.attempted:
             continue
         if not attempt.ended:
             await end(attempt, call, messages, None, kind="timeout")
         missing.append(attempt)
-    return with_bill(reply, billed(Reply(reply.model, "", attempts=0), missing)) if missing else reply
+    return (
+        with_bill(reply, billed(Reply(reply.model, "", attempts=0), missing)) if missing else reply
+    )
 
 
 def billed(reply: Reply, attempts: Sequence[Attempt]) -> Reply:
-    """The reply with what these attempts took together."""
+    """Return the reply with the total usage of its attempts."""
     counted = [attempt for attempt in attempts if attempt.usage]
     prices = [attempt.cost_usd for attempt in counted]
     return replace(
         reply,
         attempts=len(attempts),
-        input_tokens=_sum(one.usage["input_tokens"] for one in counted if one.usage),
-        output_tokens=_sum(one.usage["output_tokens"] for one in counted if one.usage),
+        input_tokens=_sum(attempt.usage["input_tokens"] for attempt in counted if attempt.usage),
+        output_tokens=_sum(attempt.usage["output_tokens"] for attempt in counted if attempt.usage),
         cost_usd=total_cost(prices),
         estimated=any(attempt.estimated for attempt in counted),
         attempted=tuple(attempts),
     )
 
 
-def with_bill(reply: Reply, other: Reply) -> Reply:
-    """The reply, and what another call for the same seat took beside it."""
-    known = [one for one in (reply, other) if one.cost_usd is not None or one.input_tokens]
+def with_bill(reply: Reply, extra: Reply) -> Reply:
+    """Return the reply with the usage of another call for the same seat added."""
+    billable = [item for item in (reply, extra) if item.cost_usd is not None or item.input_tokens]
     return replace(
         reply,
-        attempts=reply.attempts + other.attempts,
-        input_tokens=_sum(one.input_tokens for one in (reply, other)),
-        output_tokens=_sum(one.output_tokens for one in (reply, other)),
-        cost_usd=total_cost([one.cost_usd for one in known]),
-        estimated=reply.estimated or other.estimated,
-        attempted=(*reply.attempted, *other.attempted),
+        attempts=reply.attempts + extra.attempts,
+        input_tokens=_sum(item.input_tokens for item in (reply, extra)),
+        output_tokens=_sum(item.output_tokens for item in (reply, extra)),
+        cost_usd=total_cost([item.cost_usd for item in billable]),
+        estimated=reply.estimated or extra.estimated,
+        attempted=(*reply.attempted, *extra.attempted),
     )
 
 
 def total_cost(prices: Sequence[float | None]) -> float | None:
-    """The sum; unknown where one of them is, or there is none."""
-    known = [price for price in prices if price is not None]
-    return sum(known) if known and len(known) == len(prices) else None
+    """Return the sum; None if any price is unknown, or there is none."""
+    values = [price for price in prices if price is not None]
+    return sum(values) if values and len(values) == len(prices) else None
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    values = [count for count in counts if count is not None]
+    return sum(values) if values else None

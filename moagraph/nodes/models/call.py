@@ -1,4 +1,4 @@
-"""What a recipe says of one call: the model, its sampling, its endpoint."""
+"""The settings of one call in a recipe: the model, its sampling, its endpoint."""
 
 import re
 from typing import Annotated, Any, Self
@@ -19,19 +19,19 @@ from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.resources import ADDRESS, KEY, MODEL, Names, ToolNames
 
 
-def _named(model: str) -> str:
+def _check_model(model: str) -> str:
     split(model)
     return model
 
 
-def _variable(name: str) -> str:
+def _check_variable(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError("`api_key_env` takes the name of a variable that holds a key, not a key")
     return name
 
 
 class Price(BaseModel):
-    """Dollars for a million tokens."""
+    """The price in US dollars for a million tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class Price(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much one server is asked at once; `alone` is one call at a time on this machine."""
+    """Limits of one server; `alone` allows one call at a time on this machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +53,7 @@ class Limits(BaseModel):
 
 
 class Sampling(BaseModel):
-    """What `[defaults]`, a seat and a step can all say of a call."""
+    """Settings of a call that `[defaults]`, a seat and a step share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -70,8 +70,8 @@ class Sampling(BaseModel):
     base_url: Annotated[Annotated[str, AfterValidator(checked_url)] | None, Names(ADDRESS)] = Field(
         None, description="Where the server is, if not where its provider is known to be."
     )
-    api_key_env: Annotated[Annotated[str, AfterValidator(_variable)] | None, Names(KEY)] = Field(
-        None, description="The environment variable that holds the key for it."
+    api_key_env: Annotated[Annotated[str, AfterValidator(_check_variable)] | None, Names(KEY)] = (
+        Field(None, description="The environment variable that holds the key for it.")
     )
     price: Price | None = Field(None, description="Where the list is wrong or silent.")
     limits: Limits | None = Field(None, description="How much its server is asked at once.")
@@ -89,27 +89,27 @@ class Sampling(BaseModel):
 
 
 class Substitute(Sampling):
-    """A model that is asked where another has failed; what it leaves open is as for the other."""
+    """A fallback model; settings that it leaves out are those of the failed model."""
 
-    model: Annotated[str, AfterValidator(_named), Names(MODEL)]
+    model: Annotated[str, AfterValidator(_check_model), Names(MODEL)]
 
     @model_serializer(mode="wrap")
-    def _as_said(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without defaults: once written, they would read as if they had been said."""
+    def _only_set_fields(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out defaults: when read again, they would override the failed model's settings."""
         return {key: value for key, value in written(self).items() if key in self.model_fields_set}
 
 
-def _a_model(said: Any) -> Any:
-    return {"model": said} if isinstance(said, str) else said
+def _as_substitute(value: Any) -> Any:
+    return {"model": value} if isinstance(value, str) else value
 
 
 class Call(Sampling):
-    """One model and how it is asked, and which others where it fails."""
+    """One model with its settings, and its fallbacks."""
 
-    model: Annotated[str, AfterValidator(_named), Names(MODEL)] = Field(
+    model: Annotated[str, AfterValidator(_check_model), Names(MODEL)] = Field(
         description="As `provider:model`."
     )
-    fallbacks: list[Annotated[Substitute, BeforeValidator(_a_model)]] = Field(
+    fallbacks: list[Annotated[Substitute, BeforeValidator(_as_substitute)]] = Field(
         default_factory=list, description="Asked in this order where the model fails."
     )
     response_format: dict[str, Any] | None = Field(None, description="As OpenAI has it.")
@@ -122,11 +122,12 @@ class Call(Sampling):
 
     @property
     def share(self) -> int | None:
-        """The tokens that a budget leaves for the answer; None where there is no such budget."""
+        """The tokens that a budget leaves for the answer; None without a budget."""
         return self._share
 
+    # Not a field: a share is the state of one turn, not a setting of the recipe.
     def with_share(self, tokens: int) -> Self:
-        """The same call, whose answer may take so much of a budget."""
+        """Return a copy whose answer may use so many tokens of a budget."""
         call = self.model_copy()
         call._share = tokens
         return call
@@ -134,27 +135,34 @@ class Call(Sampling):
     @model_validator(mode="after")
     def _no_circle(self) -> "Call":
         every: list[Call | Substitute] = [self, *self.fallbacks]
-        asked = [(one.model, one.base_url) for one in every]
-        for one in asked:
-            if asked.count(one) > 1:
-                raise ValueError(f"`fallbacks` form a circle: {one[0]!r} is asked twice")
+        endpoints = [(entry.model, entry.base_url) for entry in every]
+        for entry in endpoints:
+            if endpoints.count(entry) > 1:
+                raise ValueError(f"`fallbacks` form a circle: {entry[0]!r} is asked twice")
         return self
 
     @property
     def substitutes(self) -> list["Call"]:
-        """The calls that stand in for this one, each with its own endpoint and its sampling."""
+        """The fallback calls, which inherit the sampling but no endpoint.
+
+        An inherited endpoint or key would send one provider's key to another.
+        """
         own = {"fallbacks", "base_url", "api_key_env", "price", "limits", "extra_body"}
         own |= {"context_window", "max_response_mb"}
-        said = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
-        others = [
-            Call.model_validate(said | other.model_dump(exclude_unset=True))
-            for other in self.fallbacks
+        inherited = self.model_dump(include=Call.model_fields.keys() - own, exclude_none=True)
+        substitutes = [
+            Call.model_validate(inherited | substitute.model_dump(exclude_unset=True))
+            for substitute in self.fallbacks
         ]
         share = self.share
-        return others if share is None else [other.with_share(share) for other in others]
+        return (
+            substitutes
+            if share is None
+            else [substitute.with_share(share) for substitute in substitutes]
+        )
 
     @property
     def extras(self) -> dict[str, Any]:
-        """What is said beside the messages, where it is said at all."""
-        said = self.model_dump(include={"response_format", "tools", "tool_choice"})
-        return {key: value for key, value in said.items() if value is not None}
+        """The arguments of the call besides the messages."""
+        fields = self.model_dump(include={"response_format", "tools", "tool_choice"})
+        return {key: value for key, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a server of OpenAI's chat completions sent, reduced to what the protocol allows.
+"""Sanitize responses of OpenAI-compatible servers to what the protocol allows.
 
 Any value may be missing, of another type, too large or of another encoding. What can be used is
 kept, everything else is dropped here, so that nothing behind has to expect it: a text in a count
@@ -13,7 +13,7 @@ from typing import Any
 from moagraph.nodes.models.failures import BadResponse
 from moagraph.nodes.models.usage import OPENAI, checked_usage
 
-MAX_DEPTH = 8  # of objects in each other, in what is kept as it came
+MAX_DEPTH = 8  # levels of nested objects in values that are not interpreted
 MAX_INTEGER = 2**63 - 1
 MAX_NAME = 200  # characters of a model's name, a reason, an id
 MAX_TOOL_CALLS = 128
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 def parse_json(data: bytes | str) -> Json:
-    """The JSON object in the data, whatever its encoding; anything else cannot be used."""
+    """Parse a JSON object in any encoding; raise BadResponse for anything else."""
     try:
         if isinstance(data, bytes):
             data = data.decode(json.detect_encoding(data), "replace")
@@ -35,14 +35,14 @@ def parse_json(data: bytes | str) -> Json:
 
 
 def check_error(body: Json) -> None:
-    """Raise what the server reports in place of an answer, though its status is a success."""
+    """Raise BadResponse for an error object: some servers send one with status 200."""
     if error := body.get("error"):
         message = error.get("message") if isinstance(error, Mapping) else None
         raise BadResponse(clean_text(str(message or error)))
 
 
 def clean_completion(body: Json) -> Json:
-    """The first choice of a whole answer, in the form that LangChain reads."""
+    """Return the first choice of a complete answer, in the form that LangChain reads."""
     check_error(body)
     choice = first_choice(body)
     if choice is None:
@@ -50,7 +50,10 @@ def clean_completion(body: Json) -> Json:
     message = choice.get("message")
     if not isinstance(message, Mapping):
         raise BadResponse("the response has a choice without a `message`")
-    cleaned: Json = {"role": "assistant", "content": clean_text(content_text(message.get("content")))}
+    cleaned: Json = {
+        "role": "assistant",
+        "content": clean_text(content_text(message.get("content"))),
+    }
     calls = clean_tool_calls(message.get("tool_calls"))
     if named := [call for call in calls if call["function"]["name"]]:
         cleaned["tool_calls"] = named
@@ -62,7 +65,7 @@ def clean_completion(body: Json) -> Json:
 
 
 def refusal_of(body: Json) -> str | None:
-    """The text with which the model declines to answer, if it does."""
+    """Return the text with which the model refuses to answer, if it does."""
     choice = first_choice(body) or {}
     message = choice.get("message") or choice.get("delta")
     refusal = message.get("refusal") if isinstance(message, Mapping) else None
@@ -70,8 +73,8 @@ def refusal_of(body: Json) -> str | None:
 
 
 def first_choice(body: Json) -> Mapping[str, Any] | None:
-    """The only choice that is asked for; of several, the one with the index 0."""
-    others = (one for one in _mappings(body.get("choices")) if _is_first(one.get("index")))
+    """Return the choice with index 0, the only one that is requested."""
+    others = (choice for choice in _mappings(body.get("choices")) if _is_first(choice.get("index")))
     return next(others, None)
 
 
@@ -80,7 +83,7 @@ def _is_first(index: Any) -> bool:
 
 
 def clean_head(body: Json) -> Json:
-    """Which model answered, under which id, and how many tokens that took."""
+    """Return the id, the model and the usage of a response."""
     names = {key: clean_name(body.get(key)) for key in ("id", "model", "system_fingerprint")}
     cleaned: Json = {key: name for key, name in names.items() if name}
     if usage := checked_usage(body.get("usage"), OPENAI):
@@ -89,7 +92,7 @@ def clean_head(body: Json) -> Json:
 
 
 def content_text(content: Any) -> str:
-    """The text of a message, also of one in parts; empty where there is none."""
+    """Return the text of a message, which may be a list of parts."""
     if isinstance(content, str):
         return content
     texts = [part.get("text") for part in _mappings(content)]
@@ -97,7 +100,7 @@ def content_text(content: Any) -> str:
 
 
 def clean_tool_calls(calls: Any) -> list[Json]:
-    """The calls of functions; arguments that came as JSON are written as such."""
+    """Return the tool calls; arguments that are JSON objects are serialized again."""
     cleaned = (_tool_call(position, call) for position, call in enumerate(_mappings(calls)))
     return [call for call in cleaned if call][:MAX_TOOL_CALLS]
 
@@ -107,9 +110,11 @@ def _tool_call(position: int, call: Mapping[str, Any]) -> Json | None:
     if not isinstance(function, Mapping):
         return None
     index, arguments = call.get("index"), function.get("arguments")
+    # The protocol wants a JSON text; some servers send the object itself.
     if isinstance(arguments, Mapping):
         arguments = json.dumps(plain(arguments), ensure_ascii=False)
     return {
+        # LangChain joins the pieces of a streamed call by its index.
         "index": index if type(index) is int and 0 <= index < MAX_TOOL_CALLS else position,
         "id": clean_name(call.get("id")),
         "type": "function",
@@ -121,20 +126,20 @@ def _tool_call(position: int, call: Mapping[str, Any]) -> Json | None:
 
 
 def clean_finish_reason(reason: Any) -> str | None:
-    """Why the answer ends, as a word; what is no word is kept as a text, which no one knows."""
+    """Return the finish reason; another type becomes a text, which counts as unknown."""
     if not reason:
         return None
     return clean_name(reason) or clean_text(f"{reason!r:.40}")
 
 
 def clean_logprobs(logprobs: Any) -> Json:
-    """The tokens with a probability that is a number, and their alternatives."""
+    """Return the tokens with numeric log probabilities, and their alternatives."""
     tokens = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    kept = [plain(token) for token in _mappings(tokens) if _has_logprob(token)]
-    for token in kept:
+    usable = [plain(token) for token in _mappings(tokens) if _has_logprob(token)]
+    for token in usable:
         rivals = _mappings(token.get("top_logprobs"))
         token["top_logprobs"] = [rival for rival in rivals if _has_logprob(rival)]
-    return {"logprobs": {"content": kept}} if kept else {}
+    return {"logprobs": {"content": usable}} if usable else {}
 
 
 def _has_logprob(token: Mapping[str, Any]) -> bool:
@@ -144,7 +149,7 @@ def _has_logprob(token: Mapping[str, Any]) -> bool:
 
 
 def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
-    """The value as any store can keep it: no number beyond 64 bits, no half of a character."""
+    """Return the value without what stores reject: integers beyond 64 bits, lone surrogates."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -161,7 +166,7 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def is_storable(value: Any) -> bool:
-    """Whether every number in the value can be stored as it is."""
+    """Return whether every number in the value can be stored."""
     if isinstance(value, Mapping):
         return all(map(is_storable, value.values()))
     if isinstance(value, list | tuple):
@@ -170,18 +175,23 @@ def is_storable(value: Any) -> bool:
 
 
 def clean_name(name: Any) -> str | None:
-    """A short text such as an id; None where it is something else."""
+    """Return a short text such as an id; None for any other value."""
     return clean_text(name[:MAX_NAME]) if isinstance(name, str) and name else None
 
 
 def clean_text(text: str) -> str:
-    """The text without halves of characters, which no encoding can write."""
+    """Return the text without lone surrogates, which UTF-8 cannot encode."""
     if text.isascii():
         return text
+    # Going through UTF-16 joins surrogate pairs, which are one character in halves.
     paired = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return paired.encode("utf-8", "replace").decode()
 
 
 def _mappings(values: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; none where it is no list."""
-    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, list) else []
+    """Return the objects of a list; empty for any other value."""
+    return (
+        [value for value in values if isinstance(value, Mapping)]
+        if isinstance(values, list)
+        else []
+    )

@@ -1,4 +1,4 @@
-"""Ask one model: with its substitutes, its limits and its bill. Failures come back as replies."""
+"""Call one model, with its fallbacks, limits and usage. Failures are returned as replies."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,61 +16,72 @@ from moagraph.nodes.models.limits import within_limits
 from moagraph.nodes.models.outgoing import BuildMessages
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.retries import ask_with_retries
-from moagraph.nodes.storage.answer_cache import keep, kept
+from moagraph.nodes.storage.answer_cache import find_answer, store_answer
 
 
-async def ask(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
-    """The model's reply, or that of the first substitute that has one."""
-    reply = await ask_one(call, heard, slots, sample)
+async def ask(
+    call: Call, build_messages: BuildMessages, slots: int = 1, sample: str | None = None
+) -> Reply:
+    """Call the model, and its fallbacks in order if it fails.
+
+    Args:
+        call: The model and its settings.
+        build_messages: Builds the messages for a model, whose context window may differ.
+        slots: How many calls of the recipe may run at once.
+        sample: The key of the answer cache; None to bypass it.
+    """
+    reply = await ask_one(call, build_messages, slots, sample)
     if reply.ok or not call.fallbacks:
         return reply
-    return in_place_of(reply, await ask_instead(call, heard, slots, sample))
+    return in_place_of(reply, await ask_instead(call, build_messages, slots, sample))
 
 
 async def ask_instead(
-    call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None
+    call: Call, build_messages: BuildMessages, slots: int = 1, sample: str | None = None
 ) -> Reply:
-    """The reply of the call's first substitute that has one."""
-    first, *others = call.substitutes
-    reply = await ask_one(first, heard, slots, sample)
-    for other in others:
+    """Call the fallbacks in order until one succeeds."""
+    first, *substitutes = call.substitutes
+    reply = await ask_one(first, build_messages, slots, sample)
+    for substitute in substitutes:
         if reply.ok:
             break
-        reply = in_place_of(reply, await ask_one(other, heard, slots, sample))
+        reply = in_place_of(reply, await ask_one(substitute, build_messages, slots, sample))
     return reply
 
 
-def in_place_of(first: Reply, other: Reply) -> Reply:
-    """The substitute's reply under the name of the one that was asked first, and both bills."""
-    error = f"{first.error}; {other.model}: {other.error}" if other.error else None
-    both = with_bill(other, first)
+def in_place_of(first: Reply, substitute: Reply) -> Reply:
+    """Combine a failed reply and its substitute's: the seat's model name, the usage of both."""
+    error = f"{first.error}; {substitute.model}: {substitute.error}" if substitute.error else None
+    both = with_bill(substitute, first)
     return replace(
         both,
         model=first.model,
-        kind="substituted" if other.ok else first.kind,
+        kind="substituted" if substitute.ok else first.kind,
         error=error,
-        answered_by=_answered(other) if other.ok else None,
-        seconds=first.seconds + other.seconds,
+        answered_by=_full_name(substitute) if substitute.ok else None,
+        seconds=first.seconds + substitute.seconds,
     )
 
 
-def _answered(other: Reply) -> str:
-    """The substitute by its full name, unless its server says that yet another one answered."""
-    itself = other.model.endswith(other.answered_by or "")
-    return other.model if itself else str(other.answered_by)
+def _full_name(substitute: Reply) -> str:
+    """Return the substitute's full name, unless its server reports that another model answered."""
+    itself = substitute.model.endswith(substitute.answered_by or "")
+    return substitute.model if itself else str(substitute.answered_by)
 
 
-async def ask_one(call: Call, heard: BuildMessages, slots: int = 1, sample: str | None = None) -> Reply:
-    """The model's own reply to what it is sent, or why it cannot be sent that.
+async def ask_one(
+    call: Call, build_messages: BuildMessages, slots: int = 1, sample: str | None = None
+) -> Reply:
+    """Call the model itself, without fallbacks.
 
-    Whatever goes wrong is a reply: an exception would cancel the calls of the other seats, which
-    are paid. Only a cancellation and the engine's own signals pass.
+    Every failure becomes a reply: an exception would cancel the calls of the other seats, which
+    are paid for. Only a cancellation and LangGraph's own signals pass.
     """
     try:
-        told = await heard(call)
-        reply = await withheld(call, told.messages)
-        reply = reply or await _ask_once(call, told.messages, slots, sample)
-        return replace(reply, notes=told.notes)
+        outgoing = await build_messages(call)
+        reply = await withheld(call, outgoing.messages)
+        reply = reply or await _ask_once(call, outgoing.messages, slots, sample)
+        return replace(reply, notes=outgoing.notes)
     except GraphBubbleUp:
         raise
     except MoaError as error:
@@ -82,12 +93,14 @@ async def ask_one(call: Call, heard: BuildMessages, slots: int = 1, sample: str 
 async def _ask_once(
     call: Call, messages: Sequence[AnyMessage], slots: int, sample: str | None
 ) -> Reply:
-    """The model's own reply within the call's timeout, or what it said to the same before."""
-    if sample and (message := await kept(call, messages, sample)):
-        said = interpret(call, message)
-        return replace(said, cached=True, attempts=0, input_tokens=0, output_tokens=0, cost_usd=0.0)
+    """Return the cached reply to the same messages, or call the model within its timeout."""
+    if sample and (message := await find_answer(call, messages, sample)):
+        cached_reply = interpret(call, message)
+        return replace(
+            cached_reply, cached=True, attempts=0, input_tokens=0, output_tokens=0, cost_usd=0.0
+        )
     async with within_limits(call):
         reply = await ask_with_retries(call, messages, slots)
     if sample and reply.ok and reply.message:
-        await keep(call, messages, sample, reply.message)
+        await store_answer(call, messages, sample, reply.message)
     return reply

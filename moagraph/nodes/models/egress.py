@@ -1,4 +1,4 @@
-"""What a run's words must pass before they leave for a model."""
+"""The check of outgoing messages before they are sent to a model."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -11,12 +11,13 @@ from moagraph.nodes.models.reply import Reply
 
 Guard: TypeAlias = Callable[[Call, Sequence[AnyMessage]], Awaitable[str | None]]
 
-# Set by a node whose run has secrets; it says why a call cannot be made, if it cannot.
+# Set around a node of a private run; returns why a call must not be made, or None. A context
+# variable, because the core must not import the privacy module.
 GUARD: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 
 async def withheld(call: Call, messages: Sequence[AnyMessage]) -> Reply | None:
-    """A refusal in place of the call, where it would give something away."""
+    """Return a refusal if the call would leak private details."""
     guard = GUARD.get()
-    why = await guard(call, messages) if guard else None
-    return Reply(call.model, "refused", error=why, attempts=0) if why else None
+    reason = await guard(call, messages) if guard else None
+    return Reply(call.model, "refused", error=reason, attempts=0) if reason else None

@@ -1,5 +1,6 @@
-"""Keys are hidden wherever a provider may repeat them: in errors, of which a trace keeps a copy, and
-in answers, which are stored and shown.
+"""Hide API keys in what a provider may echo.
+
+Errors are redacted because traces keep a copy of them, answers because they are stored and shown.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,22 +10,25 @@ from typing import Any
 from pydantic import SecretStr
 
 HIDDEN = "***"
-SHORTEST = 8  # characters: a placeholder such as "none" or "ollama" is a word of many answers
+SHORTEST = 8  # characters; a dummy key such as "none" or "ollama" is an ordinary word in answers
 
 
 def keys_of(chat: Any) -> list[str]:
-    """The keys that the chat model holds."""
+    """Return the API keys that the chat model holds."""
     values = [value for value in vars(chat).values() if isinstance(value, SecretStr)]
     return [value.get_secret_value() for value in values if value.get_secret_value()]
 
 
 def keys_in_answers(keys: Iterable[str]) -> list[str]:
-    """Those of the keys that are hidden in answers too, the longest first."""
+    """Return the keys to hide in answers too, longest first.
+
+    A key may be the prefix of another one, of which the rest would stay visible.
+    """
     return sorted((key for key in keys if len(key) >= SHORTEST), key=len, reverse=True)
 
 
 def redact(value: Any, keys: Collection[str]) -> Any:
-    """The value without the keys, in whatever lists and dicts they stand."""
+    """Replace the keys in a value, inside nested lists and dicts too."""
     if isinstance(value, str):
         for key in keys:
             value = value.replace(key, HIDDEN)
@@ -39,14 +43,18 @@ def redact(value: Any, keys: Collection[str]) -> Any:
 
 
 def redact_error(error: BaseException, keys: Collection[str]) -> None:
-    """Hide the keys in the error, and in those that it came from."""
+    """Replace the keys in an error and its causes, in place.
+
+    In place because the same object is raised on: callers match its class and attributes.
+    """
     cause: BaseException | None = error
     while cause:
-        if response := getattr(cause, "response", None):  # LangChain's traces would keep its body
+        if response := getattr(cause, "response", None):  # LangChain traces its body
             headers = {name: response.headers[name] for name in response.headers}
             vars(cause)["response"] = SimpleNamespace(
                 status_code=response.status_code, headers=headers
             )
         cause.args = redact(cause.args, keys)
         vars(cause).update(redact(vars(cause), keys))
+        # Tracebacks print the implicit context too.
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,7 @@
-"""One HTTP client a running event loop, and one loop for those who call without one."""
+"""Resources per event loop, and a background loop for synchronous callers.
+
+HTTP connections are bound to the loop that opened them, so clients cannot be shared.
+"""
 
 import asyncio
 import os
@@ -10,29 +13,35 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_kept: dict[asyncio.AbstractEventLoop, dict[Any, Any]] = {}
+_resources: dict[asyncio.AbstractEventLoop, dict[Any, Any]] = {}
 _ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run the coroutine on the background loop and wait, also from inside another loop."""
+    """Run the coroutine on the background loop and wait for its result.
+
+    `asyncio.run` would fail inside a running loop, such as that of a notebook.
+    """
     return asyncio.run_coroutine_threadsafe(coroutine, _background(os.getpid())).result()
 
 
 def of_this_loop() -> dict[Any, Any]:
-    """What is kept as long as the running loop lives: clients and models bound to it."""
+    """Return the resources of the running loop: clients and models that live as long as it."""
     loop = asyncio.get_running_loop()
-    if loop not in _kept:
-        for ended in [known for known in _kept if known.is_closed()]:
+    if loop not in _resources:
+        for ended in [other_loop for other_loop in _resources if other_loop.is_closed()]:
             _forget(ended)
-        _kept[loop], _ends[loop] = {}, _end(loop)
-        with suppress(StopIteration):  # its first step, which makes it known to the loop
+        _resources[loop], _ends[loop] = {}, _end(loop)
+        with suppress(StopIteration):  # the first step registers the generator with the loop
             _ends[loop].__anext__().send(None)
-    return _kept[loop]
+    return _resources[loop]
 
 
 async def _end(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
-    """A loop that ends closes its open generators: here that means its connections."""
+    """Close the resources of a loop when it ends.
+
+    A loop has no exit hook, but `asyncio.run` closes its asynchronous generators at the end.
+    """
     try:
         yield
     finally:
@@ -43,9 +52,10 @@ async def _end(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
 
 def _forget(loop: asyncio.AbstractEventLoop) -> dict[Any, Any]:
     _ends.pop(loop, None)
-    return _kept.pop(loop, {})
+    return _resources.pop(loop, {})
 
 
+# By process: a fork copies the cache but not the thread that runs the loop.
 @cache
 def _background(pid: int) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()

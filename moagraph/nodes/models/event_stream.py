@@ -1,4 +1,4 @@
-"""Server-sent events: the JSON objects of a stream, or a JSON body that came in its place."""
+"""Server-sent events: the JSON objects of a stream, or a plain JSON body sent instead."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
@@ -9,13 +9,13 @@ from moagraph.nodes.models.value_counter import ValueCounter
 
 DONE = b"[DONE]"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-BEGINNING = 64  # bytes in which the first brace of a JSON body must stand
+BEGINNING = 64  # bytes in which the first brace of a JSON body is expected
 
 
 async def read_events(
     pieces: AsyncIterator[bytes], max_bytes: int, counter: ValueCounter
 ) -> AsyncGenerator[list[Json]]:
-    """The events' objects, as many at once as a piece completes, up to the mark at the end.
+    """Yield the events' objects, one list per piece, up to the end marker.
 
     Args:
         pieces: The bytes of the response.
@@ -34,10 +34,10 @@ async def read_events(
 
 
 class EventReader:
-    """Joins pieces to lines and lines to events, whatever the pieces break apart."""
+    """Joins pieces into lines and lines into events; pieces may split either."""
 
     def __init__(self, max_bytes: int, counter: ValueCounter) -> None:
-        """Nothing has arrived."""
+        """Start an empty stream."""
         self._max_bytes, self._counter = max_bytes, counter
         self._line = bytearray()
         self._data: list[bytes] = []
@@ -45,7 +45,7 @@ class EventReader:
         self._is_stream = False
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """The data of the events that the piece completes."""
+        """Yield the data of the events that the piece completes."""
         self._line += piece
         self._check(len(self._line) + self._size)
         if b"\n" not in piece or self._is_json():
@@ -56,14 +56,14 @@ class EventReader:
         self._counter.reset()
         self._counter.feed(bytes(last))
         for line in lines:
-            if (line or self._data) and (event := self._read(bytes(line))):
+            if (line or self._data) and (event := self._read_line(bytes(line))):
                 yield event
 
     def rest(self) -> bytes:
-        """What is left at the end: a JSON body, or an event without its empty line."""
+        """Return the rest: a JSON body, or an event without its final empty line."""
         if self._is_json():
             return bytes(self._line)
-        return self._read(bytes(self._line)) or self._read(b"") or b""
+        return self._read_line(bytes(self._line)) or self._read_line(b"") or b""
 
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
@@ -73,8 +73,8 @@ class EventReader:
         start = bytes(self._line[:BEGINNING]).removeprefix(BYTE_ORDER_MARK).lstrip()
         return not self._is_stream and start[:1] == b"{"
 
-    def _read(self, line: bytes) -> bytes | None:
-        """The event that an empty line ends; what other lines hold is added to the event."""
+    def _read_line(self, line: bytes) -> bytes | None:
+        """Add a line to the event; an empty line completes and returns it."""
         line = line.rstrip(b"\r").removeprefix(BYTE_ORDER_MARK)
         if not line:
             event = b"\n".join(self._data)

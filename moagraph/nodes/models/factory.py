@@ -1,4 +1,4 @@
-"""From a call to a LangChain chat model, built once for each event loop."""
+"""Build the LangChain chat model of a call, once for each event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,31 +11,35 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call, Sampling
 from moagraph.nodes.models.openai_chat import checked
 from moagraph.nodes.models.prices import listed, warm
-from moagraph.nodes.models.providers import CHECKS, NO_KEY, PROVIDERS, address, secret
+from moagraph.nodes.models.provider import find_provider
+from moagraph.nodes.models.providers import NO_KEY, PROVIDERS, address, secret
+from moagraph.nodes.models.raw_messages import with_raw_messages
 
 Clients: TypeAlias = dict[str, Any]
 Maker: TypeAlias = Callable[[Call, str, Clients], BaseChatModel]
 
-MOST = 256
-# What a recipe says of a call that is not for the model.
-OURS = {"attempts", "base_url", "api_key_env", "price", "limits", "context_window"}
-OURS |= {"max_response_mb", "timeout"}
+MAX_MODELS = 256
+# Settings of a call that are not sent to the model.
+NOT_SENT = {"attempts", "base_url", "api_key_env", "price", "limits", "context_window"}
+NOT_SENT |= {"max_response_mb", "timeout"}
 
 
 async def model(call: Call, slots: int = 1) -> BaseChatModel:
-    """The chat model that answers the call, with its connections bound to the running loop."""
-    kept: dict[Any, BaseChatModel] = event_loops.of_this_loop().setdefault("models", {})
-    said = call.model_dump_json(include=Sampling.model_fields.keys() | {"model"})
-    key = (said, address(call), secret(call))
-    if key not in kept:
-        kept[key] = await _build(call, slots)
-        while len(kept) > MOST:
-            del kept[next(iter(kept))]
-    return kept[key]
+    """Return the chat model of the call, whose connections are bound to the running loop."""
+    models: dict[Any, BaseChatModel] = event_loops.of_this_loop().setdefault("models", {})
+    settings = call.model_dump_json(include=Sampling.model_fields.keys() | {"model"})
+    # Address and key come from the environment, which may change between calls.
+    key = (settings, address(call), secret(call))
+    if key not in models:
+        models[key] = await _build(call, slots)
+        # A dict keeps insertion order, so the oldest model goes first.
+        while len(models) > MAX_MODELS:
+            del models[next(iter(models))]
+    return models[key]
 
 
 async def ready(call: Call, slots: int) -> None:
-    """Load what takes long before it is asked, so that no call's timeout pays for it."""
+    """Load price lists and local models before the first call, outside of its timeout."""
     if listed(call):
         warm()
     if split(call.model)[0] == "local":
@@ -50,9 +54,13 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
         return Scripted(name=name)
     if provider == "local" and not call.base_url:
         return await _local(call, name, slots)
-    maker = MAKERS.get(provider, _compatible if call.base_url or provider in PROVIDERS else _other)
-    kept = event_loops.of_this_loop()
-    async with kept.setdefault("building", asyncio.Lock()):
+    if plugin := find_provider(provider):
+        return await asyncio.to_thread(plugin.chat_model, call, name)
+    maker = MAKERS.get(
+        provider, _compatible if call.base_url or provider in PROVIDERS else _from_package
+    )
+    shared = event_loops.of_this_loop()
+    async with shared.setdefault("building", asyncio.Lock()):
         clients = await _clients()
         return await asyncio.to_thread(maker, call, name, clients)  # imports read the disk
 
@@ -60,27 +68,27 @@ async def _build(call: Call, slots: int) -> BaseChatModel:
 def _openai(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    chat = _made(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
-    return _nobodys(chat) if call.base_url else chat
+    chat = _instantiate(ChatOpenAI, model=name, **_endpoint(call, clients), **_sampling(call))
+    return _without_organization(chat) if call.base_url else chat
 
 
 def _together(call: Call, name: str, clients: Clients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    said = {**_endpoint(call, clients), **_sampling(call)}
-    return _nobodys(_made(ChatTogether, model=name, **said))
+    settings = {**_endpoint(call, clients), **_sampling(call)}
+    return _without_organization(_instantiate(ChatTogether, model=name, **settings))
 
 
 def _compatible(call: Call, name: str, clients: Clients) -> BaseChatModel:
-    """Any server that speaks OpenAI's protocol; few of them know `max_completion_tokens`."""
+    """Any server with OpenAI's protocol; few of them support `max_completion_tokens`."""
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-    said = {"use_responses_api": False, **_endpoint(call, clients), **_sampling(call)}
-    return _nobodys(_made(BaseChatOpenAI, model=name, **said))
+    settings = {"use_responses_api": False, **_endpoint(call, clients), **_sampling(call)}
+    return _without_organization(_instantiate(BaseChatOpenAI, model=name, **settings))
 
 
-def _other(call: Call, name: str, clients: Clients) -> BaseChatModel:
-    """A provider with a LangChain package of its own, which keeps its own variables."""
+def _from_package(call: Call, name: str, clients: Clients) -> BaseChatModel:
+    """A provider with its own LangChain package, which reads its own environment variables."""
     from langchain.chat_models import init_chat_model  # type: ignore[import-not-found,unused-ignore]
 
     provider, _ = split(call.model)
@@ -96,13 +104,15 @@ async def _local(call: Call, name: str, slots: int) -> BaseChatModel:
     from moagraph.nodes.models.local.engine import endpoint
 
     engine = await endpoint(name, slots)
-    return _made(
+    return _instantiate(
         BaseChatOpenAI,
         model=engine.model,
         use_responses_api=False,
         base_url=engine.base_url,
         api_key=engine.api_key,
-        default_headers={"Connection": "close"},  # the engine closes without saying so
+        default_headers={
+            "Connection": "close"
+        },  # the engine closes connections without announcing it
         **await _clients(direct=True),
         **_sampling(call),
     )
@@ -114,17 +124,13 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-def offer(provider: str, maker: Maker, check: Callable[[Call], None]) -> None:
-    """Bring a provider of one's own: how its models are made, and what a call of it needs."""
-    MAKERS[provider], CHECKS[provider] = maker, check
+def _instantiate(chat: type[BaseChatModel], **settings: Any) -> BaseChatModel:
+    raw: type[BaseChatModel] = with_raw_messages(chat)
+    return checked(raw)(stream_chunk_timeout=None, **settings)  # type: ignore[no-any-return]
 
 
-def _made(chat: type[BaseChatModel], **said: Any) -> BaseChatModel:
-    return checked(chat)(stream_chunk_timeout=None, **said)  # type: ignore[no-any-return]
-
-
-def _nobodys(chat: Any) -> BaseChatModel:
-    """The model without the names of an organisation and a project that only OpenAI should see."""
+def _without_organization(chat: Any) -> BaseChatModel:
+    """Remove the organization and project of the environment, which only OpenAI should receive."""
     for client in (chat.root_client, chat.root_async_client):
         client.organization = client.project = None
     return chat  # type: ignore[no-any-return]
@@ -136,33 +142,34 @@ def _endpoint(call: Call, clients: Clients) -> dict[str, Any]:
 
 
 def _sampling(call: Call) -> dict[str, Any]:
-    """What is said of every call; what the recipe leaves open is not sent at all."""
-    said = call.model_dump(
-        include=Sampling.model_fields.keys() - OURS,
+    """Return the sampling parameters; what the recipe leaves open is not sent."""
+    settings = call.model_dump(
+        include=Sampling.model_fields.keys() - NOT_SENT,
         exclude_none=True,
     )
     # Time is limited around the call, by a clock that knows when this process was stopped.
-    return {"max_retries": 0, "stream_usage": True, "timeout": None, **said}
+    return {"max_retries": 0, "stream_usage": True, "timeout": None, **settings}
 
 
 async def _clients(direct: bool = False) -> Clients:
-    """The running loop's HTTP clients: langchain-openai's own are shared between loops.
+    """Return the running loop's HTTP clients: langchain-openai's own are shared between loops.
 
-    What is in this process is spoken to directly, whatever proxy the environment names.
+    Args:
+        direct: Bypass the environment's proxy, as for a server inside this process.
     """
-    kept = event_loops.of_this_loop()
-    if ("http", direct) not in kept:
+    shared = event_loops.of_this_loop()
+    if ("http", direct) not in shared:
         asynchronous, synchronous = await asyncio.to_thread(_new_clients, direct)
-        kept[("http", direct)] = asynchronous
-        kept[("http sync", direct)] = synchronous
+        shared[("http", direct)] = asynchronous
+        shared[("http sync", direct)] = synchronous
     return {
-        "http_async_client": kept[("http", direct)],
-        "http_client": kept[("http sync", direct)],
+        "http_async_client": shared[("http", direct)],
+        "http_client": shared[("http sync", direct)],
     }
 
 
 def _new_clients(direct: bool) -> tuple[Any, Any]:
-    """Made in a thread: certificates are read from the disk."""
+    """Build the clients; this reads certificates from disk, so it runs in a thread."""
     import openai
 
     from moagraph.nodes.models.response_limits import ENCODINGS, check_response

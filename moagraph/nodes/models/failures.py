@@ -1,4 +1,4 @@
-"""Why a call failed: its kind, one line without secrets, and whether asking again can help."""
+"""Classify failures of calls: the kind, one line without secrets, and whether to retry."""
 
 import random
 import re
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from langchain_core.exceptions import ContextOverflowError
 
-AGAIN = {408, 409, 425, 429}
-LONGEST = 300
+RETRYABLE = {408, 409, 425, 429}
+MAX_LINE = 300
 UNREADABLE = "the answer could not be read"
-# How servers of OpenAI's protocol say that a prompt is too long: the code, vLLM, llama.cpp, others.
+# OpenAI's protocol has no status for a prompt that is too long; servers report it as text.
 TOO_LONG = re.compile(
     "context_length_exceeded|maximum context length|context (?:window|size)|prompt is too long"
     "|input tokens exceed the configured limit",
@@ -18,17 +18,17 @@ TOO_LONG = re.compile(
 
 
 class BadResponse(Exception):
-    """A response that cannot be used; `kind` is that of the reply which it becomes."""
+    """A response that cannot be used; `kind` becomes the kind of the reply."""
 
     def __init__(self, message: str, kind: str = "bad_answer") -> None:
-        """Keep the kind beside the message."""
+        """Store the message and the kind."""
         super().__init__(message)
         self.kind = kind
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt; `after` is how long the provider asked us to wait."""
+    """One failed attempt; `after` is the provider's `Retry-After` in seconds."""
 
     kind: str
     error: str
@@ -36,14 +36,19 @@ class Failure:
     after: float | None = None
 
     def wait(self, attempt: int) -> float:
-        """Seconds before the next attempt: what was asked for, else doubling with jitter."""
+        """Return the seconds until the next attempt: `after`, else exponential backoff."""
         if self.after is not None:
             return self.after
         return float(min(0.5 * 2 ** (attempt - 1), 20) * random.uniform(0.5, 1.0))
 
 
 def failure(error: Exception, secret: str | None = None) -> Failure:
-    """Read an exception that a provider's client raised."""
+    """Classify an exception of a provider's client.
+
+    Args:
+        error: The exception.
+        secret: The API key, which is redacted in the text.
+    """
     if bad := _bad_response(error):
         text = _line(bad, secret)
         return Failure(bad.kind, text if bad.kind == "refused" else f"{UNREADABLE}: {text}")
@@ -62,14 +67,14 @@ def failure(error: Exception, secret: str | None = None) -> Failure:
 
 
 def internal_failure(error: Exception, secret: str | None = None) -> str:
-    """One line for what no part of this program expected: it fails one call and not the run."""
+    """Return one line about an unexpected exception, which fails one call and not the run."""
     return f"an error of this program, please report it: {type(error).__name__}: " + _line(
         error, secret
     )
 
 
 def _bad_response(error: BaseException) -> BadResponse | None:
-    """What was wrong with the response, also where a client reports a failed connection for it."""
+    """Find a BadResponse among the causes: clients report it as a failed connection."""
     cause: BaseException | None = error
     while cause:
         if isinstance(cause, BadResponse):
@@ -83,7 +88,7 @@ def _of_status(status: int, text: str, error: Exception) -> Failure:
         return Failure("rate_limited", text, again=True, after=_retry_after(error))
     if status == 408:
         return Failure("timeout", text, again=True)
-    if status in AGAIN or status >= 500:
+    if status in RETRYABLE or status >= 500:
         return Failure("unreachable", text, again=True, after=_retry_after(error))
     if isinstance(error, ContextOverflowError) or TOO_LONG.search(f"{text} {_code(error)}"):
         return _too_long(text)
@@ -92,7 +97,7 @@ def _of_status(status: int, text: str, error: Exception) -> Failure:
 
 def _too_long(text: str) -> Failure:
     hint = "a recipe may say the model's `context_window`"
-    return Failure("refused", f"too long for the model's window, {hint} ({text})"[:LONGEST])
+    return Failure("refused", f"too long for the model's window, {hint} ({text})"[:MAX_LINE])
 
 
 def _code(error: Exception) -> str:
@@ -101,7 +106,7 @@ def _code(error: Exception) -> str:
 
 
 def _is_transport(error: Exception) -> bool:
-    """Whether the connection broke; the clients' own errors share no base but their names."""
+    """Return whether the connection failed; the clients' errors share names but no base class."""
     names = {cls.__name__ for cls in type(error).__mro__}
     return bool(names & {"APIConnectionError", "TransportError", "ConnectionError"})
 
@@ -116,9 +121,9 @@ def _retry_after(error: Exception) -> float | None:
 
 def _line(error: Exception, secret: str | None) -> str:
     body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or error).split()) or type(error).__name__
+    message = body.get("message") if isinstance(body, dict) else None
+    text = " ".join(str(message or error).split()) or type(error).__name__
     cause = error.__cause__
-    if not said and cause is not None and str(cause):
+    if not message and cause is not None and str(cause):
         text = f"{text} ({' '.join(str(cause).split())})"
-    return (text.replace(secret, "***") if secret else text)[:LONGEST]
+    return (text.replace(secret, "***") if secret else text)[:MAX_LINE]

@@ -1,4 +1,4 @@
-"""What a model's message is worth: its text, its tool calls, and whether they can be used."""
+"""Turn a model's message into a reply: its text, its tool calls, and whether they are usable."""
 
 import math
 from collections.abc import Collection
@@ -14,14 +14,22 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.usage import LANGCHAIN, checked_usage
 
 CUT_OFF = {"length", "max_tokens", "model_length"}
-# Why an answer ends, as OpenAI's protocol and the providers with packages of their own say it.
-KNOWN = {"stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn", "stop_sequence"}
-KNOWN |= {"tool_use", "complete", "completed", "stop_sequences"} | CUT_OFF
-INSIDE = "moa"  # the metadata of an answer that a recipe gave, which this process wrote itself
+# The finish reasons of OpenAI's protocol and of providers with their own packages.
+KNOWN_FINISH_REASONS = {
+    "stop",
+    "tool_calls",
+    "function_call",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+}
+KNOWN_FINISH_REASONS |= {"tool_use", "complete", "completed", "stop_sequences"} | CUT_OFF
+INSIDE = "moa"  # metadata of an answer by a nested recipe, written by this process
 
 
 def interpret(call: Call, message: AIMessage) -> Reply:
-    """The reply that the message makes: its text, or why it cannot be used."""
+    """Return the reply for a message: its text, or why it cannot be used."""
     checked = checked_message(call, message)
     details = checked.response_metadata
     finish = details.get("finish_reason")
@@ -44,7 +52,7 @@ def interpret(call: Call, message: AIMessage) -> Reply:
 
 
 def checked_message(call: Call, message: AIMessage) -> AIMessage:
-    """The message as it can be stored and shown: only tool calls that were offered, no key."""
+    """Return the message without API keys, and with only those tool calls that were offered."""
     keys = keys_in_answers([key] if (key := _secret(call)) else [])
     details = message.response_metadata
     names = offered(call)
@@ -64,7 +72,7 @@ def checked_message(call: Call, message: AIMessage) -> AIMessage:
 
 
 def offered(call: Call) -> Collection[str]:
-    """The names of the tools that the model may call."""
+    """Return the names of the tools that the model may call."""
     if call.tool_choice == "none":
         return ()
     functions = [tool.get("function", tool) for tool in call.tools or ()]
@@ -74,7 +82,7 @@ def offered(call: Call) -> Collection[str]:
 def _refusal(
     call: Call, message: AIMessage, checked: AIMessage, finish: Any
 ) -> tuple[str, str] | None:
-    """The kind of failure and why, where there is nothing that can be used."""
+    """Return the kind and reason of the failure; None if the message is usable."""
     if finish == "content_filter":
         return "refused", "the provider's content filter withheld the answer"
     if finish is None and speaks_openai(call):
@@ -83,18 +91,19 @@ def _refusal(
         return None
     if refusal := checked.additional_kwargs.get("refusal"):
         return "refused", f"the model declines to answer: {' '.join(str(refusal).split())[:200]}"
+    # Only now, as an answer with a text is usable even if its tool call is not.
     if names := [str(tool["name"]) for tool in message.tool_calls]:
         return "bad_answer", _unusable_tool(names[0], offered(call))
     return "empty", f"the answer is empty (finish reason {finish!r})"
 
 
 def _unusable_tool(name: str, names: Collection[str]) -> str:
-    why = "with arguments that cannot be stored" if name in names else "which nobody offered"
-    return f"the model called the tool {name!r:.80}, {why}"
+    reason = "with arguments that cannot be stored" if name in names else "which nobody offered"
+    return f"the model called the tool {name!r:.80}, {reason}"
 
 
 def _warnings(finish: Any) -> list[str]:
-    if finish is None or finish in KNOWN:
+    if finish is None or finish in KNOWN_FINISH_REASONS:
         return []
     return [f"the finish reason {finish!r:.60} is unknown: the answer may be incomplete"]
 
@@ -105,17 +114,19 @@ def _content(message: AIMessage) -> Any:
 
 
 def _secret(call: Call) -> str | None:
-    """The key of the call; whoever has none cannot repeat it."""
+    """Return the key of the call; None if it is unavailable, as it then cannot be in the answer."""
     try:
         return secret(call)
-    except Exception:  # it was there when the call was made, or the answer comes from the cache
+    except Exception:  # the key may be unset by now, or the answer comes from the cache
         return None
 
 
 def _mean_logprob(details: dict[str, Any]) -> float | None:
-    """How likely the model held a token of its answer, on average."""
+    """Return the mean log probability of the answer's tokens."""
     logprobs = details.get("logprobs")
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-    each = [token.get("logprob") for token in tokens or () if isinstance(token, dict)]
-    numbers = [float(one) for one in each if isinstance(one, int | float) and math.isfinite(one)]
+    values = [token.get("logprob") for token in tokens or () if isinstance(token, dict)]
+    numbers = [
+        float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)
+    ]
     return round(sum(numbers) / len(numbers), 4) if numbers else None

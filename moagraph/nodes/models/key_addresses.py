@@ -1,4 +1,4 @@
-"""Which addresses a key may be sent to: its provider's own, and those that this machine adds.
+"""The addresses to which a key may be sent: its provider's, and those configured on this machine.
 
 An address is compared by scheme, host and port, as the HTTP client itself reads them; a recipe
 cannot extend what is allowed. What a person has approved in a terminal lies in the data folder.
@@ -14,23 +14,23 @@ from pathlib import Path
 
 from moagraph.nodes.errors import NotTrusted, StorageError, UsageError
 from moagraph.nodes.models.address import checked_url
-from moagraph.nodes.storage.data_dir import data_folder, taken
+from moagraph.nodes.storage.data_dir import data_folder, try_lock
 
 VARIABLE = "MOA_KEY_ADDRESSES"
 FILE = "key_addresses.json"
 PORTS = {"http": 80, "https": 443}
-# Nothing that two parsers could read as two hosts: an international name is written as xn--.
+# Two parsers must not read two hosts from one address: international names are written as xn--.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
 
 Origin = tuple[str, str, int]
 
-# Approvals that were read from the file: it is not read again for each call, on the event loop.
+# Approvals read from the file: reading it for each call would block the event loop.
 _approved: set[tuple[str, str, Origin]] = set()
 
 
 @dataclass(frozen=True)
 class KeyOwner:
-    """A provider that issues keys: where it answers, and the variables that move it elsewhere."""
+    """A provider that issues keys: its addresses, and the variables that override them."""
 
     name: str
     addresses: tuple[str, ...]
@@ -69,34 +69,34 @@ OWNERS = {
 
 
 def origin(url: str) -> Origin | None:
-    """The scheme, host and port of an address; None where it has none that can be compared."""
+    """Return the scheme, host and port of an address; None if it is ambiguous."""
     import httpx
 
     try:
-        read = httpx.URL(checked_url(url))
+        parsed = httpx.URL(checked_url(url))
     except (ValueError, TypeError, httpx.InvalidURL):
         return None
-    host = read.raw_host.decode("ascii")
-    if not url.isascii() or read.userinfo or not _HOST.fullmatch(host):
+    host = parsed.raw_host.decode("ascii")
+    if not url.isascii() or parsed.userinfo or not _HOST.fullmatch(host):
         return None
-    return read.scheme, host, read.port or PORTS[read.scheme]
+    return parsed.scheme, host, parsed.port or PORTS[parsed.scheme]
 
 
 def is_allowed(variable: str, url: str) -> bool:
-    """Whether the key in that variable may be sent to that address."""
-    wanted = origin(url)
-    if wanted is None:
+    """Return whether the key in the variable may be sent to the address."""
+    target = origin(url)
+    if target is None:
         return False
-    if any(origin(known) == wanted for known in _from_environment(variable)):
+    if any(origin(address) == target for address in _from_environment(variable)):
         return True
-    approval = (os.environ.get("MOA_HOME", ""), variable, wanted)
-    if approval not in _approved and wanted in map(origin, _remembered().get(variable, ())):
+    approval = (os.environ.get("MOA_HOME", ""), variable, target)
+    if approval not in _approved and target in map(origin, _remembered().get(variable, ())):
         _approved.add(approval)
     return approval in _approved
 
 
 def check_allowed(variable: str, url: str) -> None:
-    """Refuse an address that nothing on this machine pairs with the variable."""
+    """Raise NotTrusted if nothing on this machine allows the address for the variable."""
     if is_allowed(variable, url):
         return
     if origin(url) is None:
@@ -104,32 +104,33 @@ def check_allowed(variable: str, url: str) -> None:
             f"the key in {variable} is not sent to {url!r}: write the address as https://host:port"
         )
     owner = OWNERS.get(variable)
-    why = f"it belongs to {owner.name}" if owner else "no address is paired with it"
+    reason = f"it belongs to {owner.name}" if owner else "no address is paired with it"
     raise NotTrusted(
-        f"the key in {variable} is not sent to {url!r}: {why}; "
+        f"the key in {variable} is not sent to {url!r}: {reason}; "
         f"if that server may have it, set {VARIABLE}={variable}={address_of(url)}"
     )
 
 
 def can_be_paired(variable: str, url: str) -> bool:
-    """Whether a person may be asked to pair the two: no known provider owns the variable."""
+    """Return whether the user may be asked to allow the pair: no known provider owns the key."""
     return variable not in OWNERS and origin(url) is not None and not is_allowed(variable, url)
 
 
 def is_paired(url: str) -> bool:
-    """Whether the address is a key provider's own, or paired with some variable."""
+    """Return whether the address belongs to a provider or is allowed for some variable."""
     return any(is_allowed(variable, url) for variable in (*OWNERS, *_configured(), *_remembered()))
 
 
 def remember(variable: str, url: str) -> None:
-    """Pair the two for good, in a file for this user only."""
+    """Allow the pair permanently, in a file that only this user can read."""
     file = data_folder() / FILE
     try:
         with file.with_suffix(".lock").open("ab") as lock:
-            while not taken(lock):
+            while not try_lock(lock):
                 time.sleep(0.01)
-            known = _remembered()
-            pairs = {**known, variable: sorted({*known.get(variable, ()), address_of(url)})}
+            approved = _remembered()
+            pairs = {**approved, variable: sorted({*approved.get(variable, ()), address_of(url)})}
+            # Replaced at once: a reader takes no lock and must not see half a file.
             new = file.with_suffix(".new")
             new.unlink(missing_ok=True)
             new.touch(mode=0o600)
@@ -140,17 +141,17 @@ def remember(variable: str, url: str) -> None:
 
 
 def address_of(url: str) -> str:
-    """The address without its path, as a pairing states it."""
-    found = origin(url)
-    if found is None:
+    """Return the address without its path."""
+    parsed = origin(url)
+    if parsed is None:
         raise UsageError(f"{url!r} is not an address such as https://host:port")
-    scheme, host, port = found
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}" + ("" if port == PORTS[scheme] else f":{port}")
+    scheme, host, port = parsed
+    host_part = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host_part}" + ("" if port == PORTS[scheme] else f":{port}")
 
 
 def _from_environment(variable: str) -> Iterator[str]:
-    """The provider's own addresses, and those that the environment pairs with the variable."""
+    """Yield the provider's addresses, and those that the environment allows for the variable."""
     owner = OWNERS.get(variable)
     if owner:
         yield from owner.addresses
@@ -159,7 +160,7 @@ def _from_environment(variable: str) -> Iterator[str]:
 
 
 def _configured() -> dict[str, list[str]]:
-    """What MOA_KEY_ADDRESSES pairs, such as `VAR=https://host,OTHER=http://127.0.0.1:9000`."""
+    """Parse MOA_KEY_ADDRESSES, such as `VAR=https://host,OTHER=http://127.0.0.1:9000`."""
     pairs: dict[str, list[str]] = {}
     for entry in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
         variable, _, url = (part.strip() for part in entry.partition("="))
@@ -170,7 +171,7 @@ def _configured() -> dict[str, list[str]]:
 
 
 def _remembered() -> dict[str, list[str]]:
-    """What was approved in a terminal."""
+    """Return the pairs that were approved in a terminal."""
     file = data_folder() / FILE
     try:
         pairs = json.loads(file.read_text(encoding="utf-8"))

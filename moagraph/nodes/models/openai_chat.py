@@ -1,4 +1,4 @@
-"""Chat models of OpenAI's protocol that believe nothing of a response before it is checked.
+"""Chat models of OpenAI's protocol that validate each response.
 
 LangChain builds the request and converts the answer; the response in between is read here, for a
 provider's own types are whatever the server sent, and a trace would repeat a key.
@@ -29,7 +29,7 @@ from moagraph.nodes.models.value_counter import (
 
 @cache
 def checked(chat: type[BaseChatModel]) -> type[Any]:
-    """The class under its own name, which reads its responses with care.
+    """Create a subclass, under the same name, that validates its responses.
 
     Args:
         chat: A subclass of LangChain's `BaseChatOpenAI`.
@@ -90,7 +90,7 @@ async def _whole_answer(chat: Any, payload: dict[str, Any]) -> ChatResult:
             counter.feed(piece)
             pieces.append(piece)
     body = parse_json(b"".join(pieces))
-    await asyncio.sleep(0)  # a large answer takes time, which others can use in between
+    await asyncio.sleep(0)  # parsing a large answer takes long; let other tasks run in between
     completion = clean_completion(body)
     if keys := keys_in_answers(keys_of(chat)):
         completion = redact(completion, keys)
@@ -105,7 +105,7 @@ async def _whole_answer(chat: Any, payload: dict[str, Any]) -> ChatResult:
 async def _streamed_answer(
     chat: Any, payload: dict[str, Any], run_manager: AsyncCallbackManagerForLLMRun | None
 ) -> AsyncGenerator[ChatGenerationChunk]:
-    """The answer's chunks; a stream that exceeds what the attempt may receive is closed."""
+    """Yield the answer's chunks; close a stream that exceeds the attempt's limits."""
     payload |= {"stream": True, "stream_options": {"include_usage": True}}
     attempt, counter = current(), _counter(payload)
     answer = StreamedAnswer(attempt, keys_in_answers(keys_of(chat)))
@@ -114,11 +114,11 @@ async def _streamed_answer(
         async with aclosing(read_events(pieces, attempt.max_bytes, counter)) as batches:
             async for events in batches:
                 for piece in answer.add(events):
-                    yield await _told(chat, piece, run_manager)
+                    yield await _emit_chunk(chat, piece, run_manager)
                 if attempt.stopped:
                     break
     for piece in answer.end():
-        chunk = await _told(chat, piece, run_manager)
+        chunk = await _emit_chunk(chat, piece, run_manager)
         if answer.refusal:
             chunk.message.additional_kwargs["refusal"] = answer.refusal
         yield chunk
@@ -128,10 +128,10 @@ def _counter(payload: dict[str, Any]) -> ValueCounter:
     return ValueCounter(MAX_VALUES_WITH_LOGPROBS if payload.get("logprobs") else MAX_VALUES)
 
 
-async def _told(
+async def _emit_chunk(
     chat: Any, piece: dict[str, Any], run_manager: AsyncCallbackManagerForLLMRun | None
 ) -> ChatGenerationChunk:
-    """The piece as LangChain's chunk, of which whoever listens has been told."""
+    """Convert a piece to LangChain's chunk, and notify its callbacks."""
     chunk: ChatGenerationChunk = chat._convert_chunk_to_generation_chunk(piece, AIMessageChunk, {})
     if run_manager:
         logprobs = (chunk.generation_info or {}).get("logprobs")

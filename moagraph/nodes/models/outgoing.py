@@ -1,4 +1,4 @@
-"""The messages of one call; they may differ from model to model, as context windows do."""
+"""The messages of one call; they depend on the model's context window."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a call cost: by the recipe's own price, else by the list that genai-prices keeps."""
+"""The cost of a call, by the recipe's price or else by the list of genai-prices."""
 
 import asyncio
 from math import isfinite
@@ -13,17 +13,17 @@ UNLISTED = {"local", "moa", "ollama", "recorded", "scripted", "vllm"}
 
 
 def listed(call: Call) -> bool:
-    """Whether the list may know the price: not where a server of one's own answers."""
+    """Return whether the list may have the price: it has none of private servers."""
     return not call.price and not call.base_url and split(call.model)[0] not in UNLISTED
 
 
 def warm() -> None:
-    """Load the list, which takes half a second, while the first answers are still under way."""
+    """Load the list in a thread while the first calls run; it takes half a second."""
     asyncio.get_running_loop().run_in_executor(None, __import__, "genai_prices")
 
 
 async def cost_usd(call: Call, usage: UsageMetadata | None, model: str | None) -> float | None:
-    """Dollars for what ran; None where the price is not known."""
+    """Return the cost in dollars; None if the price is unknown."""
     if usage is None or not (call.price or listed(call)):
         return None
     if call.price:
@@ -32,7 +32,7 @@ async def cost_usd(call: Call, usage: UsageMetadata | None, model: str | None) -
 
 
 def price_of(call: Call, usage: UsageMetadata, model: str | None = None) -> float | None:
-    """Dollars for so many tokens; None where the price is not known or is no amount."""
+    """Return the cost in dollars of the tokens; None if the price is unknown or not a number."""
     if call.price:
         sent, received = usage["input_tokens"], usage["output_tokens"]
         price = (call.price.input * sent + call.price.output * received) / MILLION

@@ -1,8 +1,7 @@
-"""Who serves a model: each provider's variables, its address, and its key from the environment."""
+"""The providers: their environment variables, addresses and keys."""
 
 import importlib.util
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,13 +9,14 @@ from moagraph.nodes.errors import MissingExtra, MissingKey, UnknownName, UsageEr
 from moagraph.nodes.models.address import checked_url, split
 from moagraph.nodes.models.call import Call, Substitute
 from moagraph.nodes.models.key_addresses import OWNERS, check_allowed, is_paired, origin
+from moagraph.nodes.models.provider import find_provider
 
 NO_KEY = "not-needed"
 
 
 @dataclass(frozen=True)
-class Provider:
-    """One provider: the variables it honours, and where it answers if they are silent."""
+class ProviderSettings:
+    """One provider: its environment variables and its default address."""
 
     key_env: str | None = None
     needs_key: bool = False
@@ -27,16 +27,15 @@ class Provider:
 
 
 PROVIDERS = {
-    "together": Provider("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
-    "openai": Provider("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
-    "ollama": Provider(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
-    "vllm": Provider("VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"),
-    "local": Provider(hosted=False),
-    "scripted": Provider(hosted=False, logprobs=False),
+    "together": ProviderSettings("TOGETHER_API_KEY", True, "TOGETHER_API_BASE"),
+    "openai": ProviderSettings("OPENAI_API_KEY", True, "OPENAI_BASE_URL"),
+    "ollama": ProviderSettings(url_env="OLLAMA_HOST", url="http://127.0.0.1:11434"),
+    "vllm": ProviderSettings(
+        "VLLM_API_KEY", url_env="VLLM_BASE_URL", url="http://127.0.0.1:8000/v1"
+    ),
+    "local": ProviderSettings(hosted=False),
+    "scripted": ProviderSettings(hosted=False, logprobs=False),
 }
-
-# How those who bring a provider of their own check a call of it.
-CHECKS: dict[str, Callable[[Call], None]] = {}
 
 PACKAGES = {
     "anthropic": "langchain-anthropic",
@@ -58,10 +57,10 @@ PACKAGES = {
 
 
 def check(call: Call) -> None:
-    """Refuse, before anything is sent, a provider that is unknown or lacks its key."""
-    provider, _ = split(call.model)
-    if provider in CHECKS:
-        CHECKS[provider](call)
+    """Raise an error if the provider is unknown or lacks its key, before any call is made."""
+    provider, name = split(call.model)
+    if plugin := find_provider(provider):
+        plugin.check(call, name)
     elif speaks_openai(call):
         secret(call)
     elif provider not in PACKAGES:
@@ -71,14 +70,16 @@ def check(call: Call) -> None:
 
 
 def speaks_openai(call: Call) -> bool:
-    """Whether its server's protocol is OpenAI's, and not one of a LangChain package's own."""
+    """Return whether the server speaks OpenAI's protocol."""
     return bool(call.base_url) or split(call.model)[0] in PROVIDERS
 
 
 def gives_logprobs(call: Call | Substitute) -> bool:
-    """Whether its server can say how likely each token was, as far as is known."""
+    """Return whether the server supports log probabilities, as far as is known."""
     name, _ = split(call.model)
-    return bool(call.base_url) or PROVIDERS.get(name, Provider(logprobs=False)).logprobs
+    if plugin := find_provider(name):
+        return plugin.gives_logprobs
+    return bool(call.base_url) or PROVIDERS.get(name, ProviderSettings(logprobs=False)).logprobs
 
 
 def secret(call: Call) -> str | None:
@@ -96,43 +97,44 @@ def secret(call: Call) -> str | None:
     where = destination(call)
     if not variable or not key or where is None:
         return None
+    # Last, as a call without a key has nothing to protect.
     check_allowed(variable, where)
     return key
 
 
 def key_variable(call: Call) -> tuple[str | None, bool]:
-    """The variable that holds the call's key, and whether the call needs one."""
+    """Return the variable of the call's key, and whether the call needs one."""
     if call.api_key_env:
         return call.api_key_env, True
     if call.base_url:  # a provider's key never goes to an address that a recipe names
         return None, False
-    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    provider = PROVIDERS.get(split(call.model)[0], ProviderSettings())
     return provider.key_env, provider.needs_key
 
 
 def destination(call: Call) -> str | None:
-    """Where the call's key would be sent; None where our own clients send none."""
+    """Return where the call's key would be sent; None if no key is sent."""
     if url := address(call):
         return url
-    provider = PROVIDERS.get(split(call.model)[0], Provider())
+    provider = PROVIDERS.get(split(call.model)[0], ProviderSettings())
     owner = OWNERS.get(provider.key_env or "")
     if owner is None:
         return None
-    # A client that is given no address reads the other variables of its provider itself.
+    # A client without an explicit address reads its provider's other variables itself.
     named = (os.environ.get(name, "").strip() for name in owner.variables)
     return next(filter(None, named), owner.addresses[0])
 
 
 def is_known(url: str) -> bool:
-    """Whether the address is a provider's own, or this machine's configuration names it."""
+    """Return whether the address is a provider's own or configured on this machine."""
     ollama = ollama_address(os.environ.get("OLLAMA_HOST", "").strip())
     return is_paired(url) or (origin(url) is not None and origin(url) == origin(ollama))
 
 
 def address(call: Call) -> str | None:
-    """Where the call goes; None means the provider's own address."""
+    """Return the address of the call; None means the provider's default."""
     name, _ = split(call.model)
-    provider = PROVIDERS.get(name, Provider())
+    provider = PROVIDERS.get(name, ProviderSettings())
     if call.base_url:
         return call.base_url
     url = os.environ.get(provider.url_env, "").strip() if provider.url_env else ""
@@ -142,10 +144,10 @@ def address(call: Call) -> str | None:
 
 
 def ollama_address(host: str) -> str:
-    """Ollama's own address from OLLAMA_HOST, which is read as Ollama reads it."""
+    """Return Ollama's address from OLLAMA_HOST, parsed as Ollama parses it."""
     scheme, _, rest = host.rpartition("://")
-    place, _, path = rest.partition("/")
-    head, bracket, tail = place.rpartition("]")  # an IPv6 address has colons of its own
+    authority, _, path = rest.partition("/")
+    head, bracket, tail = authority.rpartition("]")  # an IPv6 address has colons of its own
     name, _, port = tail.partition(":")
     name = f"{head}{bracket}{name}"
     name = "127.0.0.1" if name in ("", "0.0.0.0", "[::]") else name
@@ -172,8 +174,8 @@ def _check_package(provider: str, model: str) -> None:
 
 
 def _unknown(provider: str, model: str) -> str:
-    known = [*PROVIDERS, *PACKAGES]
-    near = get_close_matches(provider, known, 1)
+    providers = [*PROVIDERS, *PACKAGES]
+    near = get_close_matches(provider, providers, 1)
     hint = f"did you mean `{near[0]}:`?" if near else f"there are {', '.join(PROVIDERS)}"
     return (
         f"`{model}`: no provider is called {provider!r}; {hint} "

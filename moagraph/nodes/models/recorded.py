@@ -1,4 +1,4 @@
-"""Models that answer from a file: what they once said to the very same question, and nothing else.
+"""Models that replay answers from a file: recorded answers to exactly the same question.
 
 `recorded:NAME` answers as NAME in the file that MOA_RECORDED names, `recorded:NAME@FILE` as in
 that file: JSON lines or a list, packed or not, of a question with one output or with several.
@@ -19,20 +19,20 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from moagraph.nodes.models.address import split
-from moagraph.nodes.models.call import Call
 from moagraph.nodes.errors import UnknownName, UsageError
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.provider import Provider
 
 VARIABLE = "MOA_RECORDED"
-ASKED = ("instruction", "question", "prompt")
-ANSWERED = ("output", "answer")
-NAMED = ("generator", "model", "system")
+QUESTION_KEYS = ("instruction", "question", "prompt")
+ANSWER_KEYS = ("output", "answer")
+MODEL_KEYS = ("generator", "model", "system")
 
-Said: TypeAlias = dict[str, dict[str, str]]
+AnswersByModel: TypeAlias = dict[str, dict[str, str]]
 
 
 class Recorded(BaseChatModel):
-    """A chat model that has said all it will ever say."""
+    """A chat model that replays recorded answers."""
 
     name: str
     file: Path
@@ -51,25 +51,29 @@ class Recorded(BaseChatModel):
         text = answers_of(self.file, self.name).get(_question(messages))
         if text is None:
             raise UsageError(f"{self.name!r} has no recorded answer to this in {str(self.file)!r}")
-        told = {"model_name": self.name, "finish_reason": "stop"}
-        message = AIMessage(text, response_metadata=told)
+        metadata = {"model_name": self.name, "finish_reason": "stop"}
+        message = AIMessage(text, response_metadata=metadata)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def recorded(call: Call, name: str, _: Any) -> BaseChatModel:
-    """The model that answers the call."""
-    model, file = where(name)
-    return Recorded(name=model, file=file)
+class RecordedAnswers(Provider):
+    """The provider `recorded:`."""
+
+    variables = (VARIABLE,)
+
+    def check(self, call: Call, model: str) -> None:
+        """Refuse a model of which there is no record."""
+        name, file = locate(model)
+        answers_of(file, name)
+
+    def chat_model(self, call: Call, model: str) -> BaseChatModel:
+        """Return the model that answers from its file."""
+        name, file = locate(model)
+        return Recorded(name=name, file=file)
 
 
-def check_recorded(call: Call) -> None:
-    """Refuse a model of which there is no record, before anything is sent."""
-    model, file = where(split(call.model)[1])
-    answers_of(file, model)
-
-
-def where(name: str) -> tuple[str, Path]:
-    """The model's name in its file, and the file."""
+def locate(name: str) -> tuple[str, Path]:
+    """Return the model's name in the file, and the path of the file."""
     model, at, file = name.partition("@")
     file = file if at else os.environ.get(VARIABLE, "").strip()
     if not file:
@@ -80,41 +84,41 @@ def where(name: str) -> tuple[str, Path]:
 
 
 def fingerprint(file: Path) -> str:
-    """What the file's answers hang on."""
+    """Return a short hash of the file."""
     return hashlib.sha256(_bytes(file)).hexdigest()[:12]
 
 
 def answers_of(file: Path, model: str) -> dict[str, str]:
-    """All that the model said, by question."""
-    said = _read(file, file.stat().st_mtime_ns if file.is_file() else 0)
-    if model not in said:
-        near = get_close_matches(model, said, 1)
-        hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(said))}"
+    """Return the model's answers by question."""
+    answers = _load(file, file.stat().st_mtime_ns if file.is_file() else 0)
+    if model not in answers:
+        near = get_close_matches(model, answers, 1)
+        hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(sorted(answers))}"
         raise UnknownName(f"{str(file)!r} holds no answer of {model!r}; {hint}")
-    return said[model]
+    return answers[model]
 
 
 @lru_cache(maxsize=8)
-def _read(file: Path, changed: int) -> Said:
-    said: Said = {}
+def _load(file: Path, changed: int) -> AnswersByModel:
+    answers: AnswersByModel = {}
     for row in _rows(file):
-        asked = next((row[key] for key in ASKED if isinstance(row.get(key), str)), None)
+        question = next((row[key] for key in QUESTION_KEYS if isinstance(row.get(key), str)), None)
         for model, text in _outputs(row):
-            if asked is not None and isinstance(text, str):
-                said.setdefault(model, {})[asked] = text
-    if not said:
+            if question is not None and isinstance(text, str):
+                answers.setdefault(model, {})[question] = text
+    if not answers:
         raise UsageError(
             f"{str(file)!r} holds no recorded answer: a row has an `instruction`, and `outputs` "
             "by model or one `output` and its `generator`"
         )
-    return said
+    return answers
 
 
 def _outputs(row: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     if isinstance(row.get("outputs"), dict):
         return list(row["outputs"].items())
-    model = next((row[key] for key in NAMED if isinstance(row.get(key), str)), None)
-    text = next((row[key] for key in ANSWERED if key in row), None)
+    model = next((row[key] for key in MODEL_KEYS if isinstance(row.get(key), str)), None)
+    text = next((row[key] for key in ANSWER_KEYS if key in row), None)
     return [(model.removeprefix("recorded:"), text)] if model else []
 
 
@@ -144,7 +148,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _question(messages: Sequence[BaseMessage]) -> str:
-    """The one message that a recorded model can know; references it has never read."""
+    """Return the only message; recordings do not cover references or earlier turns."""
     if len(messages) != 1 or not isinstance(messages[0], HumanMessage):
         raise UsageError(
             "a recorded model answers a question alone, without references, a system message or "

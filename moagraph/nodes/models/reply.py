@@ -1,4 +1,4 @@
-"""What came back from one call, whether it is usable or not."""
+"""The reply of one call, usable or not."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,7 +11,7 @@ from moagraph.nodes.state import Proposal
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, or the reason why there is none; `kind` says which."""
+    """An answer, or the reason why there is none, according to `kind`."""
 
     model: str
     kind: str
@@ -24,20 +24,20 @@ class Reply:
     attempts: int = 1
     cost_usd: float | None = None
     cached: bool = False
-    logprob: float | None = None  # of a token, on average
+    logprob: float | None = None  # mean per token
     message: AIMessage | None = None
-    notes: dict[str, Any] = field(default_factory=dict)  # on what was sent
-    estimated: bool = False  # the tokens are counted from the text, as the provider did not say
+    notes: dict[str, Any] = field(default_factory=dict)  # about the messages that were sent
+    estimated: bool = False  # the provider reported no usage, so tokens are estimated
     warnings: list[str] = field(default_factory=list)  # why a usable answer may not be whole
     attempted: tuple[Attempt, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
-        """Whether the next layer may read it."""
+        """Whether the answer is usable."""
         return self.error is None
 
     def record(self) -> Proposal:
-        """The reply as the state keeps it."""
+        """Return the record of the reply for the state."""
         record = Proposal(
             model=self.model,
             answered_by=self.answered_by,
@@ -56,7 +56,7 @@ class Reply:
         return cast(Proposal, {**record, **self._remarks(), **self.notes})
 
     def _remarks(self) -> dict[str, Any]:
-        """What is only recorded where there is something to say."""
+        """Return the optional fields of the record."""
         remarks: dict[str, Any] = {} if self.logprob is None else {"logprob": self.logprob}
         if self.estimated:
             remarks["estimated"] = True

@@ -1,4 +1,4 @@
-"""What is read of a provider's response: at most so many bytes, and nothing from another host.
+"""Limits on a provider's response: its size, and no redirect to another host.
 
 A small response may expand to gigabytes, so it is decompressed here, piece by piece, and no
 further than the limit. Between the pieces other tasks run.
@@ -15,10 +15,10 @@ import openai
 from moagraph.nodes.models.attempt import MEGABYTE, current
 from moagraph.nodes.models.failures import BadResponse
 
-PIECE = 4_096  # bytes that are handed on at once: so much is parsed without a pause
+PIECE = 4_096  # bytes in one piece: parsing one must not block the event loop for long
 ERROR_BYTES = 64_000  # of the body of an error, of which one line is shown
 STREAM_OVERHEAD = 16  # a stream sends some 250 bytes for a token of four
-ENCODINGS = "gzip, deflate"  # what a server is told that it may use
+ENCODINGS = "gzip, deflate"  # only what can be decompressed in bounded pieces
 AUTO_DETECT = 32 + zlib.MAX_WBITS  # gzip and zlib alike
 
 
@@ -31,10 +31,11 @@ async def check_response(response: Any) -> None:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise BadResponse(f"it is encoded as {encoding!r:.40}, which was not offered")
+    # Otherwise the HTTP client would decompress the body a second time.
     response.headers.pop("content-encoding", None)
     limit = ERROR_BYTES if response.is_error else current().max_bytes
     if response.headers.get("content-type", "").startswith("text/event-stream"):
-        limit *= STREAM_OVERHEAD  # its events and its text are limited where they are read
+        limit *= STREAM_OVERHEAD  # events and text have their own limits in the parser
     response.stream = _stream_type()(response.stream, encoding, limit, response.is_error)
 
 
@@ -42,6 +43,7 @@ def _check_redirect(response: Any) -> None:
     if not response.has_redirect_location:
         return
     here, there = response.url, response.url.join(response.headers["location"])
+    # The client would send the prompt along, and perhaps the key.
     if here.host != there.host or (here.port, here.scheme) != (there.port, there.scheme):
         raise BadResponse(
             f"the server redirects to `{there.scheme}://{there.netloc.decode()}`: redirects to "
@@ -57,20 +59,23 @@ def _stream_type() -> type[Any]:
     base = __import__(library).AsyncByteStream
 
     class BoundedStream(base):  # type: ignore[misc, valid-type]
-        """The decompressed body, which ends at the limit."""
+        """The decompressed body, cut at the limit.
+
+        The limit counts decompressed bytes: a small response may expand to gigabytes.
+        """
 
         def __init__(self, stream: Any, encoding: str, limit: int, truncate: bool) -> None:
             self._stream, self._encoding = stream, encoding
             self._limit, self._truncate = limit, truncate
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            read, decompressor = 0, None if self._encoding == "identity" else Decompressor()
+            total, decompressor = 0, None if self._encoding == "identity" else Decompressor()
             async for data in self._stream:
                 for piece in decompressor.pieces(data) if decompressor else _split(data):
-                    read += len(piece)
-                    if read > self._limit and self._truncate:
+                    total += len(piece)
+                    if total > self._limit and self._truncate:
                         return
-                    if read > self._limit:
+                    if total > self._limit:
                         raise _too_large(self._limit)
                     yield piece
                     await asyncio.sleep(0)
@@ -85,11 +90,11 @@ class Decompressor:
     """Decompresses gzip and zlib in pieces of a bounded size, and deflate without a header."""
 
     def __init__(self) -> None:
-        """Wait for the first bytes, which say which of them it is."""
+        """Start without a format; the first bytes decide it."""
         self._inflate: Any = None
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """What the data decompress to."""
+        """Yield the decompressed data."""
         try:
             piece = self._first(data) if self._inflate is None else self._next(data)
             while piece:
@@ -103,6 +108,7 @@ class Decompressor:
             self._inflate = zlib.decompressobj(AUTO_DETECT)
             return self._next(data)
         except zlib.error:
+            # Some servers send raw deflate data, without the zlib header.
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
             return self._next(data)
 

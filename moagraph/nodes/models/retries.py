@@ -1,4 +1,4 @@
-"""One model's reply to one call: every attempt within the call's time, and what they cost."""
+"""Call one model with retries, within the call's timeout, and add up the usage of all attempts."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
@@ -8,9 +8,9 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.errors import GraphBubbleUp
 
 from moagraph.nodes.errors import MoaError
+from moagraph.nodes.models.address import split
 from moagraph.nodes.models.attempt import ATTEMPT, MAX_RESPONSE_MB, MEGABYTE, Attempt
 from moagraph.nodes.models.bill import UNCHARGED, begin, billed, end
-from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.clock import Deadline, active_clock, deadline, sleep
 from moagraph.nodes.models.factory import model
@@ -22,12 +22,21 @@ from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.streaming import as_heard
 from moagraph.nodes.models.usage import usage_of
 
-SLACK = 2  # times `max_tokens`: a stream is stopped by an estimate, which may be wrong by so much
-LEAST = 64  # tokens that every stream may have
+SLACK = 2  # times `max_tokens`: a stream is stopped by an estimate, which may be off by this factor
+LEAST = 64  # tokens that every stream is allowed
 
 
 async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: int) -> Reply:
-    """The model's reply within the call's timeout, and the bill of all attempts."""
+    """Call the model until it answers, within the call's timeout.
+
+    Args:
+        call: The model and its settings.
+        messages: The messages to send.
+        slots: How many calls of the recipe may run at once.
+
+    Returns:
+        The reply, with the usage of all attempts.
+    """
     clock, attempts = active_clock(), list[Attempt]()
     reply = Reply(call.model, "timeout", attempts=0)
     with clock.running():
@@ -35,8 +44,10 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
         try:
             async with deadline(call.timeout) as limit:
                 replies = _replies(call, messages, slots, limit, attempts)
+                # Close the generator here: otherwise its call would run on after a timeout.
                 async with aclosing(replies):
-                    async for reply in replies:
+                    # `reply` outlives the loop: the message of a timeout names the last failure.
+                    async for reply in replies:  # noqa: B007
                         pass
         except TimeoutError:
             before = f" (before that: {reply.error})" if reply.error else ""
@@ -50,7 +61,7 @@ async def ask_with_retries(call: Call, messages: Sequence[AnyMessage], slots: in
 
 
 def _with_bill(reply: Reply, attempts: Sequence[Attempt]) -> Reply:
-    """A recipe in a seat brings its own bill."""
+    """Set the usage; a nested recipe has reported its own."""
     if reply.message and INSIDE in reply.message.response_metadata:
         return replace(reply, attempted=tuple(attempts))
     return billed(reply, attempts)
@@ -63,37 +74,38 @@ async def _replies(
     limit: Deadline,
     attempts: list[Attempt],
 ) -> AsyncGenerator[Reply]:
-    """One reply after another, until one is good, none can be, or the time is not worth it."""
+    """Yield a reply per attempt, until one succeeds, a retry is pointless, or time is too short."""
     for number in range(1, call.attempts + 1):
-        taken = await _turn(call, messages, slots, limit)
+        reserved = await _turn(call, messages, slots, limit)
         attempt = Attempt(_max_bytes(call), _max_tokens(call))
         attempts.append(attempt)
         begin(attempt, call, messages)
         result = await _attempt(call, messages, slots, attempt)
         if isinstance(result, AIMessage):
-            yield await _reply(call, messages, attempt, result, taken)
+            yield await _reply(call, messages, attempt, result, reserved)
             return
         await end(attempt, call, messages, None, kind=result.kind)
         yield Reply(call.model, result.kind, error=result.error)
         pause = result.wait(number)
-        if not result.again or number == call.attempts or pause > limit.left:
+        # Waiting beyond the timeout could only end in a timeout.
+        if not result.again or number == call.attempts or pause > limit.remaining:
             return
         await sleep(pause)
 
 
 async def _turn(call: Call, messages: Sequence[AnyMessage], slots: int, limit: Deadline) -> int:
-    """Wait as the server's limits say, and build the client: that time is not the model's."""
+    """Wait for the rate limits and build the client, outside of the model's time."""
     with limit.paused():
-        taken = await paced(call, messages)
-        with suppress(Exception):  # the attempt meets it again, and reports it
+        reserved = await paced(call, messages)
+        with suppress(Exception):  # the attempt raises the same error, and reports it
             await model(call, slots)
-    return taken
+    return reserved
 
 
 async def _attempt(
     call: Call, messages: Sequence[AnyMessage], slots: int, attempt: Attempt
 ) -> AIMessage | Failure:
-    """What the model says, or why it could not be heard; only the engine's own signals pass."""
+    """Return the model's message or the failure; only LangGraph's own signals pass."""
     token = ATTEMPT.set(attempt)
     try:
         chat = as_heard(await model(call, slots), streamed=call.share is not None)
@@ -105,16 +117,16 @@ async def _attempt(
         raise
     except MoaError as error:
         return Failure("refused", str(error))
-    except Exception as error:  # what providers' clients raise has no common base
+    except Exception as error:  # the providers' exceptions share no base class
         return failure(error, secret(call))
     finally:
         ATTEMPT.reset(token)
 
 
 async def _reply(
-    call: Call, messages: Sequence[AnyMessage], attempt: Attempt, message: AIMessage, taken: int
+    call: Call, messages: Sequence[AnyMessage], attempt: Attempt, message: AIMessage, reserved: int
 ) -> Reply:
-    """The reply that the message makes, once its attempt is billed."""
+    """Return the reply for a message, after setting the attempt's usage."""
     reply = interpret(call, message)
     if reply.message and (inside := reply.message.response_metadata.get(INSIDE)):
         return replace(reply, attempts=inside["calls"], cost_usd=inside["cost_usd"])
@@ -122,16 +134,16 @@ async def _reply(
     if split(call.model)[0] not in UNCHARGED:
         usage = usage_of(usage, message.text)
     await end(attempt, call, messages, usage, reply.answered_by, reply.kind)
-    settle(call, taken, attempt.usage["total_tokens"] if attempt.usage else None)
+    settle(call, reserved, attempt.usage["total_tokens"] if attempt.usage else None)
     return replace(reply, warnings=[*_stopped(call, attempt), *reply.warnings])
 
 
 def _stopped(call: Call, attempt: Attempt) -> list[str]:
-    """Why a stream was stopped, if it was."""
+    """Return the warning about a stream that was stopped early, if it was."""
     if not attempt.stopped:
         return []
-    said = f"`max_tokens` = {call.max_tokens}" if call.max_tokens else "the budget"
-    return [f"stopped after about {attempt.max_tokens} tokens: the model went on beyond {said}"]
+    limit = f"`max_tokens` = {call.max_tokens}" if call.max_tokens else "the budget"
+    return [f"stopped after about {attempt.max_tokens} tokens: the model went on beyond {limit}"]
 
 
 def _max_bytes(call: Call) -> int:
@@ -139,7 +151,7 @@ def _max_bytes(call: Call) -> int:
 
 
 def _max_tokens(call: Call) -> int | None:
-    """Where a stream is stopped: beyond its own length, or where that is open beyond its share."""
+    """Return the tokens after which a stream is stopped: by `max_tokens`, else by the budget."""
     if call.max_tokens:
         return SLACK * call.max_tokens + LEAST
     return None if call.share is None else max(call.share, LEAST)

@@ -1,4 +1,4 @@
-"""Models that need nothing: what they answer stands in their name.
+"""Offline models for tests and demonstrations: the name determines the answer.
 
 `scripted:echo` repeats the question, `scripted:count` says how many references it heard,
 `scripted:fail` fails, `scripted:empty` says nothing; any other name is the answer itself.
@@ -20,11 +20,11 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 
 class ScriptedFailure(RuntimeError):
-    """What `scripted:fail` raises."""
+    """The error that `scripted:fail` raises."""
 
 
 class Scripted(BaseChatModel):
-    """A chat model whose answer is fixed by its name and by what it hears."""
+    """A chat model whose answer depends only on its name and its messages."""
 
     name: str
     delay: float = 0.0
@@ -74,7 +74,7 @@ class Scripted(BaseChatModel):
 
 
 def answer(name: str, messages: list[BaseMessage]) -> str:
-    """What the model of that name says to these messages."""
+    """Return the answer of the model to the messages."""
     act = ACTS.get(name)
     return act(messages) if act else name
 
@@ -93,8 +93,12 @@ def _fail(messages: list[BaseMessage]) -> str:
 
 
 def _usage(messages: list[BaseMessage], text: str) -> UsageMetadata:
-    heard, said = sum(len(m.text.split()) for m in messages), len(text.split())
-    return UsageMetadata(input_tokens=heard, output_tokens=said, total_tokens=heard + said)
+    input_tokens, output_tokens = sum(len(m.text.split()) for m in messages), len(text.split())
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )
 
 
 ACTS: dict[str, Callable[[list[BaseMessage]], str]] = {

@@ -24,14 +24,14 @@ from moagraph.nodes.models.error_redaction import HIDDEN
 from moagraph.nodes.models.failures import BadResponse
 from moagraph.nodes.models.usage import estimated_tokens
 
-MANY = 8  # events that arrive at once, from which on their texts are joined
+MANY = 8  # events in one batch, from which on their texts are joined
 
 
 class StreamedAnswer:
-    """What has arrived of one answer; `attempt` counts it and may stop it."""
+    """The received part of one answer; `attempt` counts it and may stop it."""
 
     def __init__(self, attempt: Attempt, keys: Collection[str]) -> None:
-        """Begin an answer in which the keys are hidden."""
+        """Start an answer in which the keys are redacted."""
         self.refusal: str | None = None
         self._attempt, self._keys = attempt, keys
         self._text = HeldText(keys)
@@ -41,13 +41,14 @@ class StreamedAnswer:
         self._finish: str | None = None
 
     def add(self, events: Sequence[Json]) -> Iterator[Json]:
-        """The chunks that the events bring; those of many events at once are joined."""
+        """Return the chunks of the events, joined if there are many."""
         chunks = [chunk for event in events for chunk in self._chunks(event)]
         yield from chunks if len(events) <= MANY else _joined(chunks)
 
     def _chunks(self, event: Json) -> Iterator[Json]:
-        """The chunk that the event brings, if it brings any text or call."""
+        """Return the chunk of an event, if it has a text or a tool call."""
         check_error(event)
+        # The usage may come in any event, mostly in one without a choice.
         self._head |= clean_head(event)
         choice = first_choice(event)
         if choice is None:
@@ -60,7 +61,7 @@ class StreamedAnswer:
             yield from self._chunk(delta, clean_logprobs(choice.get("logprobs")))
 
     def end(self) -> Iterator[Json]:
-        """What was held back, and how the answer ends."""
+        """Return the last chunks: the text that was held back, and the finish reason."""
         rests = {index: text.end() for index, text in self._arguments.items()}
         calls = [
             {"index": index, "function": {"name": None, "arguments": rest}, "id": None}
@@ -68,12 +69,14 @@ class StreamedAnswer:
             if rest
         ]
         delta = {"content": self._text.end(), "tool_calls": calls}
+        # A stopped stream has no finish reason, and would be taken for a broken one.
         finish = "length" if self._attempt.stopped else self._finish
         yield {"choices": [{"delta": delta, "finish_reason": finish}], **self._head}
 
     def _chunk(self, delta: Json, logprobs: Json) -> Iterator[Json]:
         content = content_text(delta.get("content"))
         calls = clean_tool_calls(delta.get("tool_calls"))
+        # Count before redaction: the limits apply to what the server has sent.
         self._count(content, *(call["function"]["arguments"] for call in calls))
         chunk = {
             "content": self._text.feed(content),
@@ -83,7 +86,7 @@ class StreamedAnswer:
             yield {"choices": [{"delta": chunk, **logprobs}]}
 
     def _call(self, call: Json) -> Json:
-        """The call's next arguments; its name and id only the first time."""
+        """Return the next arguments of a tool call; LangChain appends a repeated name or id."""
         index, function = call["index"], dict[str, Any](call["function"])
         text = self._arguments.setdefault(index, HeldText(self._keys))
         function["arguments"] = text.feed(function["arguments"])
@@ -98,12 +101,12 @@ class StreamedAnswer:
         attempt.received += sum(len(text.encode("utf-8", "replace")) for text in texts)
         if attempt.received > attempt.max_bytes:
             raise BadResponse(f"its text is larger than {attempt.max_bytes / MEGABYTE:g} MB")
-        most = attempt.max_tokens
-        attempt.stopped = most is not None and estimated_tokens(attempt.received) > most
+        max_tokens = attempt.max_tokens
+        attempt.stopped = max_tokens is not None and estimated_tokens(attempt.received) > max_tokens
 
 
 def _joined(chunks: Sequence[Json]) -> Iterator[Json]:
-    """The same with one chunk for texts in a row: a fast server sends a chunk for each token."""
+    """Join consecutive texts into one chunk: a fast server sends one for each token."""
     text: list[str] = []
     for chunk in chunks:
         [choice] = chunk["choices"]
@@ -128,12 +131,12 @@ class HeldText:
     """
 
     def __init__(self, keys: Collection[str]) -> None:
-        """Nothing is held back yet."""
+        """Start an empty text."""
         self._keys = keys
         self._rest = ""
 
     def feed(self, piece: str) -> str:
-        """What can be shown now."""
+        """Return the text that can be emitted now."""
         text = self._rest + piece
         for key in self._keys:
             text = text.replace(key, HIDDEN)
@@ -144,12 +147,12 @@ class HeldText:
         return clean_text(text[: len(text) - held])
 
     def end(self) -> str:
-        """What was held back and is no key."""
+        """Return the rest of the text."""
         rest, self._rest = self._rest, ""
         return clean_text(rest)
 
 
 def _overlap(text: str, key: str) -> int:
-    """How many characters at the end of the text are the beginning of the key."""
+    """Return how many characters at the end of the text may begin the key."""
     sizes = range(min(len(text), len(key) - 1), 0, -1)
     return next((size for size in sizes if text.endswith(key[:size])), 0)

@@ -1,4 +1,4 @@
-"""Whose tokens are heard as they come: where nobody listens to a node, its answer comes whole."""
+"""Which nodes stream tokens: a node without a listener requests its answer in one piece."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables.config import ensure_config
 from langgraph.constants import TAG_NOSTREAM
 
-# Set by a caller who hears only nodes of that role; the tokens of all others cost time in vain.
+# Set by a caller who reads only nodes of that role; streaming the others would waste time.
 ONLY: ContextVar[str | None] = ContextVar("only_heard", default=None)
-# Set around a call of the answering node that is not the answer yet.
+# Set around a call of the answering node whose text is not the answer.
 SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 @contextmanager
 def silent(on: bool = True) -> Iterator[None]:
-    """Nobody hears what models say in here."""
+    """Do not stream the calls in this block."""
     token = SILENT.set(on or SILENT.get())
     try:
         yield
@@ -36,9 +36,11 @@ def as_heard(chat: BaseChatModel, streamed: bool = False) -> BaseChatModel:
     is_seen = only is None or ensure_config().get("metadata", {}).get("role") == only
     changes: dict[str, Any] = {}
     if SILENT.get() or (streamed and not is_seen):
+        # LangGraph emits the tokens of any model that lacks this tag.
         changes["tags"] = [*(chat.tags or []), TAG_NOSTREAM]
     if streamed and "streaming" in type(chat).model_fields:
         changes["streaming"] = True
     elif SILENT.get() or not is_seen:
         changes["disable_streaming"] = True
+    # A copy, as the model is shared by all calls of the loop with the same settings.
     return chat.model_copy(update=changes) if changes else chat

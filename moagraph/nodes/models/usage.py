@@ -12,13 +12,13 @@ from langchain_core.messages import AnyMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.utils import count_tokens_approximately
 
-MAX_COUNT = 1_000_000_000  # tokens in one call: far beyond any model's window
+MAX_COUNT = 1_000_000_000  # tokens in one call, far beyond any context window
 BYTES_PER_TOKEN = 4  # of UTF-8: about one token of English, or of most other scripts
 
 
 @dataclass(frozen=True)
 class UsageForm:
-    """What the counts are called; `parts` are those of which a share is told apart."""
+    """The names of the counts; `parts` are the details of each total."""
 
     input: str
     output: str
@@ -44,7 +44,7 @@ LANGCHAIN = UsageForm(
 
 
 def token_count(value: Any) -> int | None:
-    """The value as a number of tokens; None where it cannot be one."""
+    """Return the value as a token count; None if it cannot be one."""
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
@@ -65,7 +65,7 @@ def checked_usage(usage: Any, form: UsageForm) -> dict[str, Any] | None:
 
 
 def _parts(details: Any, form: UsageForm, whole: int) -> dict[str, int]:
-    """A part is never larger than the whole: else a price would become negative."""
+    """Cap each part at its total: a larger one would make the price negative."""
     if not isinstance(details, Mapping):
         return {}
     counts = {name: token_count(details.get(name)) for name in sorted(form.parts)}
@@ -84,11 +84,11 @@ def usage_of(usage: Any, text: str) -> UsageMetadata | None:
 
 
 def estimated_usage(messages: Sequence[AnyMessage], answer_bytes: int) -> UsageMetadata:
-    """About how many tokens these messages and an answer of that many bytes have."""
+    """Estimate the usage of the messages and an answer of so many bytes."""
     sent, received = count_tokens_approximately(messages), estimated_tokens(answer_bytes)
     return UsageMetadata(input_tokens=sent, output_tokens=received, total_tokens=sent + received)
 
 
 def estimated_tokens(size: int) -> int:
-    """About how many tokens a text of that many bytes has, rounded up."""
+    """Estimate the tokens of a text of so many bytes, rounded up."""
     return -(-size // BYTES_PER_TOKEN)

@@ -1,4 +1,4 @@
-"""How many values a JSON text holds, counted before it is parsed.
+"""Count the values of a JSON text before it is parsed.
 
 Parsing a few megabytes of `[],[],[],` takes seconds, in which no other task runs. A text is counted
 while it arrives, a piece at a time, by what stands between its strings.
@@ -11,19 +11,19 @@ MAX_VALUES_WITH_LOGPROBS = 2_000_000  # some ten for each token and for each alt
 
 
 class ValueCounter:
-    """Counts the values of one text, and refuses it beyond the limit."""
+    """Counts the values of one text; raises BadResponse beyond the limit."""
 
     def __init__(self, limit: int = MAX_VALUES) -> None:
-        """Begin with an empty text."""
+        """Start an empty text."""
         self._limit = limit
         self.reset()
 
     def reset(self) -> None:
-        """Begin another text."""
+        """Start another text."""
         self._count, self._is_string, self._escape = 0, False, b""
 
     def feed(self, piece: bytes) -> None:
-        """Count what the piece adds."""
+        """Count the values of the next piece."""
         piece = self._escape + piece
         ends_in_escape = (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
         self._escape = b"\\" if ends_in_escape else b""

@@ -1,12 +1,11 @@
-"""What a turn may cost: a run that would cost more shrinks, and still answers.
+"""Keep a turn within its budget: a run that would exceed it shrinks, and still answers.
 
-Estimates take the longest answer that a recipe allows, so that what ran stays below them. Whole
-layers behind the first are left out before seats of the first are; the last steps always stay.
+Estimates assume the longest answer that a recipe allows, so that actual use stays below them.
+Whole layers after the first are left out before seats of the first; the last steps always run.
 """
 
-from typing import Any, TypeVar
-
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from langchain_core.messages import AnyMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -17,120 +16,141 @@ from moagraph.nodes.models.prices import MILLION, price_of
 from moagraph.nodes.policies.estimate import TYPICAL as TYPICAL
 from moagraph.nodes.policies.estimate import estimate as estimate
 from moagraph.nodes.policies.estimate import unpriced as unpriced
-from moagraph.nodes.policies.spending import FAILED, broken, spent, taken, total
+from moagraph.nodes.policies.spending import FAILED, broken_limit, spent_in_turn, sum_records, total
 from moagraph.nodes.policies.spending import Amounts as Amounts
 from moagraph.nodes.policies.spending import Budget as Budget
 from moagraph.nodes.policies.spending import Spent as Spent
-from moagraph.nodes.policies.spending import carried as carried
 from moagraph.nodes.state import Json, State, unrouted_seats
 
 C = TypeVar("C", bound=Call)
 
-WRITTEN = UsageMetadata(input_tokens=0, output_tokens=MILLION, total_tokens=MILLION)
+MILLION_OUTPUT_TOKENS = UsageMetadata(input_tokens=0, output_tokens=MILLION, total_tokens=MILLION)
 
 
 async def check(recipe: Json, messages: list[AnyMessage], before: Spent) -> None:
-    """Refuse a turn of which not even the last step fits, or whose price cannot be known."""
+    """Refuse a turn if not even its last step fits the budget, or if a price is unknown.
+
+    Args:
+        recipe: The resolved recipe.
+        messages: The conversation with the new question.
+        before: What the earlier turns of the thread have used.
+    """
     if "budget" not in recipe:
         return
     await _check_prices(recipe)
     expected = await estimate(recipe, messages)
-    if why := broken(recipe, expected.last, before):
-        raise OverBudget(f"not even the last step fits {why}: raise it, or use a cheaper model")
+    if limit := broken_limit(recipe, expected.last, before):
+        raise OverBudget(f"not even the last step fits {limit}: raise it, or use a cheaper model")
 
 
-async def room(state: State, layer: int) -> tuple[int, str | None]:
-    """How many of the layer's seats fit beside the last steps, and why no more do."""
+async def affordable_seats(state: State, layer: int) -> tuple[int, str | None]:
+    """Return how many of a layer's seats the budget allows together with the last steps.
+
+    Args:
+        state: The state before the layer.
+        layer: The layer's number.
+
+    Returns:
+        The number of seats, and the limit that allows no more; None if all fit.
+    """
     recipe = state["recipe"]
     proposers = recipe["layers"][layer - 1]["proposers"]
-    others = {int(seat) - 1 for seat in unrouted_seats(state, layer)}
-    seats = len(proposers) - len(others)
+    unrouted = {int(seat) - 1 for seat in unrouted_seats(state, layer)}
+    seats = len(proposers) - len(unrouted)
     if "budget" not in recipe:
         return seats, None
     expected = await estimate(recipe, state["messages"])
-    now, before = spent(state), Spent(**recipe.get("spent", {}))
-    fixed = now + total(expected.steps[layer - 1 : layer]) + expected.last
+    fixed = spent_in_turn(state) + total(expected.steps[layer - 1 : layer]) + expected.last
     fixed += Spent(seconds=2 * _slowest(state))  # the layer, and the last steps
-    why = None
+    routed = [cost for n, cost in enumerate(expected.seats[layer - 1]) if n not in unrouted]
+    limit = None
     for number in range(seats, 0, -1 if layer == 1 else -seats):
-        asked_ = [one for n, one in enumerate(expected.seats[layer - 1]) if n not in others]
-        broke = broken(recipe, fixed + total(asked_[:number]), before)
-        if broke is None:
-            return number, why
-        why = broke
-    return 0, why
+        broken = broken_limit(recipe, fixed + total(routed[:number]), _earlier_turns(state))
+        if broken is None:
+            return number, limit
+        limit = broken
+    return 0, limit
 
 
-def within(state: State, call: C, beside: int = 1, behind: int = 0) -> C:
-    """The call with no more time, attempts and tokens than the budget has left for it.
+def limit_call(state: State, call: C, concurrent: int = 1, remaining: int = 0) -> C:
+    """Return the call with no more time, attempts and tokens than the budget has left.
 
     Args:
-        state: What the turn has taken so far, and its budget.
-        call: What is about to be asked.
-        beside: How many calls start at once, this one included.
-        behind: How many calls follow in any case.
+        state: What the turn has used so far, and its budget.
+        call: The call that is about to be made.
+        concurrent: How many calls start at once, this one included.
+        remaining: How many calls follow in any case.
     """
-    said = Budget.model_validate(state["recipe"].get("budget", {}))
-    now, changes = spent(state), dict[str, Any]()
-    _check_retry(state, now)
-    if said.max_seconds is not None:
-        left = max(said.max_seconds - now.seconds, 1.0)
-        changes["timeout"] = min(call.timeout, left / 2 if behind else left)
-    if said.max_calls is not None:
-        more = max(0, said.max_calls - now.calls - beside - behind) // beside
-        changes["attempts"] = min(call.attempts, 1 + more)
-        changes["fallbacks"] = call.fallbacks[:more]
-    allowed = call.model_copy(update=changes) if changes else call
-    tokens = _tokens_left(state, said, call)
+    budget = Budget.model_validate(state["recipe"].get("budget", {}))
+    used, changes = spent_in_turn(state), dict[str, Any]()
+    _check_retry(state, used)
+    if budget.max_seconds is not None:
+        seconds = max(budget.max_seconds - used.seconds, 1.0)
+        changes["timeout"] = min(call.timeout, seconds / 2 if remaining else seconds)
+    if budget.max_calls is not None:
+        extra = max(0, budget.max_calls - used.calls - concurrent - remaining) // concurrent
+        changes["attempts"] = min(call.attempts, 1 + extra)
+        changes["fallbacks"] = call.fallbacks[:extra]
+    limited = call.model_copy(update=changes) if changes else call
+    tokens = _tokens_left(state, budget, call)
     if tokens is None:
-        return allowed
-    return allowed.with_share(max(0, tokens // (2 if behind else 1) // beside))
+        return limited
+    return limited.with_share(max(0, tokens // (2 if remaining else 1) // concurrent))
 
 
-def _check_retry(state: State, now: Spent) -> None:
-    """Refuse to repeat a step that failed where its calls so far have used up the budget."""
-    if FAILED.get().calls:
-        before = Spent(**state["recipe"].get("spent", {}))
-        if why := broken(state["recipe"], now + Spent(calls=1), before):
-            raise OverBudget(f"another try would break {why}: replay the turn with a higher one")
+def is_last_affordable(state: State, records: Sequence[Json]) -> bool:
+    """Return whether the budget allows a step one more call, but not two.
 
-
-def _tokens_left(state: State, said: Budget, call: Call) -> int | None:
-    """The tokens that the budgets of the turn and of its thread leave for answers like this."""
-    now = spent(state)
-    both = now + Spent(**state["recipe"].get("spent", {}))
-    left: list[float] = []
-    for most, took in ((said, now), (said.thread, both)):
-        if most.max_tokens is not None:
-            left.append(most.max_tokens - took.tokens)
-        if most.max_cost_usd is not None:
-            million = price_of(call, WRITTEN)
-            if million:
-                left.append((most.max_cost_usd - took.cost_usd) / million * MILLION)
-    return int(min(left)) if left else None
-
-
-def closing(state: State, made: Sequence[Json]) -> bool:
-    """Whether one more call beside those a step has made, and no second, is in the budget."""
-    if not made or "budget" not in state["recipe"]:
+    Args:
+        state: The state before the step.
+        records: The records of the calls that the step has made.
+    """
+    if not records or "budget" not in state["recipe"]:
         return False
-    more = spent(state) + total(taken([record]) for record in (*made, made[-1], made[-1]))
-    return broken(state["recipe"], more, Spent(**state["recipe"].get("spent", {}))) is not None
+    # The next calls are assumed to cost as much as the last one.
+    calls = total(sum_records([record]) for record in (*records, records[-1], records[-1]))
+    used = spent_in_turn(state) + calls
+    return broken_limit(state["recipe"], used, _earlier_turns(state)) is not None
+
+
+def _check_retry(state: State, used: Spent) -> None:
+    """Refuse to repeat a step if its failed calls have used up the budget."""
+    if FAILED.get().calls:
+        limit = broken_limit(state["recipe"], used + Spent(calls=1), _earlier_turns(state))
+        if limit:
+            raise OverBudget(f"another try would break {limit}: replay the turn with a higher one")
+
+
+def _tokens_left(state: State, budget: Budget, call: Call) -> int | None:
+    """Return the output tokens that the budgets of turn and thread leave for such a call."""
+    in_turn = spent_in_turn(state)
+    in_thread = in_turn + _earlier_turns(state)
+    tokens: list[float] = []
+    for limits, used in ((budget, in_turn), (budget.thread, in_thread)):
+        if limits.max_tokens is not None:
+            tokens.append(limits.max_tokens - used.tokens)
+        if limits.max_cost_usd is not None:
+            price = price_of(call, MILLION_OUTPUT_TOKENS)
+            if price:
+                tokens.append((limits.max_cost_usd - used.cost_usd) / price * MILLION)
+    return int(min(tokens)) if tokens else None
 
 
 async def _check_prices(recipe: Json) -> None:
-    said = Budget.model_validate(recipe["budget"])
-    if said.max_cost_usd is None and said.thread.max_cost_usd is None:
+    budget = Budget.model_validate(recipe["budget"])
+    if budget.max_cost_usd is None and budget.thread.max_cost_usd is None:
         return
-    if lacking := await unpriced(recipe):
+    if missing := await unpriced(recipe):
         raise OverBudget(
-            f"max_cost_usd cannot be held: the price of `{lacking[0]}` is not known; "
+            f"max_cost_usd cannot be held: the price of `{missing[0]}` is not known; "
             "say it, as in price = { input = 0.5, output = 1.5 }"
         )
+
+
+def _earlier_turns(state: State) -> Spent:
+    return Spent(**state["recipe"].get("spent", {}))
 
 
 def _slowest(state: State) -> float:
     layers = state.get("layers", {}).values()
     return max((p["seconds"] for seats in layers for p in seats.values()), default=0.0)
-
-

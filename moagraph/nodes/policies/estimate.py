@@ -1,4 +1,4 @@
-"""What a turn is expected to take at most, by the longest answers that its recipe allows."""
+"""Estimate the most that a turn uses, from the longest answers that its recipe allows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +14,21 @@ from moagraph.nodes.state import Json, model_calls
 from moagraph.nodes.step_support.registry import has_property, step_class
 
 TYPICAL = 1024  # tokens of an answer whose length the recipe leaves open
-PROMPT = 150  # tokens of what a reader of references is told
+PROMPT = 150  # tokens of the prompt around references
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a recipe is expected to take: steps ahead, seats by layer, steps behind, last steps."""
+    """The expected use of a turn.
 
-    ahead: Spent
+    Attributes:
+        preparation: The steps before the first layer.
+        seats: Each seat, by layer.
+        steps: The steps after each layer but the last.
+        last: The steps after the last layer, and those after all layers.
+    """
+
+    preparation: Spent
     seats: list[list[Spent]]
     steps: list[Spent]
     last: Spent
@@ -29,32 +36,37 @@ class Estimate:
     @property
     def all(self) -> Spent:
         """The whole turn."""
-        layers = [one for layer in self.seats for one in layer]
-        return total([self.ahead, *layers, *self.steps, self.last])
+        seats = [seat for layer in self.seats for seat in layer]
+        return total([self.preparation, *seats, *self.steps, self.last])
 
 
 async def estimate(recipe: Json, messages: list[AnyMessage]) -> Estimate:
-    """What a turn is expected to take at most, where no call is retried."""
+    """Estimate the most that a turn uses if no call is retried.
+
+    Args:
+        recipe: The resolved recipe.
+        messages: The conversation with the new question.
+    """
     return await _estimate(recipe, count_tokens_approximately(messages))
 
 
 async def _estimate(recipe: Json, question: int) -> Estimate:
     texts: list[int] = []
     seats, steps = [], []
-    ahead = total([await _step(said, question, texts) for said in recipe.get("before", ())])
-    question += sum(map(_passage_tokens, recipe.get("before", ())))
+    before = recipe.get("before", ())
+    preparation = total([await _step(settings, question, texts) for settings in before])
+    question += sum(map(_passage_tokens, before))
     for layer in recipe["layers"]:
-        heard = _heard(question, [] if layer.get("fresh") else texts)
-        seats.append([await _one(said, heard) for said in layer["proposers"]])
-        texts = [_longest(said) for said in layer["proposers"]]
-        behind = Spent()
-        for said in layer["aggregate"]:
-            behind += await _step(said, question, texts)
-            texts = _left(said, texts)
-        steps.append(behind)
-    after = [await _step(said, question, texts) for said in recipe.get("after", ())]
-    last = steps[-1] + total(after)
-    return Estimate(ahead, seats, steps[:-1], last)
+        tokens = _input_tokens(question, [] if layer.get("fresh") else texts)
+        seats.append([await _call(settings, tokens) for settings in layer["proposers"]])
+        texts = [_longest(settings) for settings in layer["proposers"]]
+        layer_steps = Spent()
+        for settings in layer["aggregate"]:
+            layer_steps += await _step(settings, question, texts)
+            texts = _remaining(settings, texts)
+        steps.append(layer_steps)
+    after = [await _step(settings, question, texts) for settings in recipe.get("after", ())]
+    return Estimate(preparation, seats, steps[:-1], last=steps[-1] + total(after))
 
 
 def _passage_tokens(settings: Json) -> int:
@@ -63,64 +75,74 @@ def _passage_tokens(settings: Json) -> int:
 
 
 async def unpriced(recipe: Json) -> list[str]:
-    """The models whose price is not known, substitutes among them."""
-    asked = {(one.model, one.base_url, one.price): one for one in _everyone(recipe)}
-    lacking = [
-        one.model for one in asked.values() if await cost_usd(one, _usage(1, 1), None) is None
+    """Return the models whose price is not known, substitutes among them.
+
+    Args:
+        recipe: The resolved recipe.
+    """
+    calls = {(call.model, call.base_url, call.price): call for call in _all_calls(recipe)}
+    missing = [
+        call.model for call in calls.values() if await cost_usd(call, _usage(1, 1), None) is None
     ]
-    return list(dict.fromkeys(lacking))
+    return list(dict.fromkeys(missing))
 
 
-def _everyone(recipe: Json) -> Iterator[Call]:
-    """Whoever may be asked: of a recipe in a seat those within it, and all substitutes."""
-    for said in model_calls(recipe):
-        first, *others = _who(said)
-        yield from _everyone(said["inside"]) if "inside" in said else (first,)
-        yield from others
+def _all_calls(recipe: Json) -> Iterator[Call]:
+    """Yield every call that may be made: of nested recipes theirs, and all substitutes."""
+    for settings in model_calls(recipe):
+        first, *substitutes = _candidates(settings)
+        yield from _all_calls(settings["inside"]) if "inside" in settings else (first,)
+        yield from substitutes
 
 
-def _longest(said: Json) -> int:
-    return max(one.max_tokens or TYPICAL for one in _who(said))
+def _longest(settings: Json) -> int:
+    return max(call.max_tokens or TYPICAL for call in _candidates(settings))
 
 
-async def _one(said: Json, heard: int) -> Spent:
-    """The call at its dearest: its model's, its recipe's, or that of a substitute."""
-    first, *others = _who(said)
-    own = (await _estimate(said["inside"], heard)).all if "inside" in said else None
-    asked = others if own else [first, *others]
-    usages = [(one, _usage(heard, one.max_tokens or TYPICAL)) for one in asked]
-    prices = [await cost_usd(one, usage, None) or 0.0 for one, usage in usages]
-    if own:
-        return replace(own, cost_usd=max([own.cost_usd, *prices]))
-    return Spent(max(prices), heard + _longest(said), 1)
+async def _call(settings: Json, tokens: int) -> Spent:
+    """Return the most expensive outcome: of its model, its nested recipe, or a substitute."""
+    first, *substitutes = _candidates(settings)
+    nested = (await _estimate(settings["inside"], tokens)).all if "inside" in settings else None
+    calls = substitutes if nested else [first, *substitutes]
+    usages = [(call, _usage(tokens, call.max_tokens or TYPICAL)) for call in calls]
+    prices = [await cost_usd(call, usage, None) or 0.0 for call, usage in usages]
+    if nested:
+        return replace(nested, cost_usd=max([nested.cost_usd, *prices]))
+    return Spent(max(prices), tokens + _longest(settings), 1)
 
 
-def _heard(question: int, texts: Sequence[int]) -> int:
+def _input_tokens(question: int, texts: Sequence[int]) -> int:
     return question + PROMPT + sum(texts) if texts else question
 
 
-def _left(said: Json, texts: list[int]) -> list[int]:
-    """The longest answers that the step can leave of those."""
-    if has_property(said, "writes_answer"):
-        return [_longest(said)]
-    return sorted(texts, reverse=True)[: said.get("keep", len(texts))]
+def _remaining(settings: Json, texts: list[int]) -> list[int]:
+    """Return the lengths of the longest answers that may be left after the step."""
+    if has_property(settings, "writes_answer"):
+        return [_longest(settings)]
+    return sorted(texts, reverse=True)[: settings.get("keep", len(texts))]
 
 
-async def _step(said: Json, question: int, texts: Sequence[int]) -> Spent:
-    """All calls of a step, its judges' among them; each reads no more than its window."""
-    if window := said.get("window"):
-        texts = sorted([*texts, *[_longest(said)] * said["carry"]], reverse=True)[:window]
-    heard = _heard(question, texts)
-    calls = [call for call in (said, *said.get("judges", ())) if "model" in call]
-    each = [(await _one(call, heard), call.get("asks", 1)) for call in calls]
-    return total([one for one, times in each for _ in range(times)])
+async def _step(settings: Json, question: int, texts: Sequence[int]) -> Spent:
+    """Return all calls of a step, its judges' included; none reads more than its window."""
+    if window := settings.get("window"):
+        carried = [_longest(settings)] * settings["carry"]
+        texts = sorted([*texts, *carried], reverse=True)[:window]
+    tokens = _input_tokens(question, texts)
+    calls = [call for call in (settings, *settings.get("judges", ())) if "model" in call]
+    costs = [(await _call(call, tokens), call.get("asks", 1)) for call in calls]
+    return total([cost for cost, times in costs for _ in range(times)])
 
 
-def _who(said: Json) -> list[Call]:
-    """The call, and each that may stand in for it."""
-    call = Call.model_validate({key: said[key] for key in said if key in Call.model_fields})
+def _candidates(settings: Json) -> list[Call]:
+    """Return the call and its substitutes."""
+    fields = {key: value for key, value in settings.items() if key in Call.model_fields}
+    call = Call.model_validate(fields)
     return [call, *call.substitutes]
 
 
-def _usage(told: int, said: int) -> UsageMetadata:
-    return UsageMetadata(input_tokens=told, output_tokens=said, total_tokens=told + said)
+def _usage(input_tokens: int, output_tokens: int) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=input_tokens + output_tokens,
+    )

@@ -1,4 +1,4 @@
-"""How long each model of a recipe took before: what `grace = "auto"` goes by."""
+"""How long each model of a recipe has taken before, for `grace = "auto"`."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,49 +10,63 @@ from moagraph.nodes.errors import StorageError
 from moagraph.nodes.storage.sqlite_tables import table
 
 SCHEMA = "CREATE TABLE took (recipe TEXT, model TEXT, seconds REAL)"
-ENOUGH = 5
-KEPT = 100  # of each model: what it was like long ago is forgotten
-FORGET = """
+MIN_SAMPLES = 5
+MAX_SAMPLES = 100  # of each model: older ones no longer describe it
+DELETE_OLD = """
 DELETE FROM took WHERE recipe = ? AND model = ? AND rowid NOT IN
 (SELECT rowid FROM took WHERE recipe = ? AND model = ? ORDER BY rowid DESC LIMIT ?)"""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds that a model mostly takes, and that all but one in twenty of its answers take."""
+class Latency:
+    """Percentiles of a model's latency, in seconds."""
 
     median: float
     p95: float
 
 
-def pace(seconds: list[float]) -> Pace | None:
-    """The pace behind these answers; None where they are too few to tell."""
-    if len(seconds) < ENOUGH:
+def summarize(seconds: list[float]) -> Latency | None:
+    """Return the percentiles of a model's samples; None if there are too few."""
+    if len(seconds) < MIN_SAMPLES:
         return None
-    return Pace(median(seconds), quantiles(seconds, n=20, method="inclusive")[-1])
+    return Latency(median(seconds), quantiles(seconds, n=20, method="inclusive")[-1])
 
 
-async def paces(recipe: str, models: Iterable[str]) -> dict[str, Pace]:
-    """The pace of each of the models that is known; a file that cannot be read knows none."""
+async def load_latencies(recipe: str, models: Iterable[str]) -> dict[str, Latency]:
+    """Return the latency of each model that has enough samples; a broken file has none.
+
+    Args:
+        recipe: The recipe's name.
+        models: The models, as `provider:model`.
+    """
     with suppress(StorageError):
-        return await asyncio.to_thread(_paces, recipe, sorted(set(models)))
+        return await asyncio.to_thread(_load, recipe, sorted(set(models)))
     return {}
 
 
-async def note(recipe: str, model: str, seconds: float) -> None:
-    """Learn from an answer, or from one that was cut off: it took that long at least."""
+async def record_latency(recipe: str, model: str, seconds: float) -> None:
+    """Add a sample; a call that was cut off counts too, as it took at least that long.
+
+    Args:
+        recipe: The recipe's name.
+        model: The model, as `provider:model`.
+        seconds: The duration of the call.
+    """
     with suppress(StorageError):
-        await asyncio.to_thread(_note, recipe, model, seconds)
+        await asyncio.to_thread(_insert, recipe, model, seconds)
 
 
-def _paces(recipe: str, models: list[str]) -> dict[str, Pace]:
+def _load(recipe: str, models: list[str]) -> dict[str, Latency]:
     query = "SELECT seconds FROM took WHERE recipe = ? AND model = ?"
     with table("paces", SCHEMA) as rows:
-        took = {model: [row[0] for row in rows.execute(query, (recipe, model))] for model in models}
-    return {model: known for model, seconds in took.items() if (known := pace(seconds))}
+        samples = {
+            model: [row[0] for row in rows.execute(query, (recipe, model))] for model in models
+        }
+    summaries = {model: summarize(seconds) for model, seconds in samples.items()}
+    return {model: summary for model, summary in summaries.items() if summary}
 
 
-def _note(recipe: str, model: str, seconds: float) -> None:
+def _insert(recipe: str, model: str, seconds: float) -> None:
     with table("paces", SCHEMA) as rows:
         rows.execute("INSERT INTO took VALUES (?, ?, ?)", (recipe, model, seconds))
-        rows.execute(FORGET, (recipe, model, recipe, model, KEPT))
+        rows.execute(DELETE_OLD, (recipe, model, recipe, model, MAX_SAMPLES))

@@ -1,4 +1,4 @@
-"""A person looks at a layer before it is handed on: keeps, edits, drops, adds, pins, or stops."""
+"""Pause for a person who reviews answers: keeps, edits, drops, adds, pins them, or stops."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ PERSON = "person"
 
 
 class Review(BaseModel):
-    """What a person decided about a layer's answers; nothing said keeps them all."""
+    """What a person decided about a layer's answers; an empty review keeps them all."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,18 +23,26 @@ class Review(BaseModel):
     abort: bool = Field(False, description="Stop the run here.")
 
 
-def review(layer: int, proposals: dict[str, Proposal]) -> dict[str, Json]:
-    """Pause until a person has answered, and give the seats that this changes."""
-    shown = {seat: {"model": p["model"], "text": p["text"]} for seat, p in proposals.items()}
-    said = interrupt({"layer": layer, "answers": shown}, response_schema=_schema(proposals))
-    decided = Review.model_validate(said.model_dump())
-    if decided.abort:
+def review_layer(layer: int, proposals: dict[str, Proposal]) -> dict[str, Json]:
+    """Pause for a review of a layer.
+
+    Args:
+        layer: The layer's number.
+        proposals: Its proposals by seat.
+
+    Returns:
+        The records of the seats that the review changes.
+    """
+    answers = {seat: {"model": p["model"], "text": p["text"]} for seat, p in proposals.items()}
+    response = interrupt({"layer": layer, "answers": answers}, response_schema=_schema(proposals))
+    review = Review.model_validate(response.model_dump())
+    if review.abort:
         raise Stopped(f"a person stopped the run behind layer {layer}")
-    return changed(proposals, decided)
+    return apply_review(proposals, review)
 
 
 class Decision(Review):
-    """What a person decided about an answer that failed its checks; nothing said accepts it."""
+    """What a person decided about an answer that failed its checks; an empty one accepts it."""
 
     edit: dict[Annotated[str, Field(pattern="^answer$")], str] = Field(default_factory=dict)
     drop: list[str] = Field(default_factory=list, max_length=0)
@@ -42,41 +50,58 @@ class Decision(Review):
     pin: list[str] = Field(default_factory=list, max_length=0)
 
 
-def decision(layer: int, node: str, answer: str, complaints: list[str]) -> str | None:
-    """Pause until a person has answered, and give the text that they want in its place."""
-    shown = {"layer": layer, "step": node, "answer": answer, "complaints": complaints}
-    said = Decision.model_validate(interrupt(shown, response_schema=Decision).model_dump())
-    if said.abort:
+def review_answer(layer: int, node: str, answer: str, complaints: list[str]) -> str | None:
+    """Pause for a review of an answer that failed its checks.
+
+    Args:
+        layer: The number of the layer before it.
+        node: The node that checked it.
+        answer: Its text.
+        complaints: What the checks found.
+
+    Returns:
+        The text that replaces it, if the person has edited it.
+    """
+    request = {"layer": layer, "step": node, "answer": answer, "complaints": complaints}
+    response = interrupt(request, response_schema=Decision)
+    decision = Decision.model_validate(response.model_dump())
+    if decision.abort:
         raise Stopped(f"a person stopped the run at `{node}`")
-    return said.edit.get("answer")
+    return decision.edit.get("answer")
 
 
-def changed(proposals: dict[str, Proposal], said: Review) -> dict[str, Json]:
-    """The seats' records as the person wants them, new ones behind the last."""
-    records: dict[str, Json] = {seat: edited(proposals[seat], t) for seat, t in said.edit.items()}
-    records |= {seat: dropped(proposals[seat]) for seat in said.drop}
-    for seat in said.pin:
+def apply_review(proposals: dict[str, Proposal], review: Review) -> dict[str, Json]:
+    """Return the records of the seats that a review changes; added ones follow the last.
+
+    Args:
+        proposals: The layer's proposals by seat.
+        review: The person's decisions.
+    """
+    records: dict[str, Json] = {
+        seat: edited(proposals[seat], text) for seat, text in review.edit.items()
+    }
+    records |= {seat: dropped(proposals[seat]) for seat in review.drop}
+    for seat in review.pin:
         records[seat] = {**proposals[seat], **records.get(seat, {}), "pinned": True}
     width = max((len(seat) for seat in proposals), default=2)
-    for number, text in enumerate(said.add, len(proposals) + 1):
+    for number, text in enumerate(review.add, len(proposals) + 1):
         records[f"{number:0{width}d}"] = added(text)
     return records
 
 
 def edited(proposal: Proposal, text: str) -> Json:
-    """The proposal with a person's text."""
-    told = {"text": text, "ok": True, "kind": "ok", "error": None, "edited": True}
-    return {**proposal, **told}
+    """Return the proposal with a person's text."""
+    return {**proposal, "text": text, "ok": True, "kind": "ok", "error": None, "edited": True}
 
 
 def dropped(proposal: Proposal) -> Json:
-    """The proposal left out; its text stays for those who look."""
-    told = {"ok": False, "kind": "skipped", "error": "dropped by a person", "edited": True}
-    return {**proposal, **told}
+    """Return the proposal as skipped; its text stays in the record."""
+    changes = {"ok": False, "kind": "skipped", "error": "dropped by a person", "edited": True}
+    return {**proposal, **changes}
 
 
 def added(text: str) -> Json:
-    """A person's own answer; it cost nothing."""
+    """Return a proposal that a person has written; it costs nothing."""
     record = Proposal(
         model=PERSON,
         answered_by=None,
@@ -96,7 +121,7 @@ def added(text: str) -> Json:
 
 
 def _schema(proposals: dict[str, Proposal]) -> type[BaseModel]:
-    """The review of these very seats, so that the engine refuses any other."""
+    """Return the schema of a review of these seats, so that others are refused."""
     seat: Any = Literal[tuple(proposals)]
     return create_model(
         "ReviewOfLayer",

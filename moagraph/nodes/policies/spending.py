@@ -1,4 +1,4 @@
-"""What calls took, and the most that they may take."""
+"""What calls have used, and the limits on it."""
 
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
@@ -10,7 +10,7 @@ from moagraph.nodes.state import Json, State, calls_of_record
 
 
 class Amounts(BaseModel):
-    """The most that may be spent; what is left open is not limited."""
+    """Limits; a limit that is not set does not apply."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -23,73 +23,80 @@ class Amounts(BaseModel):
 
 
 class Budget(Amounts):
-    """The most that a turn may cost, and all turns of a thread together."""
+    """The limits of a turn, and of all turns of a thread together."""
 
     thread: Amounts = Amounts()
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What calls took, or are expected to."""
+    """What calls have used, or are expected to use."""
 
     cost_usd: float = 0.0
     tokens: int = 0
     calls: int = 0
     seconds: float = 0.0
 
-    def __add__(self, other: "Spent") -> "Spent":
-        """Both together."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Spent(*(left + right for left, right in pairs))
+    def __add__(self, more: "Spent") -> "Spent":
+        """Return the sum of both."""
+        return Spent(*(getattr(self, f.name) + getattr(more, f.name) for f in fields(self)))
 
-    def over(self, most: Amounts) -> str | None:
-        """The first limit that this breaks, in words."""
+    def over(self, limits: Amounts) -> str | None:
+        """Return the first limit that this exceeds, as text; None if there is none."""
         for field in fields(self):
-            limit = getattr(most, f"max_{field.name}")
+            limit = getattr(limits, f"max_{field.name}")
             if limit is not None and getattr(self, field.name) > limit:
                 return f"max_{field.name} = {limit:g}"
         return None
 
 
-# What steps took that failed in this turn, for which the state has no record.
-FAILED: ContextVar[Spent] = ContextVar("failed", default=Spent())
+# The use of steps that failed in this turn: the state has no record of them.
+FAILED: ContextVar[Spent] = ContextVar("failed", default=Spent())  # noqa: B039 - frozen
 
 
 def total(amounts: Iterable[Spent]) -> Spent:
-    """All of them together."""
+    """Return the sum."""
     return sum(amounts, Spent())
 
 
-def spent(state: State) -> Spent:
-    """What this turn has taken so far; seats of a layer answer at once."""
+def spent_in_turn(state: State) -> Spent:
+    """Return what this turn has used so far; the seats of a layer run concurrently."""
     layers = [list(seats.values()) for seats in state.get("layers", {}).values()]
     steps = [calls_of_record(record) for record in state.get("steps", {}).values()]
-    return FAILED.get() + total(taken(records) for records in (*layers, *steps) if records)
+    return FAILED.get() + total(sum_records(group) for group in (*layers, *steps) if group)
 
 
-def carried(state: State) -> Spent:
-    """What the turns before have taken, the one that is now in the state included."""
+def spent_in_thread(state: State) -> Spent:
+    """Return what the thread has used, the turn in the state included."""
     before = Spent(**state.get("recipe", {}).get("spent", {}))
-    return before + spent(state)
+    return before + spent_in_turn(state)
 
 
-def broken(recipe: Json, now: Spent, before: Spent) -> str | None:
-    """The limit that breaks where the turn takes so much, after the turns before."""
-    said = Budget.model_validate(recipe.get("budget", {}))
-    if why := now.over(said):
-        return f"the turn's budget, {why}"
-    if why := (before + now).over(said.thread):
-        return f"the thread's budget, {why}"
+def broken_limit(recipe: Json, used: Spent, before: Spent) -> str | None:
+    """Return the limit that would be exceeded, as text; None if there is none.
+
+    Args:
+        recipe: The resolved recipe, with its budget.
+        used: What the turn would have used.
+        before: What the earlier turns have used.
+    """
+    budget = Budget.model_validate(recipe.get("budget", {}))
+    if limit := used.over(budget):
+        return f"the turn's budget, {limit}"
+    if limit := (before + used).over(budget.thread):
+        return f"the thread's budget, {limit}"
     return None
 
 
-def taken(records: Sequence[Json]) -> Spent:
-    """What the calls behind these records took, all at once."""
+def sum_records(records: Sequence[Json]) -> Spent:
+    """Return what concurrent calls have used: the slowest one gives the time.
+
+    Args:
+        records: The records of the calls, at least one.
+    """
     return Spent(
         cost_usd=sum(record["cost_usd"] or 0 for record in records),
         tokens=sum((r["input_tokens"] or 0) + (r["output_tokens"] or 0) for r in records),
         calls=sum(record["attempts"] for record in records),
         seconds=max(record["seconds"] for record in records),
     )
-
-

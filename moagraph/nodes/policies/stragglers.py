@@ -1,4 +1,4 @@
-"""The seats that answer at once: what the first to finish mean for the last."""
+"""Run the seats of a layer concurrently, and limit how long the last ones are waited for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,48 +11,65 @@ from moagraph.nodes.models import event_loops
 from moagraph.nodes.models.bill import Attempts, recorded_attempts, with_bill, with_cut_off
 from moagraph.nodes.models.client import in_place_of
 from moagraph.nodes.models.clock import Timer, active_clock, sleep
-from moagraph.nodes.policies.latency import Pace
 from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.policies.latency import Latency
 
-Asking = Callable[[], Awaitable[Reply]]
+Request = Callable[[], Awaitable[Reply]]
 
-MOST = 1000  # races kept of runs that never came to their end
+MAX_RACES = 1000  # before those of runs that never ended are deleted
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How long the last seats of a layer are waited for; `paces` is what "auto" has learned."""
+    """How long the last seats of a layer are waited for.
+
+    Attributes:
+        seats: How many seats are asked.
+        quorum: How many usable answers start the grace period.
+        grace: Its seconds; `"auto"` takes them from `latencies`.
+        hedge_after: Seconds after which the last seat's substitutes are asked too.
+        latencies: How long each model has taken before.
+    """
 
     seats: int
     quorum: int
     grace: float | Literal["auto"] | None = None
     hedge_after: float | None = None
-    paces: Mapping[str, Pace] = field(default_factory=dict)
+    latencies: Mapping[str, Latency] = field(default_factory=dict)
 
 
 @dataclass
 class Race:
-    """One layer under way; every seat of it comes here, in any order."""
+    """One layer that is running; each of its seats calls `run`, in any order."""
 
     rules: Rules
     usable: int = 0
     finished: int = 0
     open: dict[str, asyncio.Task[Reply]] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
-    one_left: asyncio.Event = field(default_factory=asyncio.Event)
-    began: float = field(default_factory=lambda: active_clock().time())
+    last_seat: asyncio.Event = field(default_factory=asyncio.Event)
+    started: float = field(default_factory=lambda: active_clock().time())
     grace: float | None = None
     closed: bool = False
     abandoned: bool = False
 
-    async def run(self, seat: str, model: str, asking: Asking, rest: Asking | None) -> Reply:
-        """The seat's reply: its own, its substitutes', or that it came too late."""
+    async def run(
+        self, seat: str, model: str, request: Request, substitutes: Request | None
+    ) -> Reply:
+        """Return the seat's reply: its own, a substitute's, or one that says it was cut off.
+
+        Args:
+            seat: The seat's number.
+            model: Its model.
+            request: Asks the model.
+            substitutes: Asks its substitutes, if it has any.
+        """
         with active_clock().running(), recorded_attempts() as attempts:
-            self._look()
+            self._update()
             if self.closed:
-                return self._in(replace(self._late(model), kind="skipped"))
-            began = active_clock().time()
-            task = asyncio.ensure_future(self._effort(model, asking, rest))
+                return self._count(replace(self._late(model), kind="skipped"))
+            started = active_clock().time()
+            task = asyncio.ensure_future(self._ask(model, request, substitutes))
             self.open[seat], self.models[seat] = task, model
             try:
                 await asyncio.wait([task])
@@ -62,47 +79,47 @@ class Race:
             finally:
                 await _end(task)
                 del self.open[seat]
-            return self._in(await self._result(task, model, began, attempts))
+            return self._count(await self._result(task, model, started, attempts))
 
     async def _result(
-        self, task: asyncio.Task[Reply], model: str, began: float, attempts: Attempts
+        self, task: asyncio.Task[Reply], model: str, started: float, attempts: Attempts
     ) -> Reply:
-        """The reply, with the bill of all calls that were begun for it and perhaps cut off."""
+        """Return the reply with the cost of every call that was started for it, cut off or not."""
         if task.cancelled():
-            late = replace(self._late(model), seconds=active_clock().time() - began)
+            late = replace(self._late(model), seconds=active_clock().time() - started)
             return await with_cut_off(late, attempts)
         return await with_cut_off(task.result(), attempts)
 
     @property
     def over(self) -> bool:
-        """Whether no more seats will come."""
+        """Whether no more seats will call `run`."""
         return self.finished >= self.rules.seats or (self.abandoned and not self.open)
 
-    def _in(self, reply: Reply) -> Reply:
+    def _count(self, reply: Reply) -> Reply:
         self.finished += 1
         self.usable += reply.ok
-        self._look()
+        self._update()
         return reply
 
-    def _look(self) -> None:
-        """Start the last seats' time once the quorum is in; know when one seat is left."""
+    def _update(self) -> None:
+        """Start the grace period at the quorum; signal when one seat is left."""
         if self.finished == self.rules.seats - 1:
-            self.one_left.set()
+            self.last_seat.set()
         if self.grace is None and self.finished and self.usable >= self.rules.quorum:
             self.grace = self._grace()
             if self.grace is not None:
                 Timer(self.grace, self._close)
 
     def _grace(self) -> float | None:
-        """As told; or what the slowest of the open models mostly needs, if that is known."""
+        """Return the recipe's seconds, or what the slowest open model usually takes, if known."""
         if self.rules.grace != "auto":
             return self.rules.grace
-        paces = [self.rules.paces.get(self.models[seat]) for seat in self.open]
-        known = [pace for pace in paces if pace]
-        if not known or len(known) < len(paces):
+        latencies = [self.rules.latencies.get(self.models[seat]) for seat in self.open]
+        recorded = [latency for latency in latencies if latency]
+        if not recorded or len(recorded) < len(latencies):
             return None
-        took = active_clock().time() - self.began
-        return max(max(pace.p95 - took, pace.median) for pace in known)
+        elapsed = active_clock().time() - self.started
+        return max(max(latency.p95 - elapsed, latency.median) for latency in recorded)
 
     def _close(self) -> None:
         self.closed = True
@@ -114,37 +131,37 @@ class Race:
         error = f"cut off {grace:.3g} s after {quorum} usable answers were in"
         return Reply(model, "timeout", error=error, attempts=0)
 
-    async def _effort(self, model: str, asking: Asking, rest: Asking | None) -> Reply:
-        """Ask; where the model fails, or is the last one open for too long, its substitutes."""
-        began, after = active_clock().time(), self.rules.hedge_after
-        tasks = [asyncio.ensure_future(asking())]
+    async def _ask(self, model: str, request: Request, substitutes: Request | None) -> Reply:
+        """Ask the model; if it fails, or is the last one for too long, its substitutes."""
+        started, after = active_clock().time(), self.rules.hedge_after
+        tasks = [asyncio.ensure_future(request())]
         [first] = tasks
         try:
-            if rest and after is not None:
-                tasks.append(asyncio.ensure_future(self._hedging(after)))
+            if substitutes and after is not None:
+                tasks.append(asyncio.ensure_future(self._hedge_time(after)))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if first.done() and (first.result().ok or rest is None):
+            if first.done() and (first.result().ok or substitutes is None):
                 return first.result()
-            assert rest is not None
-            tasks.append(second := asyncio.ensure_future(rest()))
-            told = f"no answer yet after {after or 0:g} s"
-            slow = Reply(model, "timeout", error=told, attempts=0)
+            assert substitutes is not None
+            tasks.append(second := asyncio.ensure_future(substitutes()))
+            reason = f"no answer yet after {after or 0:g} s"
+            slow = Reply(model, "timeout", error=reason, attempts=0)
             reply = await _first_good(first, second, slow)
-            return replace(reply, seconds=active_clock().time() - began)
+            return replace(reply, seconds=active_clock().time() - started)
         finally:
             for task in tasks:
                 await _end(task)
 
-    async def _hedging(self, after: float) -> Reply:
-        """Over when the seat is the last one open, and has been asked for that long."""
-        await asyncio.gather(self.one_left.wait(), sleep(after))
+    async def _hedge_time(self, after: float) -> Reply:
+        """Return once the seat is the last one and has been running for that long."""
+        await asyncio.gather(self.last_seat.wait(), sleep(after))
         return Reply("", "skipped")
 
 
 async def _first_good(
     first: asyncio.Task[Reply], second: asyncio.Task[Reply], slow: Reply
 ) -> Reply:
-    """The first usable reply of the two; the seat's own where it comes at the same time."""
+    """Return the first usable reply of the two; the seat's own if both are ready."""
     open_ = {first, second}
     while open_:
         _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
@@ -156,24 +173,30 @@ async def _first_good(
 
 
 async def _end(task: asyncio.Task[Any]) -> None:
-    """Cancel what still runs, and see its connection closed."""
+    """Cancel a task that still runs, and wait until its connection is closed."""
     if not task.done():
         task.cancel()
         await asyncio.wait([task])
 
 
-def race(layer: int, rules: Rules, usable: int = 0) -> Race:
-    """The race of this layer of this run; some answers may stand from before."""
+def join_race(layer: int, rules: Rules, usable: int = 0) -> Race:
+    """Return the race of this layer of this run.
+
+    Args:
+        layer: The layer's number.
+        rules: The layer's rules.
+        usable: How many usable answers an earlier attempt has left.
+    """
     races = _races()
-    if len(races) >= MOST:
-        for key in [key for key, one in races.items() if not one.open]:
+    if len(races) >= MAX_RACES:
+        for key in [key for key, race in races.items() if not race.open]:
             del races[key]
     return races.setdefault(_key(layer), Race(rules, usable))
 
 
-def leave(layer: int, it: Race) -> None:
-    """Forget the race when its last seat is in, or its run was given up."""
-    if it.over and _races().get(_key(layer)) is it:
+def leave_race(layer: int, race: Race) -> None:
+    """Delete the race once its last seat has finished or its run was abandoned."""
+    if race.over and _races().get(_key(layer)) is race:
         del _races()[_key(layer)]
 
 
@@ -183,9 +206,9 @@ def _races() -> dict[Any, Race]:
 
 
 def _key(layer: int) -> tuple[Any, ...]:
-    """The run and, where the graph is a part of another, which part."""
+    """Identify the run and, for a graph within another, which part of it."""
     info = get_runtime().execution_info
     if info is None:
         return (layer,)
-    around = info.checkpoint_ns.rpartition("|")[0]
-    return (info.thread_id, info.checkpoint_id, around, layer)
+    namespace = info.checkpoint_ns.rpartition("|")[0]
+    return (info.thread_id, info.checkpoint_id, namespace, layer)

@@ -1,1 +1,1 @@
-"""What must not leave this machine: found, hidden, guarded, and put back."""
+"""Private details: detect, replace with placeholders, keep from leaving, and restore."""

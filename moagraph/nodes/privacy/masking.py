@@ -1,4 +1,4 @@
-"""Placeholders in the place of private details: known ones, and those that were just found."""
+"""Replace private details with placeholders: known details and newly detected ones."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from moagraph.nodes.privacy.vault import Vault
 
 
 class Hiding:
-    """One vault while texts are hidden by it; what is new in them gets a number."""
+    """Masks texts with the placeholders of one vault, and numbers new details."""
 
     def __init__(self, safe: Vault) -> None:
-        """Know by its letters what the vault holds."""
+        """Index the details that the vault already holds."""
         self.safe = safe
         self.owners: dict[tuple[str, str], str] = {}
         self.counts: Counter[str] = Counter()
@@ -23,7 +23,7 @@ class Hiding:
             self.owners.setdefault((kind, _letters(value)), owner_of(name))
 
     def owner(self, kind: str, value: str) -> str:
-        """Its name where it is known, however it is spelled; else a new one."""
+        """Return the owner of a value, in any spelling; a new value gets the next number."""
         key = (kind, _letters(value))
         if key not in self.owners:
             self.counts[kind] += 1
@@ -32,21 +32,22 @@ class Hiding:
         return self.owners[key]
 
     def found(self, text: str, finds: Iterable[Found]) -> list[Span]:
-        """The finds, each with its name; of those that overlap the longer one, or the first."""
-        said = apart((Span(start, end, kind) for kind, start, end in finds), len(text))
+        """Return the detected spans with their owners; of overlapping spans the longest remains."""
+        chosen = apart((Span(start, end, kind) for kind, start, end in finds), len(text))
         return [
-            Span(one.start, one.end, self.owner(one.owner, text[one.start : one.end]))
-            for one in said
+            Span(span.start, span.end, self.owner(span.owner, text[span.start : span.end]))
+            for span in chosen
         ]
 
-    def hidden(self, text: str, found: Iterable[Span] = ()) -> str:
-        """The text with placeholders for what was found, and wherever a known value stands."""
-        told, at = list[str](), 0
-        for span in apart([*found, *spans(text, self.safe.values)], len(text)):
+    def hidden(self, text: str, located: Iterable[Span] = ()) -> str:
+        """Replace the detected spans, and every known value, with placeholders."""
+        pieces, at = list[str](), 0
+        # Known values are searched too: the detector may miss one in another spelling.
+        for span in apart([*located, *spans(text, self.safe.values)], len(text)):
             spelled = text[span.start : span.end]
-            told += [text[at : span.start], self.safe.placeholder(span.owner, spelled)]
+            pieces += [text[at : span.start], self.safe.placeholder(span.owner, spelled)]
             at = span.end
-        return "".join([*told, text[at:]])
+        return "".join([*pieces, text[at:]])
 
 
 def _letters(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Presidio's recognisers, without a download: its patterns, and spaCy's names where they are."""
+"""Presidio's recognizers without downloads: its patterns, and spaCy's names if installed."""
 
 import importlib.util
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 from moagraph.nodes.errors import MissingExtra, StepFailed
 
 MODEL = "en_core_web_sm"  # used where it is installed; else the patterns alone
-SURE = 0.4
+MIN_SCORE = 0.4
 KINDS = {
     "EMAIL_ADDRESS": "EMAIL",
     "PHONE_NUMBER": "PHONE",
@@ -21,39 +21,39 @@ KINDS = {
 
 
 def installed() -> bool:
-    """Whether it can be used at all."""
+    """Return whether presidio is installed."""
     return importlib.util.find_spec("presidio_analyzer") is not None
 
 
 def needed() -> None:
-    """Refuse a recipe that asks for it where it is not installed."""
+    """Raise MissingExtra if presidio is not installed."""
     if not installed():
         raise MissingExtra("`presidio = true` needs `pip install 'moagraph[privacy]'`")
 
 
 def by_presidio(text: str) -> Iterator[tuple[str, int, int]]:
-    """What presidio is sure enough of: kind, start, end."""
+    """Yield kind, start and end of each result above the minimum score."""
     try:
-        every = _engine().analyze(text, language="en", score_threshold=SURE)
-    except Exception as error:  # its words might hold the text's, and an error is kept
+        results = _engine().analyze(text, language="en", score_threshold=MIN_SCORE)
+    except Exception as error:  # its message may quote the text, and errors are stored
         raise StepFailed(f"presidio failed on the text ({type(error).__name__})") from None
-    for found in every:
-        yield KINDS.get(found.entity_type, found.entity_type), found.start, found.end
+    for result in results:
+        yield KINDS.get(result.entity_type, result.entity_type), result.start, result.end
 
 
 @cache
 def _engine() -> Any:
-    """Built once: it takes a second or two."""
+    """Build the engine once: this takes a second or two."""
     import spacy
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
     _stay_offline()
-    found = importlib.util.find_spec(MODEL)
-    nlp = spacy.load(MODEL) if found else spacy.blank("en")
+    model_spec = importlib.util.find_spec(MODEL)
+    nlp = spacy.load(MODEL) if model_spec else spacy.blank("en")
 
     class Loaded(SpacyNlpEngine):  # type: ignore[misc, unused-ignore]
-        """Its own loading would fetch a model."""
+        """Skips the loading, which would download a model."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -65,7 +65,7 @@ def _engine() -> Any:
 
 
 def _stay_offline() -> None:
-    """Its e-mail recogniser would ask the network for a list of domains; one is built in."""
+    """Use the bundled list of domains: the e-mail recognizer would download one."""
     from tldextract import tldextract
 
     tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)

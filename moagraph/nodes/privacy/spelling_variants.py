@@ -1,7 +1,7 @@
-"""The same private detail however it is written: another case, without its spaces, in part.
+"""Find a private detail in any spelling: another case, without spaces, or in part.
 
-Texts are compared by their letters and digits alone. What is short only counts as a word of its
-own, so that `Ann` is not found in `cannot`; seven signs and more count anywhere.
+Texts are compared by their letters and digits only. A short value matches whole words only, so
+that `Ann` does not match in `cannot`; a value of seven or more characters matches anywhere.
 """
 
 import unicodedata
@@ -11,12 +11,12 @@ from functools import lru_cache
 
 from moagraph.nodes.privacy.placeholders import EXACT, kind_of, owner_of
 
-ANYWHERE, BEGINS = 7, 4  # signs from which a form counts inside a word, or at a word's start
-NAMES = {"PERSON"}  # the kinds whose every word tells who is meant
-TYPED = "TEXT"  # the kind of what looks like a placeholder and is the user's own: no secret
-NUMBERS = 10  # digits from which the end of a number alone tells it
-END = 8
-HIDDEN = "\0"  # stands for what is not looked at
+ANYWHERE, AT_START = 7, 4  # characters from which a form matches inside a word, or at its start
+NAMES = {"PERSON"}  # kinds of which each single word identifies the person
+TYPED = "TEXT"  # a user's own text that looks like a placeholder: not private
+MIN_DIGITS = 10  # digits from which the last ones alone identify a number
+TAIL = 8
+HIDDEN = "\0"  # replaces text that is not searched
 TITLES = {
     "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "von", "van", "der", "den", "del", "las", "los",
     "the", "and", "und", "herr", "frau", "mme", "bin", "ibn", "san", "di", "da", "de", "la", "le",
@@ -25,7 +25,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Form:
-    """Letters and digits by which something is known, and whether other signs may be between."""
+    """A search key of letters and digits; `loose` allows spaces within a match."""
 
     key: str
     owner: str
@@ -35,7 +35,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Span:
-    """Where in a text something stands."""
+    """A private detail's position in a text, and its owner."""
 
     start: int
     end: int
@@ -44,91 +44,97 @@ class Span:
 
 @dataclass(frozen=True)
 class Folded:
-    """A text's letters and digits, and where in it each was."""
+    """The letters and digits of a text, with the position of each in the text."""
 
     key: str
     at: Sequence[int]
 
 
 def folded(text: str) -> Folded:
-    """Without case, width, accents and everything that is neither letter nor digit."""
-    signs: list[str] = []
+    """Normalise a text: without case, width, accents and punctuation."""
+    characters: list[str] = []
     at: list[int] = []
-    for index, sign in enumerate(text):
-        plain = _plain(sign)
-        signs.append(plain)
+    for index, character in enumerate(text):
+        plain = _plain(character)
+        characters.append(plain)
         at += [index] * len(plain)
-    return Folded("".join(signs), at)
+    return Folded("".join(characters), at)
 
 
 def forms(values: Mapping[str, str]) -> list[Form]:
-    """All by which the values, and what tells of them, are known; the longest first."""
-    found = {
+    """Return the search keys of the values and of their identifying parts, longest first."""
+    form_of_key = {
         (form.key, form.loose): form
+        # Reversed, so that of equal keys the first value wins.
         for name, value in reversed(list(values.items()))
         if kind_of(owner_of(name)) != TYPED
         for form in _forms(owner_of(name), value)
     }
-    return sorted(found.values(), key=lambda form: -len(form.key))
+    return sorted(form_of_key.values(), key=lambda form: -len(form.key))
 
 
 def spans(text: str, values: Mapping[str, str]) -> list[Span]:
-    """Where in the text the values stand, in any spelling; placeholders are not looked at."""
+    """Return where the text contains the values, in any spelling, outside placeholders."""
     masked = EXACT.sub(lambda m: HIDDEN * len(m[0]) if m[0] in values else m[0], text)
     fold = folded(masked)
-    found = [span for form in forms(values) for span in _where(masked, fold, form)]
-    found += [span for span in _literal(masked, values)]
-    return apart(found, len(text))
+    candidates = [span for form in forms(values) for span in _find_form(masked, fold, form)]
+    candidates += [span for span in _literal(masked, values)]
+    return apart(candidates, len(text))
 
 
-def apart(found: Iterable[Span], length: int) -> list[Span]:
-    """Those that do not overlap in a text so long, the longer before the shorter, in its order."""
-    taken, kept = bytearray(length), list[Span]()
-    for span in sorted(found, key=lambda span: (span.start - span.end, span.start)):
-        if not any(taken[span.start : span.end]):
-            taken[span.start : span.end] = b"x" * (span.end - span.start)
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+def apart(candidates: Iterable[Span], length: int) -> list[Span]:
+    """Drop overlapping spans, shorter ones first.
+
+    Args:
+        candidates: The spans.
+        length: The length of the text.
+    """
+    covered, chosen = bytearray(length), list[Span]()
+    for span in sorted(candidates, key=lambda span: (span.start - span.end, span.start)):
+        if not any(covered[span.start : span.end]):
+            covered[span.start : span.end] = b"x" * (span.end - span.start)
+            chosen.append(span)
+    return sorted(chosen, key=lambda span: span.start)
 
 
 def _forms(owner: str, value: str) -> Iterator[Form]:
-    key, loose = folded(value).key, any(not sign.isalnum() for sign in value)
-    digits = sum(sign.isdigit() for sign in key) >= ANYWHERE
+    key, loose = folded(value).key, any(not character.isalnum() for character in value)
+    digits = sum(character.isdigit() for character in key) >= ANYWHERE
     if len(key) > 1 or _wide(key):
         yield Form(key, owner, loose or len(key) >= ANYWHERE, digits)
     if kind_of(owner) in NAMES:
         for word in map(_key, value.replace("-", " ").split()):
             if word not in TITLES and (len(word) > 2 or (len(word) == 2 and _wide(word))):
                 yield Form(word, owner, len(word) >= ANYWHERE, False)
-    elif sum(sign.isdigit() for sign in key) >= NUMBERS and key[-END:].isdigit():
-        yield Form(key[-END:], owner, True, True)
+    elif sum(character.isdigit() for character in key) >= MIN_DIGITS and key[-TAIL:].isdigit():
+        yield Form(key[-TAIL:], owner, True, True)
     elif "@" in value and len(local := _key(value.partition("@")[0])) >= ANYWHERE:
         yield Form(local, owner, True, False)
 
 
-def _where(text: str, fold: Folded, form: Form) -> Iterator[Span]:
+def _find_form(text: str, fold: Folded, form: Form) -> Iterator[Span]:
     at = fold.key.find(form.key)
     while at >= 0:
         start, end = fold.at[at], fold.at[at + len(form.key) - 1] + 1
-        if _counts(text, start, end, form):
+        if _is_match(text, start, end, form):
             yield Span(start, end, form.owner)
         at = fold.key.find(form.key, at + 1)
 
 
-def _counts(text: str, start: int, end: int, form: Form) -> bool:
-    said = text[start:end]
-    spaced = any(sign.isspace() for sign in said)
+def _is_match(text: str, start: int, end: int, form: Form) -> bool:
+    passage = text[start:end]
+    spaced = any(character.isspace() for character in passage)
     if spaced and not form.loose:
         return False
     if form.digits or (len(form.key) >= ANYWHERE and not spaced):
         return True
     if not _edge(text, start):
         return False
-    return (len(form.key) >= BEGINS and not spaced) or _edge(text, end)
+    return (len(form.key) >= AT_START and not spaced) or _edge(text, end)
 
 
 def _edge(text: str, at: int) -> bool:
-    """Whether a word may end there; scripts without spaces have no inside of a word."""
+    """Return whether a word may end at this position; in scripts without spaces it always may."""
     if at in (0, len(text)):
         return True
     before, after = text[at - 1], text[at]
@@ -136,7 +142,7 @@ def _edge(text: str, at: int) -> bool:
 
 
 def _literal(text: str, values: Mapping[str, str]) -> Iterator[Span]:
-    """Values that have no letters and digits to be known by."""
+    """Find values that have too few letters and digits for a search key."""
     lowered = text.lower()
     for name, value in values.items():
         key = folded(value).key
@@ -156,14 +162,14 @@ def _key(text: str) -> str:
 
 
 def _wide(text: str) -> bool:
-    """Whether it is of a script that writes words without spaces between."""
-    return any(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    """Return whether the text has characters of a script without spaces between words."""
+    return any(unicodedata.east_asian_width(character) in "WF" for character in text)
 
 
 @lru_cache(maxsize=4096)
-def _plain(sign: str) -> str:
-    if sign == HIDDEN:
+def _plain(character: str) -> str:
+    if character == HIDDEN:
         return HIDDEN
-    decomposed = unicodedata.normalize("NFKD", sign.casefold())
+    decomposed = unicodedata.normalize("NFKD", character.casefold())
     voiced = "".join(c for c in decomposed.casefold() if c.isalnum() or c in "\u3099\u309a")
     return voiced

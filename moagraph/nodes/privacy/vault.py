@@ -1,6 +1,6 @@
-"""What placeholders stand for: a file for each thread in the data folder, for this user only.
+"""Vaults: the originals of placeholders, one file per thread, readable by this user only.
 
-It is never a part of a state, a trace or a checkpoint; these know only the name of the file.
+The originals are never part of a state, a trace or a checkpoint, which hold only the vault's token.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from moagraph.nodes.errors import StorageError
-from moagraph.nodes.storage.data_dir import data_folder
 from moagraph.nodes.privacy.placeholders import spelled
-from moagraph.nodes.storage.encryption import sealed
+from moagraph.nodes.storage.data_dir import data_folder
+from moagraph.nodes.storage.encryption import encrypt_serializer
 
 FOLDER = "private"
 
@@ -25,8 +25,8 @@ FOLDER = "private"
 class Vault:
     """Placeholders with their originals, and messages that are still to be redacted.
 
-    `others` are vaults of later turns' messages, which go when this one goes; `told` is what the
-    recipe lists as private.
+    `others` are vaults with messages of later turns, which are deleted with this one; `told` is
+    what the recipe lists as private. The field names are keys of the stored file.
     """
 
     token: str
@@ -36,7 +36,7 @@ class Vault:
     told: dict[str, Any] = field(default_factory=dict)
 
     def placeholder(self, owner: str, text: str) -> str:
-        """The one for this very spelling of what the name stands for."""
+        """Return the placeholder of this exact spelling; a new spelling gets a new placeholder."""
         for name, value in self.values.items():
             if value == text and name.startswith(f"<{owner}"):
                 return name
@@ -46,20 +46,24 @@ class Vault:
 
 
 def new_token() -> str:
-    """A name that tells nothing."""
+    """Return a random name for a vault."""
     return secrets.token_hex(16)
 
 
-def known(token: str) -> bool:
-    """Whether the file is on this machine."""
+def exists(token: str) -> bool:
+    """Return whether the vault is on this machine."""
     return _file(token).exists()
 
 
 def opened(token: str) -> Vault:
-    """The vault of that name; where there is none, who asks is told so."""
+    """Load a vault.
+
+    Raises:
+        StorageError: It is not on this machine, or cannot be decrypted or read.
+    """
     try:
         kind, _, data = _file(token).read_bytes().partition(b"\n")
-        said = _serde().loads_typed((kind.decode(), data))
+        text = _serde().loads_typed((kind.decode(), data))
     except FileNotFoundError as error:
         raise StorageError(
             "what this thread's placeholders stand for is not on this machine: begin a new thread"
@@ -71,16 +75,18 @@ def opened(token: str) -> Vault:
         ) from error
     except OSError as error:
         raise _unusable(error) from error
-    return Vault(**json.loads(said))
+    return Vault(**json.loads(text))
 
 
 def keep(vault: Vault) -> None:
-    """Write it whole or not at all."""
+    """Write the vault atomically."""
     file = _file(vault.token)
+    # A random suffix, as two processes may write the same vault at once.
     new = file.with_suffix(f".{secrets.token_hex(4)}")
     kind, data = _serde().dumps_typed(json.dumps(asdict(vault)))
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
+        # The mode is set on creation: a later chmod would leave it readable for a moment.
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
             opened.write(kind.encode() + b"\n" + data)
         new.replace(file)
@@ -90,32 +96,32 @@ def keep(vault: Vault) -> None:
 
 
 def forget(token: str) -> None:
-    """Let go of it and of those that belong to it; there may be none."""
+    """Delete a vault and those that belong to it, if they exist."""
     try:
-        others = opened(token).others if known(token) else []
-    except StorageError:  # sealed with another key: its file goes all the same
+        others = opened(token).others if exists(token) else []
+    except StorageError:  # encrypted with another key; deleting needs no key
         others = []
-    for one in (token, *others):
-        _file(one).unlink(missing_ok=True)
+    for name in (token, *others):
+        _file(name).unlink(missing_ok=True)
 
 
 def settle(vault: Vault) -> None:
-    """Let go of messages that are redacted, once that is kept."""
+    """Delete the pending messages of a turn, once their redacted form is stored."""
     if vault.held or vault.others:
-        for one in vault.others:
-            _file(one).unlink(missing_ok=True)
+        for name in vault.others:
+            _file(name).unlink(missing_ok=True)
         vault.held, vault.others = {}, []
         keep(vault)
 
 
 def _file(token: str) -> Path:
-    if not re.fullmatch(r"[0-9a-f]{32}", token):  # it may come with a thread from elsewhere
+    if not re.fullmatch(r"[0-9a-f]{32}", token):  # an imported thread may name any path
         raise StorageError(f"{token!r} does not name a file of placeholders")
     return data_folder() / FOLDER / token
 
 
 def _serde() -> Any:
-    return sealed(JsonPlusSerializer())
+    return encrypt_serializer(JsonPlusSerializer())
 
 
 def _unusable(error: OSError) -> StorageError:

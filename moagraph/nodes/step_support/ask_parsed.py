@@ -11,7 +11,7 @@ from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask, with_bill
 from moagraph.nodes.models.outgoing import BuildMessages, Outgoing
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.policies.budget import within
+from moagraph.nodes.policies.budget import limit_call
 from moagraph.nodes.state import Json
 from moagraph.prompts import read
 
@@ -40,11 +40,11 @@ async def ask_parsed(
     """
     messages, slots = MessageBuilder(view, arguments), view.concurrency
     key = view.cache_key and f"{view.cache_key}.{label}"
-    reply = await ask(within(view.state, call), messages, slots, key)
+    reply = await ask(limit_call(view.state, call), messages, slots, key)
     value = parse(reply.text) if reply.ok else None
     if reply.ok and value is None:
         first, retry = reply, _ask_for_format(messages, reply.text)
-        again = await ask(within(view.state, call), retry, slots, key and f"{key}.again")
+        again = await ask(limit_call(view.state, call), retry, slots, key and f"{key}.again")
         value = parse(again.text) if again.ok else None
         reply = replace(with_bill(again, first), seconds=first.seconds + again.seconds)
     return value, {**reply.record(), "parsed": value is not None, "told": messages.to_record()}

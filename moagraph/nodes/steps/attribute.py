@@ -1,12 +1,12 @@
-"""Attribute: which sentences of the answer come from whom, and what was left out; asks no model.
+"""Attribute: trace each sentence of the answer to the proposals, without calling a model.
 
-By words alone: who says the same in other words is not found, and no sentence is proven taken.
+Sentences are compared by their words alone: a paraphrase is not recognised, and a match does not
+prove that the sentence was copied.
 """
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,11 +15,11 @@ from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
 from moagraph.nodes.texts.attribution import SourceText, statements
 
-SHOWN = 200  # characters of a sentence
+MAX_CHARACTERS = 200  # of a sentence in the record
 
 
 class Attribute(Step):
-    """When a sentence counts as taken over; what the answer says stays as it is."""
+    """How similar a sentence must be; the answer itself is not changed."""
 
     positions: ClassVar[tuple[str, ...]] = (AGGREGATE, AFTER)
     only_annotates: ClassVar[bool] = True
@@ -33,66 +33,67 @@ class Attribute(Step):
     )
 
     async def run(self, view: NodeView) -> Update:
-        """Compare the answer with what its author has read, the best-ranked first."""
-        texts, ranked = _sources(view)
+        """Compare the answer with the texts that its author has read, the best-ranked first."""
+        texts, ranking = _sources(view)
         answer = next(iter(view.answers.values()), "")
         if not texts or not answer:
             return {"steps": {view.spec.name: {"why": "nothing was written from other answers"}}}
-        record = await asyncio.to_thread(_traced, answer, texts, self)
-        told = _overruled(record["taken"], ranked) if ranked else {}
-        return {"steps": {view.spec.name: {**record, **told}}}
+        record = await asyncio.to_thread(self._trace, answer, texts)
+        if ranking:
+            record |= _compare_with_ranking(record["taken"], ranking)
+        return {"steps": {view.spec.name: record}}
 
+    def _trace(self, answer: str, texts: Mapping[str, str]) -> Json:
+        """Return the nearest source of each sentence, and what the best answers had besides."""
+        sources = {seat: SourceText(text) for seat, text in texts.items()}
+        traced = [self._nearest(sentence, sources) for sentence in statements(answer)]
+        counts = {seat: sum(entry["from"] == seat for entry in traced) for seat in texts}
+        answer_text = SourceText(answer)
+        left_out = [
+            {"seat": seat, "text": _shorten(sentence)}
+            for seat in list(texts)[: self.top]
+            for sentence in statements(texts[seat])
+            if answer_text.similarity(sentence) < self.alike
+        ]
+        new = len(traced) - sum(counts.values())
+        return {"taken": counts, "new": new, "traced": traced, "left_out": left_out}
 
+    def _nearest(self, sentence: str, sources: Mapping[str, SourceText]) -> Json:
+        """Return the seat with the most similar sentence; of equals, the best-ranked."""
+        similarities = {seat: source.similarity(sentence) for seat, source in sources.items()}
+        best = max(similarities, key=lambda seat: similarities[seat])
+        return {
+            "from": best if similarities[best] >= self.alike else None,
+            "likeness": round(similarities[best], 3),
+            "text": _shorten(sentence),
+        }
 
 
 def _sources(view: NodeView) -> tuple[dict[str, str], list[str]]:
-    """What the author of the answer read, and how that was ranked, if it was."""
+    """Return what the author of the answer has read, and its ranking if it was ranked."""
     if view.spec.reads is None:
         return {}, []
     layer, chain = view.spec.reads
     records = [view.records.get(node, {}) for node in chain]
-    wrote = next((n for n, record in enumerate(records) if "text" in record), None)
-    if wrote is None:
+    author = next((n for n, record in enumerate(records) if "text" in record), None)
+    if author is None:
         return {}, []
-    ranked = [record["ranking"] for record in records[:wrote] if "ranking" in record]
-    return view.reading((layer, chain[:wrote])).answers, [*ranked, []][0]
+    rankings = [record["ranking"] for record in records[:author] if "ranking" in record]
+    return view.reading((layer, chain[:author])).answers, [*rankings, []][0]
 
 
-def _traced(answer: str, texts: Mapping[str, str], step: Attribute) -> Json:
-    said = {seat: SourceText(text) for seat, text in texts.items()}
-    found = [_nearest(sentence, said, step.alike) for sentence in statements(answer)]
-    taken = {seat: sum(one["from"] == seat for one in found) for seat in texts}
-    whole = SourceText(answer)
-    left_out = [
-        {"seat": seat, "text": _short(sentence)}
-        for seat in list(texts)[: step.top]
-        for sentence in statements(texts[seat])
-        if whole.similarity(sentence) < step.alike
-    ]
-    new = len(found) - sum(taken.values())
-    return {"taken": taken, "new": new, "traced": found, "left_out": left_out}
-
-
-def _nearest(sentence: str, said: Mapping[str, SourceText], alike: float) -> Json:
-    """Whose sentence is most like it; of equals, the best-ranked."""
-    near = {seat: one.similarity(sentence) for seat, one in said.items()}
-    best = max(near, key=lambda seat: near[seat])
-    whose = best if near[best] >= alike else None
-    return {"from": whose, "likeness": round(near[best], 3), "text": _short(sentence)}
-
-
-def _overruled(taken: Mapping[str, int], ranked: list[str]) -> Json:
-    """Whether more comes from another than from the answer that was ranked first."""
-    first = ranked[0]
-    most = max(taken, key=lambda seat: taken[seat])
-    if most not in ranked or taken[most] <= taken.get(first, 0):
+def _compare_with_ranking(counts: Mapping[str, int], ranking: list[str]) -> Json:
+    """Return whether more sentences come from another answer than from the one ranked first."""
+    first = ranking[0]
+    main = max(counts, key=lambda seat: counts[seat])
+    if main not in ranking or counts[main] <= counts.get(first, 0):
         return {"overruled": False}
     reason = (
-        f"{taken[most]} sentences are like those of {most}, ranked {ranked.index(most) + 1} of "
-        f"{len(ranked)}, and {taken.get(first, 0)} like those of {first}, ranked first"
+        f"{counts[main]} sentences are like those of {main}, ranked {ranking.index(main) + 1} of "
+        f"{len(ranking)}, and {counts.get(first, 0)} like those of {first}, ranked first"
     )
     return {"overruled": True, "why": reason}
 
 
-def _short(sentence: str) -> str:
-    return sentence if len(sentence) <= SHOWN else f"{sentence[: SHOWN - 1]}…"
+def _shorten(sentence: str) -> str:
+    return sentence if len(sentence) <= MAX_CHARACTERS else f"{sentence[: MAX_CHARACTERS - 1]}…"

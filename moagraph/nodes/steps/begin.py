@@ -16,7 +16,7 @@ from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.factory import ready
 from moagraph.nodes.models.providers import check
 from moagraph.nodes.policies.budget import check as check_budget
-from moagraph.nodes.policies.spending import carried
+from moagraph.nodes.policies.spending import spent_in_thread
 from moagraph.nodes.state import Json, State, model_calls, recipe_parts, widest_layer
 from moagraph.nodes.step_support.base import Step
 from moagraph.nodes.step_support.registry import has_property, step_class
@@ -41,11 +41,11 @@ async def begin(state: State, recipe: Json) -> dict[str, Any]:
         "prompts": prompts,
         "salt": secrets.token_hex(16),
     }
-    if recipe.get("cache", answer_cache.wanted()):
-        await asyncio.to_thread(answer_cache.ready)
+    if recipe.get("cache", answer_cache.is_enabled()):
+        await asyncio.to_thread(answer_cache.check_usable)
         resolved["cache"] = True
     if "budget" in recipe:
-        before = carried(state)
+        before = spent_in_thread(state)
         messages = await asyncio.to_thread(restore_originals, state["messages"])
         await check_budget(resolved, messages, before)
         resolved["spent"] = asdict(before)
@@ -64,9 +64,7 @@ def with_context(recipe: Json, settings: Json) -> Json:
         return recipe
     *earlier, last = recipe["layers"]
     layers = [_set_in_seats(layer, settings) if _may_end(layer) else layer for layer in earlier]
-    writers = [
-        n for n, step in enumerate(last["aggregate"]) if has_property(step, "writes_answer")
-    ]
+    writers = [n for n, step in enumerate(last["aggregate"]) if has_property(step, "writes_answer")]
     if writers:
         steps = [
             step | (settings if n == writers[-1] else {})

@@ -1,7 +1,7 @@
-"""Detect: which sentences of an answer the other answers, or the passages that were found, bear.
+"""Detect: find the sentences of an answer that other answers or retrieved passages do not support.
 
-SelfCheck across models: each sample is read by one call that is shown all sentences, numbered; a
-sentence's score is the share of the samples that do not support it. Passages are read together.
+As SelfCheck, but across models: one call for each sample reads all sentences, numbered. A
+sentence's score is the share of samples that do not support it. Passages are read in one call.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.resources import Prompt
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.messages.context import preparation_records
+from moagraph.nodes.messages.fence import Reading
+from moagraph.nodes.models.call import Call
 from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.resources import Prompt
+from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import preparation_records
-from moagraph.nodes.messages.build import PromptArguments
-from moagraph.nodes.step_support.provenance import source_proposals
-from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import AFTER, AGGREGATE, Step, Update
+from moagraph.nodes.step_support.provenance import source_proposals
 from moagraph.nodes.texts.sentences import Piece, split_pieces
 
 UNSUPPORTED = "[unsupported]"
@@ -29,7 +29,7 @@ PASSAGES = "passages"  # the call that reads all of them
 
 
 class Detect(Call, Reading, Step):
-    """Which model compares, with what, and what is done about what it finds."""
+    """Which model compares, with what, and whether unsupported sentences are marked."""
 
     positions: ClassVar[tuple[str, ...]] = (AGGREGATE, AFTER)
     prompt_variables: ClassVar[tuple[str, ...]] = ("question", "references", "sentences")
@@ -48,103 +48,113 @@ class Detect(Call, Reading, Step):
 
     @property
     def only_annotates(self) -> bool:
-        """Where it marks nothing."""
+        """Whether it leaves the answer as it is."""
         return not self.mark
 
     @property
     def needs_passages(self) -> bool:
-        """Where it compares with passages."""
+        """Whether it compares with passages."""
         return self.by == "passages"
 
-    def call_count(self, seats: int) -> int:
-        """One a sample, whatever the answer's length; passages are read together."""
-        return seats if self.by == "samples" else 1
+    def call_count(self, answers: int) -> int:
+        """Return one call for each sample, or one for all passages."""
+        return answers if self.by == "samples" else 1
 
     def placement_error(self, seats: Sequence[Any], last: bool) -> str | None:
-        """An answer cannot be compared with itself."""
+        """Refuse a layer of one seat: an answer cannot be compared with itself."""
         if self.by == "samples" and len(seats) < 2:
             return '`by = "samples"` compares with other answers: it needs two seats or more'
         return None
 
     async def run(self, view: NodeView) -> Update:
-        """Score each sentence; the answer goes on as it is, or with its unsupported ones marked."""
+        """Score each sentence; mark the unsupported ones if `mark` says so."""
         [text] = view.answers.values()
-        parts = split_pieces(text)
-        claims = [part for part in parts if part.is_claim]
-        sources = _sources(view, self, text)
-        verdicts, calls = await _verdicts(view, self, claims, sources)
+        pieces = split_pieces(text)
+        claims = [piece for piece in pieces if piece.is_claim]
+        sources = self._sources(view, text)
+        verdicts, calls = await self._ask_verdicts(view, claims, sources)
         unparsed = sum(call["ok"] and not call["parsed"] for call in calls.values())
-        nothing = self.by == "passages" and not sources  # nothing was found, so nothing is borne out
-        scores = [1.0 if nothing else _score(verdicts, number) for number in range(len(claims))]
-        weak = [score is not None and score > self.threshold for score in scores]
-        told = [
-            {"text": part.sentence, "score": score, "unsupported": found}
-            for part, score, found in zip(claims, scores, weak, strict=True)
+        no_passages = self.by == "passages" and not sources  # then nothing supports any sentence
+        scores = [1.0 if no_passages else _score(verdicts, number) for number in range(len(claims))]
+        unsupported = [score is not None and score > self.threshold for score in scores]
+        sentences = [
+            {"text": piece.sentence, "score": score, "unsupported": flag}
+            for piece, score, flag in zip(claims, scores, unsupported, strict=True)
         ]
-        record: Json = {"sentences": told, "unsupported": sum(weak), "unparsed": unparsed}
-        record |= {"sources": len(sources), "calls": calls}
+        record: Json = {"sentences": sentences, "unsupported": sum(unsupported)}
+        record |= {"unparsed": unparsed, "sources": len(sources), "calls": calls}
         if self.mark:
-            record["text"] = _marked(parts, weak)
-        update: dict[str, Any] = {"steps": {view.spec.name: record}}
-        return {**update, "messages": [message_of_text(record.get("text", text))]} if view.spec.ends_turn else update
+            record["text"] = text = _mark(pieces, unsupported)
+        update: Update = {"steps": {view.spec.name: record}}
+        return {**update, "messages": [message_of_text(text)]} if view.spec.ends_turn else update
 
-
-
-
-def supported(said: str, sentences: int) -> list[bool] | None:
-    """For each sentence yes or no; None unless every one of them, and no other, has its line."""
-    lines = re.findall(r"^\W*(\d+)\W+(yes|no)\b", said, re.MULTILINE | re.IGNORECASE)
-    found = {int(number): verdict.lower() == "yes" for number, verdict in lines}
-    if sorted(found) != list(range(1, sentences + 1)):
-        return None
-    return [found[number] for number in sorted(found)]
-
-
-def _sources(view: NodeView, step: Detect, text: str) -> dict[str, str]:
-    """What the answer is compared with; it is none of its own samples."""
-    if step.by == "passages":
-        found: list[Any] = [
-            one for record in preparation_records(view) for one in record.get("passages", ())
-        ]
-        return {str(one["id"]): one["text"] for one in found}
-    samples = source_proposals(view)
-    itself = next((seat for seat, said in samples.items() if said.strip() == text.strip()), None)
-    return {seat: said for seat, said in samples.items() if seat != itself}
-
-
-async def _verdicts(
-    view: NodeView, step: Detect, claims: Sequence[Piece], sources: Mapping[str, str]
-) -> tuple[list[list[bool]], dict[str, Json]]:
-    """What each source, or all passages together, say of each sentence."""
-    if not claims or not sources:
-        return [], {}
-    groups = {seat: {seat: text} for seat, text in sources.items()}
-    if step.by == "passages":
-        groups = {PASSAGES: dict(sources)}
-    numbered = "\n".join(f"{number}. {part.sentence}" for number, part in enumerate(claims, 1))
-    values = {"sentences": numbered}
-    decisions = [
-        ask_parsed(
-            view,
-            step,
-            PromptArguments(texts, values, alone=True),
-            lambda said: supported(said, len(claims)),
-            label,
+    def _sources(self, view: NodeView, text: str) -> dict[str, str]:
+        """Return what the answer is compared with; the answer itself is not among it."""
+        if self.by == "passages":
+            records = preparation_records(view)
+            passages = [passage for record in records for passage in record.get("passages", ())]
+            return {str(passage["id"]): passage["text"] for passage in passages}
+        samples = source_proposals(view)
+        own = next(
+            (seat for seat, sample in samples.items() if sample.strip() == text.strip()), None
         )
-        for label, texts in groups.items()
-    ]
-    came = dict(zip(groups, await asyncio.gather(*decisions), strict=True))
-    calls = {label: call for label, (_, call) in came.items()}
-    return [verdict for verdict, _ in came.values() if verdict is not None], calls
+        return {seat: sample for seat, sample in samples.items() if seat != own}
+
+    async def _ask_verdicts(
+        self, view: NodeView, claims: Sequence[Piece], sources: Mapping[str, str]
+    ) -> tuple[list[list[bool]], dict[str, Json]]:
+        """Return the verdicts on all sentences from each call, and the records of the calls."""
+        if not claims or not sources:
+            return [], {}
+        groups = {seat: {seat: text} for seat, text in sources.items()}
+        if self.by == "passages":
+            groups = {PASSAGES: dict(sources)}
+        numbered = "\n".join(
+            f"{number}. {claim.sentence}" for number, claim in enumerate(claims, 1)
+        )
+        values = {"sentences": numbered}
+        requests = [
+            ask_parsed(
+                view,
+                self,
+                PromptArguments(texts, values, alone=True),
+                lambda reply: parse_verdicts(reply, len(claims)),
+                label,
+            )
+            for label, texts in groups.items()
+        ]
+        results = dict(zip(groups, await asyncio.gather(*requests), strict=True))
+        calls = {label: call for label, (_, call) in results.items()}
+        return [verdicts for verdicts, _ in results.values() if verdicts is not None], calls
+
+
+def parse_verdicts(text: str, sentences: int) -> list[bool] | None:
+    """Parse a yes or no for each sentence.
+
+    Args:
+        text: The model's reply, with lines such as `2: no`.
+        sentences: How many sentences there are.
+
+    Returns:
+        The verdicts in order; None unless each sentence, and no other, has a line.
+    """
+    lines = re.findall(r"^\W*(\d+)\W+(yes|no)\b", text, re.MULTILINE | re.IGNORECASE)
+    verdicts = {int(number): verdict.lower() == "yes" for number, verdict in lines}
+    if sorted(verdicts) != list(range(1, sentences + 1)):
+        return None
+    return [verdicts[number] for number in sorted(verdicts)]
 
 
 def _score(verdicts: Sequence[Sequence[bool]], number: int) -> float | None:
-    """The share of those that were read which do not support it; None where none could be."""
+    """Return the share of parsed verdicts that do not support a sentence; None without any."""
     if not verdicts:
         return None
     return round(sum(not verdict[number] for verdict in verdicts) / len(verdicts), 3)
 
 
-def _marked(parts: Sequence[Piece], weak: Sequence[bool]) -> str:
-    found = iter(weak)
-    return "".join(p.marked(UNSUPPORTED) if p.is_claim and next(found) else p.text for p in parts)
+def _mark(pieces: Sequence[Piece], unsupported: Sequence[bool]) -> str:
+    flags = iter(unsupported)
+    return "".join(
+        piece.marked(UNSUPPORTED) if piece.is_claim and next(flags) else piece.text
+        for piece in pieces
+    )

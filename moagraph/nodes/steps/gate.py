@@ -12,18 +12,18 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.resources import Prompt
-from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import message_of_text
-from moagraph.nodes.step_support.ask_parsed import ask_parsed
+from moagraph.nodes.hooks import parse_checks, run_check
+from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.messages.compose import question_of
+from moagraph.nodes.messages.context import conversation_of
+from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import gives_logprobs
-from moagraph.nodes.hooks import parse_checks, run_check
-from moagraph.nodes.messages.compose import question_of
-from moagraph.nodes.messages.fence import Reading
-from moagraph.nodes.messages.context import conversation_of
-from moagraph.nodes.messages.build import PromptArguments
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_text
+from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.step_support.base import Step, Update
 from moagraph.nodes.texts.agreement import Like, largest_agreement
 
@@ -78,10 +78,13 @@ class Gate(Reading, Step):
             raise ValueError('`by = "judge"` and `judges = "provider:model"` go together')
         if (self.by == "verify") != bool(self.checks):
             raise ValueError('`by = "verify"` and `checks = [{ by = "regex", … }]` go together')
-        if self.threshold > MAX_THRESHOLDS[self.by] or (self.by != "logprob" and self.threshold < 0):
+        if self.threshold > MAX_THRESHOLDS[self.by] or (
+            self.by != "logprob" and self.threshold < 0
+        ):
             lower = "" if self.by == "logprob" else "from 0 "
             raise ValueError(
-                f"`at_least` {self.threshold:g}: by {self.by!r} it goes {lower}up to {MAX_THRESHOLDS[self.by]:g}"
+                f"`at_least` {self.threshold:g}: by {self.by!r} it goes {lower}up to "
+                f"{MAX_THRESHOLDS[self.by]:g}"
             )
         for check in self.checks:
             check.check_usable(self.unsafe)
@@ -126,9 +129,13 @@ class Gate(Reading, Step):
         if not settled:
             return {"steps": {view.spec.name: record}}
         text = texts[result.seat]
-        update: dict[str, Any] = {"steps": {view.spec.name: {**record, "seat": result.seat, "text": text}}}
+        update: dict[str, Any] = {
+            "steps": {view.spec.name: {**record, "seat": result.seat, "text": text}}
+        }
         kind = str(_proposals(view).get(result.seat, {}).get("kind", "ok"))
-        return {**update, "messages": [message_of_text(text, kind)]} if view.spec.ends_turn else update
+        return (
+            {**update, "messages": [message_of_text(text, kind)]} if view.spec.ends_turn else update
+        )
 
 
 @dataclass(frozen=True)
@@ -139,8 +146,6 @@ class GateScore:
     score: float | None
     reason: str
     notes: Json = field(default_factory=dict)
-
-
 
 
 async def _agree(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateScore:
@@ -163,7 +168,9 @@ async def _judge(view: NodeView, step: Gate, texts: Mapping[str, str]) -> GateSc
     ]
     results = await asyncio.gather(
         *(
-            ask_parsed(view, judge, PromptArguments({seat: texts[seat]}, alone=True), parse_score, label)
+            ask_parsed(
+                view, judge, PromptArguments({seat: texts[seat]}, alone=True), parse_score, label
+            )
             for label, judge, seat in requests
         )
     )

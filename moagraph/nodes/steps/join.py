@@ -4,14 +4,14 @@ from typing import Any
 
 from moagraph.nodes.errors import QuorumFailed
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.policies.review import review
+from moagraph.nodes.policies.review import review_layer
 from moagraph.nodes.state import Proposal, merge_keys
 
 
 async def join(view: NodeView) -> dict[str, Any]:
     """Pause for a person if the recipe says so, and write which answers are passed on."""
     layer, proposals, spec = view.settings, view.proposals(), view.spec
-    changes = review(spec.layer, proposals) if layer.get("review") else {}
+    changes = review_layer(spec.layer, proposals) if layer.get("review") else {}
     proposals = merge_keys(proposals, [changes])
     if view.layer_skipped:
         return {"steps": {spec.name: {"kept": [], "passes": spec.reads}}}

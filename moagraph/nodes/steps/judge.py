@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.step_support.base import Update

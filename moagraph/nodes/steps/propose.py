@@ -1,4 +1,4 @@
-"""A seat: one model answers the question, having read the layer before."""
+"""A seat: one model answers the question, given the answers of the layer before."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,20 +7,19 @@ from typing import Annotated, Any
 from langgraph.errors import GraphBubbleUp
 from pydantic import Field
 
-from moagraph.nodes.resources import PromptFile
-from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.errors import MoaError
-from moagraph.nodes.models.failures import internal_failure
-
-from moagraph.nodes.policies.budget import room, within
-from moagraph.nodes.models.client import ask, ask_instead, ask_one
-from moagraph.nodes.models.call import Call
-from moagraph.nodes.policies.latency import note, paces
-from moagraph.nodes.models.reply import Reply
-from moagraph.nodes.models.outgoing import BuildMessages
-from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.messages.build import MessageBuilder
-from moagraph.nodes.policies.stragglers import Rules, leave, race
+from moagraph.nodes.messages.fence import Reading
+from moagraph.nodes.models.call import Call
+from moagraph.nodes.models.client import ask, ask_instead, ask_one
+from moagraph.nodes.models.failures import internal_failure
+from moagraph.nodes.models.outgoing import BuildMessages
+from moagraph.nodes.models.reply import Reply
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.policies.budget import affordable_seats, limit_call
+from moagraph.nodes.policies.latency import load_latencies, record_latency
+from moagraph.nodes.policies.stragglers import Rules, join_race, leave_race
+from moagraph.nodes.resources import PromptFile
 from moagraph.nodes.state import Json, unrouted_seats
 
 TIMED = {"ok", "truncated", "timeout"}  # these replies tell how long their model takes
@@ -44,15 +43,15 @@ class Seat(Call, Reading):
     )
 
     async def run(self, view: NodeView) -> dict[str, Any]:
-        """Answer in this seat."""
+        """Return the proposal of this seat."""
         return await propose(view)
 
 
 async def propose(view: NodeView) -> dict[str, Any]:
-    """Ask the seat's model, unless it has answered or is not to be asked.
+    """Ask the seat's model unless it has answered or is skipped.
 
-    An exception would cancel the other seats of the layer, whose answers are paid: whatever goes
-    wrong here is this seat's failure. Only a cancellation and LangGraph's own signals pass.
+    An exception would cancel the layer's other seats, whose answers are paid for: every error
+    becomes a failed proposal. Only cancellation and LangGraph's own signals are raised.
     """
     if view.spec.seat in view.proposals():
         return {}
@@ -75,13 +74,13 @@ async def _reply(view: NodeView, seat: Seat) -> Reply:
         choice = view.records[router]
         reason = f"not chosen by `{router}`, which took `{choice['chosen']}`: {choice['why']}"
         return Reply(seat.model, "skipped", error=reason, attempts=0)
-    allowed_seats, limit = await room(view.state, view.spec.layer)
+    allowed_seats, limit = await affordable_seats(view.state, view.spec.layer)
     earlier_unrouted = sum(name < view.spec.seat for name in unrouted)
     if int(view.spec.seat) - earlier_unrouted > allowed_seats:
         reason = f"left out: it would break {limit}"
         return Reply(seat.model, "skipped", error=reason, attempts=0)
-    call = within(view.state, seat, beside=allowed_seats, behind=1)
-    return await _raced(view, call, MessageBuilder(view), allowed_seats)
+    call = limit_call(view.state, seat, concurrent=allowed_seats, remaining=1)
+    return await _race(view, call, MessageBuilder(view), allowed_seats)
 
 
 def _with_text(reply: Reply) -> Reply:
@@ -91,29 +90,30 @@ def _with_text(reply: Reply) -> Reply:
     return replace(reply, kind="empty", error="the answer has no text that others could read")
 
 
-async def _raced(view: NodeView, seat: Call, heard: BuildMessages, asked: int) -> Reply:
-    """Ask beside the layer's other seats, under its rules for the last of them."""
-    told = (seat, heard, view.concurrency, view.cache_key)
+async def _race(view: NodeView, seat: Call, messages: BuildMessages, seats: int) -> Reply:
+    """Ask concurrently with the layer's other seats, under its rules for the last of them."""
+    arguments = (seat, messages, view.concurrency, view.cache_key)
     layer = view.recipe["layers"][view.spec.layer - 1]
     if layer.get("grace") is None and layer.get("hedge_after") is None:
-        return await ask(*told)
-    others = unrouted_seats(view.state, view.spec.layer)
-    standing = [p for name, p in view.proposals().items() if name not in others][:asked]
-    rules = await _rules(view.recipe, layer, asked, len(standing))
-    under_way = race(view.spec.layer, rules, sum(proposal["ok"] for proposal in standing))
-    rest = partial(ask_instead, *told) if seat.fallbacks else None
+        return await ask(*arguments)
+    unrouted = unrouted_seats(view.state, view.spec.layer)
+    answered = [p for name, p in view.proposals().items() if name not in unrouted][:seats]
+    rules = await _rules(view.recipe, layer, seats, len(answered))
+    layer_race = join_race(view.spec.layer, rules, sum(proposal["ok"] for proposal in answered))
+    substitutes = partial(ask_instead, *arguments) if seat.fallbacks else None
     try:
-        reply = await under_way.run(view.spec.seat, seat.model, partial(ask_one, *told), rest)
+        request = partial(ask_one, *arguments)
+        reply = await layer_race.run(view.spec.seat, seat.model, request, substitutes)
     finally:
-        leave(view.spec.layer, under_way)
+        leave_race(view.spec.layer, layer_race)
     if rules.grace == "auto" and reply.attempts and reply.kind in TIMED:
-        await note(view.recipe["name"], seat.model, reply.seconds)
+        await record_latency(view.recipe["name"], seat.model, reply.seconds)
     return reply
 
 
-async def _rules(recipe: Json, layer: Json, asked: int, standing: int) -> Rules:
-    """The layer's rules for those seats of it that are asked now."""
-    grace, models = layer.get("grace"), [said["model"] for said in layer["proposers"]]
-    known = await paces(recipe["name"], models) if grace == "auto" else {}
-    quorum = min(layer["quorum"], asked)
-    return Rules(asked - standing, quorum, grace, layer.get("hedge_after"), known)
+async def _rules(recipe: Json, layer: Json, seats: int, answered: int) -> Rules:
+    """Return the layer's rules for the seats that are asked now."""
+    grace, models = layer.get("grace"), [seat["model"] for seat in layer["proposers"]]
+    latencies = await load_latencies(recipe["name"], models) if grace == "auto" else {}
+    quorum = min(layer["quorum"], seats)
+    return Rules(seats - answered, quorum, grace, layer.get("hedge_after"), latencies)

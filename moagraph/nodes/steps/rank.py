@@ -10,17 +10,17 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import MessageBuilder, PromptArguments
 from moagraph.nodes.messages.fence import Reading, shuffle_seats
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
 from moagraph.nodes.step_support.base import Update
 from moagraph.nodes.step_support.selection import SelectionStep, parse_ranking, select_answers
-from moagraph.nodes.texts.pairwise import Match, Pair, select_pairs, bradley_terry, parse_verdict
+from moagraph.nodes.texts.pairwise import Match, Pair, bradley_terry, parse_verdict, select_pairs
 
 CallRecords: TypeAlias = dict[str, Json]
 Ranking: TypeAlias = tuple[list[str] | None, Json]  # the seats, the best first; and the record
@@ -76,7 +76,9 @@ class Rank(Call, Reading, SelectionStep):
         if ranked is None and view.spec.ends_turn and self.otherwise == "fail":
             call = next(iter(record["calls"].values()))
             reason = call["error"] or f"no ranking in {call['text'][:80]!r}"
-            raise StepFailed(f"`{view.spec.name}` got no ranking from `{self.model}`: {reason}", record)
+            raise StepFailed(
+                f"`{view.spec.name}` got no ranking from `{self.model}`: {reason}", record
+            )
         if ranked is None:
             record["why"] = "no ranking could be read: the answers stand as they sit"
             return select_answers(view, list(texts), len(texts), record)

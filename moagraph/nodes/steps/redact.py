@@ -1,24 +1,21 @@
-"""Redact: private details stay on this machine, and models elsewhere hear placeholders."""
+"""Redact: replace private details by placeholders before any model elsewhere sees them."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from pydantic import AfterValidator, Field, model_validator
 
-from moagraph.nodes.resources import MODEL, Names
-from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.context import run_settings
+from moagraph.nodes.errors import UsageError
+from moagraph.nodes.hooks import STASH
+from moagraph.nodes.messages.compose import check_question
 from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
-from moagraph.nodes.context import run_settings
-from moagraph.nodes.messages.compose import check_question
-from moagraph.nodes.errors import UsageError
-from moagraph.nodes.privacy import presidio
-from moagraph.nodes.privacy import vault
-from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
-from moagraph.nodes.hooks import STASH
+from moagraph.nodes.node_spec import NodeView
+from moagraph.nodes.privacy import presidio, vault
 from moagraph.nodes.privacy.boundary import covered, original
 from moagraph.nodes.privacy.detection import Found, by_form, by_pattern
 from moagraph.nodes.privacy.detection import checked as checked_pattern
@@ -26,26 +23,27 @@ from moagraph.nodes.privacy.local_model import listed_by, rewritten_by
 from moagraph.nodes.privacy.masking import Hiding
 from moagraph.nodes.privacy.placeholders import EXACT, kind_of, named, owner_of
 from moagraph.nodes.privacy.spelling_variants import TYPED, Span
-from moagraph.nodes.state import Json, State
+from moagraph.nodes.resources import MODEL, Names
+from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.base import BEFORE, Step, Update
 from moagraph.prompts import read
 
 DENIED, PERSON = "SECRET", "PERSON"
-OWN = {"model", "temperature", "max_tokens", "timeout"}
+CALL_SETTINGS = {"model", "temperature", "max_tokens", "timeout"}
 
 
-def _words(said: list[str]) -> list[str]:
-    if empty := [word for word in said if not word.strip()]:
+def _parse_words(words: list[str]) -> list[str]:
+    if empty := [word for word in words if not word.strip()]:
         raise ValueError(f"{empty[0]!r} cannot be kept private: say a word")
-    return [word.strip() for word in said]
+    return [word.strip() for word in words]
 
 
-def _patterns(said: dict[str, str]) -> dict[str, str]:
-    return {kind: checked_pattern(kind, pattern) for kind, pattern in said.items()}
+def _parse_patterns(patterns: dict[str, str]) -> dict[str, str]:
+    return {kind: checked_pattern(kind, pattern) for kind, pattern in patterns.items()}
 
 
 class Redact(Step):
-    """What is private, beside what shows by its form: mails, links, numbers, addresses."""
+    """What is private besides what its form shows: mail addresses, links, numbers, addresses."""
 
     positions: ClassVar[tuple[str, ...]] = (BEFORE,)
     redacts: ClassVar[bool] = True
@@ -54,13 +52,13 @@ class Redact(Step):
     mode: Literal["placeholder", "rewrite"] = Field(
         "placeholder", description="Put placeholders, or have a local model rewrite the question."
     )
-    people: Annotated[list[str], AfterValidator(_words)] = Field(
+    people: Annotated[list[str], AfterValidator(_parse_words)] = Field(
         default_factory=list, description="Names of persons; each part of a name is private too."
     )
-    deny: Annotated[list[str], AfterValidator(_words)] = Field(
+    deny: Annotated[list[str], AfterValidator(_parse_words)] = Field(
         default_factory=list, description="Words and phrases that must not leave this machine."
     )
-    patterns: Annotated[dict[str, str], AfterValidator(_patterns)] = Field(
+    patterns: Annotated[dict[str, str], AfterValidator(_parse_patterns)] = Field(
         default_factory=dict, description="Regular expressions by the kind that they find."
     )
     presidio: bool | None = Field(
@@ -74,113 +72,123 @@ class Redact(Step):
     timeout: float = Field(120, gt=0, description="Seconds for one call, attempts included.")
 
     @model_validator(mode="after")
-    def _at_home(self) -> "Redact":
+    def _check_model_is_local(self) -> "Redact":
         if self.model and split(self.model)[0] not in ("local", "scripted"):
             raise ValueError(f"`redact` asks no model elsewhere: {self.model!r} is not `local:…`")
         if self.mode == "rewrite" and not self.model:
             raise ValueError('`mode = "rewrite"` needs a `model = "local:…"` that rewrites')
         return self
 
-    def call_count(self, seats: int) -> int:
-        """One that lists names, and one that rewrites."""
+    def call_count(self, answers: int) -> int:
+        """Return one call that lists names, and one that rewrites."""
         return 0 if not self.model else 2 if self.mode == "rewrite" else 1
 
     async def run(self, view: NodeView) -> Update:
-        """Put placeholders into all that is not redacted yet; the originals go into the vault."""
+        """Redact every new text of the conversation; the originals are stored in the vault."""
         if run_settings().get("tools"):
             raise UsageError("a private recipe cannot call tools: they would hear placeholders")
-        safe, texts = await asyncio.to_thread(_opened, view.state)
-        step = Redact.model_validate({**view.settings, **safe.told})
+        thread_vault, texts = await asyncio.to_thread(_open_vault, view)
+        step = Redact.model_validate({**view.settings, **thread_vault.told})
         calls: Json = {}
-        listed = dict[str, str]()
+        names = dict[str, str]()
         if step.model and texts:
-            every = "\n\n".join(texts.values())
-            listed, calls["finder"] = await listed_by(view, _call(step), every)
-        messages = await asyncio.to_thread(_hidden, view.state, step, safe, texts, listed)
-        said = _merged(view.messages, messages)
-        record = _record(step, messages, said)
-        question = _question(said)
-        _check_left(question)
+            joined = "\n\n".join(texts.values())
+            names, calls["finder"] = await listed_by(view, step._call(), joined)
+        messages = await asyncio.to_thread(step._mask, view, thread_vault, texts, names)
+        conversation = _merge(view.messages, messages)
+        record = step._record(messages, conversation)
+        question = _last_question(conversation)
+        _check_not_empty(question)
         if step.mode == "rewrite":
-            told, calls["rewriter"] = await rewritten_by(view, _call(step), question, safe)
-            record |= {"rewritten": told is not None, **({"question": told} if told else {})}
+            rewritten, call = await rewritten_by(view, step._call(), question, thread_vault)
+            calls["rewriter"] = call
+            record["rewritten"] = rewritten is not None
+            record |= {"question": rewritten} if rewritten else {}
         return {"messages": messages, "steps": {view.spec.name: {**record, "calls": calls}}}
 
+    def _call(self) -> Call:
+        return Call.model_validate(self.model_dump(include=CALL_SETTINGS, exclude_none=True))
+
+    def _mask(
+        self,
+        view: NodeView,
+        thread_vault: vault.Vault,
+        texts: Mapping[str, str],
+        names: Mapping[str, str],
+    ) -> list[AnyMessage]:
+        """Find the private details of all texts first, then replace each wherever it occurs."""
+        hiding = Hiding(thread_vault)
+        for kind, words in ((PERSON, self.people), (DENIED, self.deny)):
+            for word in words:
+                hiding.owner(kind, word)
+        for value, kind in names.items():
+            hiding.owner(kind, value)
+        spans = {id_: hiding.found(text, self._detect(text)) for id_, text in texts.items()}
+        masked = [
+            (message, _mask_message(message, texts, spans, hiding)) for message in view.messages
+        ]
+        vault.keep(thread_vault)  # before any placeholder is used
+        return [
+            covered(message, text, thread_vault.token)
+            for message, text in masked
+            if text != message.text or message.id in texts
+        ]
+
+    def _detect(self, text: str) -> Iterator[Found]:
+        """Yield the private details that the text shows by itself."""
+        yield from ((TYPED, *match.span()) for match in EXACT.finditer(text))
+        yield from by_pattern(text, self.patterns)
+        yield from by_form(text)
+        if self.presidio:
+            presidio.needed()
+        if self.presidio or (self.presidio is None and presidio.installed()):
+            yield from presidio.by_presidio(text)
+
+    def _record(self, messages: list[AnyMessage], conversation: list[AnyMessage]) -> Json:
+        """Return the number of details of each kind, never the details."""
+        owners = {owner_of(name) for message in messages for name in named(str(message.text))}
+        counts = Counter(map(kind_of, sorted(owners)))
+        has_placeholders = any(named(str(message.text)) for message in conversation)
+        notice = {"notice": read("placeholders")} if has_placeholders else {}
+        return {"mode": self.mode, "found": dict(counts), **notice}
 
 
-
-def _opened(state: State) -> tuple[vault.Vault, dict[str, str]]:
-    """The thread's vault, and the originals of the messages that are still to be redacted."""
-    safe, said = vault.opened(state["recipe"]["vault"]), state["messages"]
-    texts = {str(m.id): text for m in said if (text := original(m)) is not None}
-    check_question("\n".join(texts.values()) or _question(said))
-    tokens = {message.response_metadata.get(STASH) for message in said} - {None, safe.token}
-    safe.others = sorted({*safe.others, *map(str, tokens)})
-    return safe, texts
-
-
-def _hidden(
-    state: State, step: Redact, safe: vault.Vault, texts: dict[str, str], listed: Mapping[str, str]
-) -> list[AnyMessage]:
-    """Know all private details first, then put placeholders wherever one stands."""
-    hiding = Hiding(safe)
-    for kind, words in ((PERSON, step.people), (DENIED, step.deny)):
-        for word in words:
-            hiding.owner(kind, word)
-    for value, kind in listed.items():
-        hiding.owner(kind, value)
-    found = {id_: hiding.found(text, _finds(step, text)) for id_, text in texts.items()}
-    told = [(m, _hidden_in(m, texts, found, hiding)) for m in state["messages"]]
-    vault.keep(safe)  # before anything says its placeholders
-    return [covered(m, said, safe.token) for m, said in told if said != m.text or m.id in texts]
+def _open_vault(view: NodeView) -> tuple[vault.Vault, dict[str, str]]:
+    """Return the thread's vault, and the originals of the messages that are not yet redacted."""
+    thread_vault, messages = vault.opened(view.recipe["vault"]), view.messages
+    texts = {
+        str(message.id): text for message in messages if (text := original(message)) is not None
+    }
+    check_question("\n".join(texts.values()) or _last_question(messages))
+    tokens = {message.response_metadata.get(STASH) for message in messages}
+    tokens -= {None, thread_vault.token}
+    thread_vault.others = sorted({*thread_vault.others, *map(str, tokens)})
+    return thread_vault, texts
 
 
-def _hidden_in(
+def _mask_message(
     message: AnyMessage,
     texts: Mapping[str, str],
-    found: Mapping[str, list[Span]],
+    spans: Mapping[str, list[Span]],
     hiding: Hiding,
 ) -> str:
-    """A message of an earlier turn may hold what is known to be private only now."""
+    """Return the masked text; earlier messages may hold what only now is known to be private."""
     id_ = str(message.id)
-    return hiding.hidden(texts.get(id_, str(message.text)), found.get(id_, ()))
+    return hiding.hidden(texts.get(id_, str(message.text)), spans.get(id_, ()))
 
 
-def _finds(step: Redact, text: str) -> Iterator[Found]:
-    yield from ((TYPED, *found.span()) for found in EXACT.finditer(text))
-    yield from by_pattern(text, step.patterns)
-    yield from by_form(text)
-    if step.presidio:
-        presidio.needed()
-    if step.presidio or (step.presidio is None and presidio.installed()):
-        yield from presidio.by_presidio(text)
+def _merge(messages: list[AnyMessage], changed: list[AnyMessage]) -> list[AnyMessage]:
+    by_id = {message.id: message for message in changed}
+    return [by_id.get(message.id, message) for message in messages]
 
 
-def _merged(said: list[AnyMessage], messages: list[AnyMessage]) -> list[AnyMessage]:
-    now = {message.id: message for message in messages}
-    return [now.get(message.id, message) for message in said]
-
-
-def _record(step: Redact, messages: list[AnyMessage], every: list[AnyMessage]) -> Json:
-    """What was found, by kind; never what it was."""
-    owners = {owner_of(name) for message in messages for name in named(str(message.text))}
-    found = Counter(map(kind_of, sorted(owners)))
-    known = any(named(str(message.text)) for message in every)
-    notice = {"notice": read("placeholders")} if known else {}
-    return {"mode": step.mode, "found": dict(found), **notice}
-
-
-def _question(messages: list[AnyMessage]) -> str:
+def _last_question(messages: list[AnyMessage]) -> str:
     return next(str(m.text) for m in reversed(messages) if isinstance(m, HumanMessage))
 
 
-def _check_left(question: str) -> None:
-    if not any(sign.isalnum() for sign in EXACT.sub("", question)):
+def _check_not_empty(question: str) -> None:
+    if not any(character.isalnum() for character in EXACT.sub("", question)):
         raise UsageError(
             "nothing of the question is left to ask once it is redacted: "
             "look at the recipe's `patterns` and `deny`"
         )
-
-
-def _call(step: Redact) -> Call:
-    return Call.model_validate(step.model_dump(include=OWN, exclude_none=True))

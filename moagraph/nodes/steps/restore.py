@@ -1,17 +1,18 @@
-"""Restore: the answer's placeholders are looked after, and mean their originals again.
+"""Restore: check and repair the placeholders in the answer.
 
-What is kept still holds placeholders; the originals are put in where the answer leaves the graph.
+Stored messages keep the placeholders; the originals are put in only where the answer leaves the
+graph.
 """
 
 import asyncio
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from moagraph.nodes.node_spec import NodeView
-from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.privacy import vault
 from moagraph.nodes.privacy.boundary import covered
 from moagraph.nodes.privacy.placeholders import made_up, named, owner_of, tidied
-from moagraph.nodes.state import Json, State
+from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.base import AFTER, Step, Update
 
 
@@ -24,35 +25,41 @@ class Restore(Step):
     step: Literal["restore"] = "restore"
 
     async def run(self, view: NodeView) -> Update:
-        """Spell the placeholders right, mark those that nobody gave, and say which are lost."""
-        [(by, text)] = view.answers.items()
+        """Repair misspelled placeholders, mark invented ones, and record lost ones."""
+        [(node, answer)] = view.answers.items()
         token = view.recipe["vault"]
-        told, record = await asyncio.to_thread(_restored, view.state, token, text)
-        message = message_of_text(told, str(view.records.get(by, {}).get("kind", "ok")))
-        left = {"steps": {view.spec.name: {**record, "text": told}}}
-        return {**left, "messages": [covered(message, told, token)]}
+        text, record = await asyncio.to_thread(_repair, view, token, answer)
+        message = message_of_text(text, str(view.records.get(node, {}).get("kind", "ok")))
+        update: Update = {"steps": {view.spec.name: {**record, "text": text}}}
+        return {**update, "messages": [covered(message, text, token)]}
 
 
+def _repair(view: NodeView, token: str, answer: str) -> tuple[str, Json]:
+    """Return the answer with its placeholders repaired, and what was done to them."""
+    thread_vault = vault.opened(token)
+    texts = [str(message.text) for message in view.messages]
+    questions = [
+        str(record["question"]) for record in view.records.values() if "question" in record
+    ]
+    questions = questions or texts[-1:]
+    allowed = {name for text in (*texts, *questions) for name in named(text)}
+    allowed |= {f"<{owner_of(name)}>" for name in allowed}
+    values = {name: value for name, value in thread_vault.values.items() if name in allowed}
+    tidy = tidied(answer, values)
+    used = named(tidy.text)
+    vault.settle(thread_vault)
+    record: Json = {
+        "restored": len(set(used) & set(values)),
+        "mangled": tidy.mangled,
+        "lost": [name for name in named(questions[-1]) if name not in used],
+        "invented": tidy.invented,
+    }
+    return _mark_invented(tidy.text, tidy.invented), record
 
 
-def _restored(state: State, token: str, text: str) -> tuple[str, Json]:
-    safe = vault.opened(token)
-    told = [str(message.text) for message in state["messages"]]
-    asked = [str(s["question"]) for s in state["steps"].values() if "question" in s] or told[-1:]
-    given = {name for said in (*told, *asked) for name in named(said)}
-    given |= {f"<{owner_of(name)}>" for name in given}
-    known = {name: value for name, value in safe.values.items() if name in given}
-    tidy = tidied(text, known)
-    lost = [name for name in named(asked[-1]) if name not in named(tidy.text)]
-    vault.settle(safe)
-    record: Json = {"restored": len(set(named(tidy.text)) & set(known)), "mangled": tidy.mangled}
-    record |= {"lost": lost, "invented": tidy.invented}
-    return _flagged(tidy.text, tidy.invented), record
-
-
-def _flagged(text: str, invented: list[str]) -> str:
-    """What was made up is said to be, below the answer."""
+def _mark_invented(text: str, invented: list[str]) -> str:
+    """List below the answer the placeholders that the model made up."""
     if not invented:
         return text
-    shown = ", ".join(map(made_up, invented))
-    return f"{text}\n\n[Made up by the model, and standing for nothing: {shown}]"
+    names = ", ".join(map(made_up, invented))
+    return f"{text}\n\n[Made up by the model, and standing for nothing: {names}]"

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from moagraph.nodes.resources import Prompt
 from moagraph.nodes.errors import StepFailed
 from moagraph.nodes.messages.build import (
     NO_ARGUMENTS,
@@ -25,7 +24,8 @@ from moagraph.nodes.models.client import ask
 from moagraph.nodes.models.reply import Reply
 from moagraph.nodes.models.streaming import silent
 from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.policies.budget import closing, within
+from moagraph.nodes.policies.budget import is_last_affordable, limit_call
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.answer import message_of_reply, message_of_text
 from moagraph.nodes.step_support.base import Step, Update
@@ -88,7 +88,7 @@ class Synthesize(Call, Reading, Step):
             return {"steps": {view.spec.name: {"window": []}}}
         records: list[Json] = []
         while True:
-            is_closing = closing(view.state, records)
+            is_closing = is_last_affordable(view.state, records)
             arguments, unread = await self._next_window(view, so_far, unread, whole=is_closing)
             reply = await self._ask(view, arguments, number=len(records), ends=not unread)
             record = _record(view, arguments, reply)
@@ -136,7 +136,9 @@ class Synthesize(Call, Reading, Step):
         carried = dict.fromkeys(names, so_far) if so_far else {}
         texts = {**carried, **{seat: view.answers[seat] for seat in seats}}
         values = grade_values(view, texts)
-        return NO_ARGUMENTS if texts == view.answers and not values else PromptArguments(texts, values)
+        return (
+            NO_ARGUMENTS if texts == view.answers and not values else PromptArguments(texts, values)
+        )
 
     async def _ask(
         self, view: NodeView, arguments: PromptArguments, number: int, ends: bool
@@ -145,10 +147,10 @@ class Synthesize(Call, Reading, Step):
         messages, slots, key = MessageBuilder(view, arguments), view.concurrency, view.cache_key
         key = f"{key}.{number}" if key and number else key
         if ends and view.spec.round + 1 >= self.asks:
-            return await ask(within(view.state, self), messages, slots, key)
+            return await ask(limit_call(view.state, self), messages, slots, key)
         plain = {"tools": None, "tool_choice": None, "response_format": None}
         with silent(view.spec.always_last):
-            call = within(view.state, self.model_copy(update=plain))
+            call = limit_call(view.state, self.model_copy(update=plain))
             return await ask(call, messages, slots, key)
 
     def _without_answer(self, view: NodeView, reply: Reply, record: Json) -> Update:

@@ -1,24 +1,24 @@
-"""Tally: the members of a council have ranked the layer before; their rankings become one."""
+"""Tally: combine the rankings that the members of a council gave of the layer before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.step_support.answer import message_of_text
-from moagraph.nodes.step_support.selection import parse_best, seat_weights
+from moagraph.nodes import node_names
+from moagraph.nodes.node_spec import NodeView
 from moagraph.nodes.state import Json
+from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.base import Step, Update
-from moagraph.nodes.texts.ballots import concordance, self_preference, borda_points, ranks
+from moagraph.nodes.step_support.selection import parse_best, seat_weights
+from moagraph.nodes.texts.ballots import borda_points, concordance, ranks, self_preference
 
 Ballots = dict[str, dict[str, float]]
 
 
 class Tally(Step):
-    """How many of the ranked answers are handed on; a member's `weight` counts its ranking."""
+    """How many of the ranked answers are passed on; a member's `weight` counts its ranking."""
 
     ranks_previous_layer: ClassVar[bool] = True
 
@@ -32,122 +32,112 @@ class Tally(Step):
         """Whether only the best is left."""
         return self.keep == 1
 
-    def answers_left(self, seats: int) -> int:
-        """As many as it keeps."""
-        return min(self.keep or seats, seats)
+    def answers_left(self, answers: int) -> int:
+        """Return as many as it keeps."""
+        return min(self.keep or answers, answers)
 
     async def run(self, view: NodeView) -> Update:
-        """Count the rankings; the reviews give way to the answers that they are about."""
+        """Count the rankings; the answers that they rank replace the reviews."""
         if view.layer_skipped:
-            return _left(view, view.answers, {}) if view.spec.ends_turn else {}
+            return _pass_on(view, view.answers, {}) if view.spec.ends_turn else {}
         texts = view.reading(view.spec.layer_reads).answers
-        said = {seat: _named(view, seat, text, texts) for seat, text in reviews(view)}
-        ballots = {seat: ranks(best, list(texts)) for seat, best in said.items() if best}
-        heavy = seat_weights(view, said)
-        counted = borda_points(ballots, heavy, list(texts))
-        ranking = sorted(texts, key=lambda seat: -counted[seat])
+        rankings = {seat: _parse_review(view, seat, texts) for seat in view.answers}
+        parsed = {seat: best for seat, best in rankings.items() if best}
+        ballots = {seat: ranks(best, list(texts)) for seat, best in parsed.items()}
+        weights = seat_weights(view, rankings)
+        points = borda_points(ballots, weights, list(texts))
+        ranking = sorted(texts, key=lambda seat: -points[seat])
         record = {
             "ranking": ranking,
-            "points": {seat: round(counted[seat], 4) for seat in ranking},
-            "of": (len(texts) - 1) * sum(heavy[seat] for seat in ballots),
-            "ballots": {seat: best for seat, best in said.items() if best},
-            **_weighed(heavy),
+            "points": {seat: round(points[seat], 4) for seat in ranking},
+            "of": (len(texts) - 1) * sum(weights[seat] for seat in ballots),
+            "ballots": parsed,
+            **_weights_record(weights),
             **_agreement(view, ballots, list(texts)),
-            **_unread(view, said),
-            **_tied(counted, ranking, bool(ballots)),
+            **_unparsed(view, rankings),
+            **_ties(points, ranking, bool(ballots)),
         }
         record["grades"] = _grades(record, ballots)
         best = ranking[: 1 if view.spec.ends_turn else self.keep]
-        return _left(view, {seat: texts[seat] for seat in best}, record)
+        return _pass_on(view, {seat: texts[seat] for seat in best}, record)
 
 
-
-
-def reviews(view: NodeView) -> list[tuple[str, str]]:
-    """What each member wrote about the answers."""
-    return list(view.answers.items())
-
-
-def _left(view: NodeView, texts: Mapping[str, str], record: Json) -> dict[str, Any]:
-    left: Json = {**record, "kept": list(texts), "texts": dict(texts)}
+def _pass_on(view: NodeView, texts: Mapping[str, str], record: Json) -> Update:
+    """Return the update that leaves these answers; at the end of a recipe, the first is it."""
+    final: Json = {**record, "kept": list(texts), "texts": dict(texts)}
     if not view.spec.ends_turn:
-        return {"steps": {view.spec.name: left}}
+        return {"steps": {view.spec.name: final}}
     text = next(iter(texts.values()))
-    return {"steps": {view.spec.name: {**left, "text": text}}, "messages": [message_of_text(text)]}
+    return {"steps": {view.spec.name: {**final, "text": text}}, "messages": [message_of_text(text)]}
 
 
-def _named(
-    view: NodeView, seat: str, text: str, texts: Mapping[str, str]
-) -> list[str] | None:
-    """The answers that a review ranks, by the numbers under which that member saw them."""
-    order = _proposal(view, seat).get("order", list(texts))
-    best = parse_best(text, order)
-    return best and [one for one in best if one in texts]
+def _parse_review(view: NodeView, seat: str, texts: Mapping[str, str]) -> list[str] | None:
+    """Return the answers that a review ranks, by the numbers under which its author saw them."""
+    proposal: Json = dict(view.proposals().get(seat, {}))
+    best = parse_best(view.answers[seat], proposal.get("order", list(texts)))
+    return best and [seat for seat in best if seat in texts]
 
 
-def _proposal(view: NodeView, seat: str) -> Json:
-    return dict(view.proposals().get(seat, {}))
-
-
-def _weighed(heavy: Mapping[str, float]) -> Json:
-    return {"weights": dict(heavy)} if set(heavy.values()) - {1.0} else {}
+def _weights_record(weights: Mapping[str, float]) -> Json:
+    return {"weights": dict(weights)} if set(weights.values()) - {1.0} else {}
 
 
 def _agreement(view: NodeView, ballots: Ballots, seats: Sequence[str]) -> Json:
-    """How far the members agree, and how much better each ranks itself than the others do."""
-    agree = concordance(list(ballots.values()), seats)
-    found = self_preference(ballots, _own(view.recipe, view.spec))
-    told: Json = {"agreement": None if agree is None else round(agree, 4)}
-    if found:
-        lead = fmean(others - own for own, others in found.values())
-        own = {voter: [own, round(others, 4)] for voter, (own, others) in found.items()}
-        told |= {"own_rank_and_others": own, "self_preference": round(lead, 4)}
-    return told
+    """Return how far the members agree, and how much better each ranks itself than others do."""
+    agreement = concordance(list(ballots.values()), seats)
+    record: Json = {"agreement": None if agreement is None else round(agreement, 4)}
+    if preferences := self_preference(ballots, _own_answers(view)):
+        lead = fmean(others - own for own, others in preferences.values())
+        record["own_rank_and_others"] = {
+            voter: [own, round(others, 4)] for voter, (own, others) in preferences.items()
+        }
+        record["self_preference"] = round(lead, 4)
+    return record
 
 
-def _own(recipe: Json, spec: NodeSpec) -> dict[str, str]:
-    """Which answer is a member's own: that of the seat of its name, else of its number."""
-    if spec.layer_reads is None:
+def _own_answers(view: NodeView) -> dict[str, str]:
+    """Return each member's own answer: of the seat with its name, otherwise with its number."""
+    if view.spec.layer_reads is None:
         return {}
-    voters = recipe["layers"][spec.layer - 1]["proposers"]
-    before = list(enumerate(recipe["layers"][spec.layer_reads[0] - 1]["proposers"], 1))
-    found = {}
-    for number, voter in enumerate(voters, 1):
+    layers = view.recipe["layers"]
+    voters = layers[view.spec.layer - 1]["proposers"]
+    authors = layers[view.spec.layer_reads[0] - 1]["proposers"]
+    own: dict[str, str] = {}
+    for index, voter in enumerate(voters):
         name = voter.get("name")
-        same = [n for n, one in before if one.get("name") == name] if name else [number]
-        if len(same) == 1 and same[0] <= len(before):
-            model = before[same[0] - 1][1]["model"]
-            if model == voter["model"]:
-                found[_seat(number, voters)] = _seat(same[0], before)
-    return found
+        matches = [n for n, author in enumerate(authors) if author.get("name") == name]
+        matches = matches if name else [index]
+        if len(matches) != 1 or matches[0] >= len(authors):
+            continue
+        if authors[matches[0]]["model"] == voter["model"]:
+            seat = node_names.seat(index, len(voters))
+            own[seat] = node_names.seat(matches[0], len(authors))
+    return own
 
 
-def _seat(number: int, of: Sequence[Any]) -> str:
-    return f"{number:0{max(2, len(str(len(of))))}d}"
+def _unparsed(view: NodeView, rankings: Mapping[str, list[str] | None]) -> Json:
+    """Return which reviews contain no ranking, and which members sent none."""
+    unparsed = [seat for seat, best in rankings.items() if not best]
+    failed = [seat for seat, proposal in view.proposals().items() if not proposal["ok"]]
+    record: Json = {"unparsed": len(unparsed)}
+    record |= {"unread": unparsed} if unparsed else {}
+    return record | ({"no_review": failed} if failed else {})
 
 
-def _unread(view: NodeView, said: Mapping[str, list[str] | None]) -> Json:
-    """Which reviews rank nothing, and which never came."""
-    mute = [seat for seat, best in said.items() if not best]
-    down = [seat for seat, one in view.proposals().items() if not one["ok"]]
-    told: Json = {"unparsed": len(mute)}
-    return told | ({"unread": mute} if mute else {}) | ({"no_review": down} if down else {})
-
-
-def _tied(counted: Mapping[str, float], ranking: Sequence[str], read: bool) -> Json:
-    if not read:
+def _ties(points: Mapping[str, float], ranking: Sequence[str], has_ballots: bool) -> Json:
+    if not has_ballots:
         return {"why": "no review could be read as a ranking: the answers stay as they sit"}
-    ties = [seat for seat in ranking if counted[seat] == counted[ranking[0]]]
+    ties = [seat for seat in ranking if points[seat] == points[ranking[0]]]
     reason = "equal points: the first seat's answer stands before the others"
     return {"tie": ties, "why": reason} if len(ties) > 1 else {}
 
 
 def _grades(record: Json, ballots: Ballots) -> dict[str, str]:
-    """What a prompt may be told of each answer."""
-    told = {}
-    for seat, counted in record["points"].items():
-        first = sum(said[seat] == 1 for said in ballots.values())
-        told[seat] = (
-            f"{counted:g} of {record['of']:g} points, ranked first by {first} of {len(ballots)}"
+    """Return what a prompt may show of each answer's result."""
+    grades = {}
+    for seat, points in record["points"].items():
+        first = sum(ranks_by_seat[seat] == 1 for ranks_by_seat in ballots.values())
+        grades[seat] = (
+            f"{points:g} of {record['of']:g} points, ranked first by {first} of {len(ballots)}"
         )
-    return told
+    return grades

@@ -8,7 +8,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from moagraph.nodes.resources import Prompt
 from moagraph.nodes.checks.run import run_check
 from moagraph.nodes.checks.settings import AnyCheck, ByTests
 from moagraph.nodes.checks.verdict import CheckVerdict
@@ -21,8 +20,9 @@ from moagraph.nodes.models.address import split
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.client import ask
 from moagraph.nodes.node_spec import NodeSpec, NodeView
-from moagraph.nodes.policies.budget import within
-from moagraph.nodes.policies.review import decision
+from moagraph.nodes.policies.budget import limit_call
+from moagraph.nodes.policies.review import review_answer
+from moagraph.nodes.resources import Prompt
 from moagraph.nodes.state import Json
 from moagraph.nodes.step_support.answer import message_of_text
 from moagraph.nodes.step_support.ask_parsed import ask_parsed
@@ -133,7 +133,7 @@ class Verify(Call, Reading, Step):
         feedback = self._feedback(view, records[-1]["verdicts"], _shows_output(view, call))
         arguments = PromptArguments(values={"feedback": feedback})
         messages = MessageBuilder(view, arguments)
-        reply = await ask(within(view.state, call), messages, view.concurrency, view.cache_key)
+        reply = await ask(limit_call(view.state, call), messages, view.concurrency, view.cache_key)
         record: Json = {**reply.record(), "told": messages.to_record()}
         if not reply.ok:
             record = {"calls": {"writer": record}, "stuck": True}
@@ -160,7 +160,7 @@ class Verify(Call, Reading, Step):
         """Pause with the answer and the complaints; a person accepts, replaces or stops."""
         text = "".join(view.answers.values())
         complaints = view.records[view.spec.earlier_rounds[-1]]["complaints"]
-        edited = decision(view.spec.layer, view.spec.name, text, complaints)
+        edited = review_answer(view.spec.layer, view.spec.name, text, complaints)
         final = {"text": text if edited is None else edited, "edited": edited is not None}
         return _final(view.spec, final)
 

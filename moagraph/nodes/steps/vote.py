@@ -53,14 +53,14 @@ def _rank_by_count(
         "counts": {value: counts[value] for value in order},
         "unparsed": len(unread),
         **({"unread": unread} if unread else {}),
-        **_tie_notes(ties, "" if order else f"no answer could be read as {by}: the first one stands"),
+        **_tie_notes(
+            ties, "" if order else f"no answer could be read as {by}: the first one stands"
+        ),
     }
     return [*(votes[value][0] for value in order), *unread], record
 
 
-def _rank_by_similarity(
-    texts: dict[str, str], weights: dict[str, float]
-) -> tuple[list[str], Json]:
+def _rank_by_similarity(texts: dict[str, str], weights: dict[str, float]) -> tuple[list[str], Json]:
     """Rank the seats by their similarity to all others."""
     scores = {seat: round(value, 4) for seat, value in mean_similarity(texts, weights).items()}
     ranked = sorted(scores, key=lambda seat: -scores[seat])

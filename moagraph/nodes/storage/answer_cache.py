@@ -1,7 +1,7 @@
-"""Answers that were paid for before: whole calls, in a file in the data folder.
+"""Cache whole calls in a file of the data folder, so that no answer is paid for twice.
 
-The key is a digest of all that is sent and of which sample of it is meant, so that one model's
-answer is never another's, and six samples stay six. Only answers that can be used are kept.
+The key is a digest of everything that is sent and of the sample's number: models never share an
+answer, and six samples remain six. Only usable answers are stored.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from moagraph.nodes.errors import StorageError
 from moagraph.nodes.models.call import Call
 from moagraph.nodes.models.providers import address
-from moagraph.nodes.errors import StorageError
-from moagraph.nodes.storage.encryption import sealed, sealing_key
+from moagraph.nodes.storage.encryption import encrypt_serializer, encryption_key
 from moagraph.nodes.storage.sqlite_tables import table
 
 VARIABLE = "MOA_CACHE"
 SCHEMA = "CREATE TABLE answers (key TEXT PRIMARY KEY, kind TEXT, said BLOB)"
-# What a recipe says of a call that changes nothing of what is sent.
+# Settings of a call that do not change what is sent.
 UNSENT = {"base_url", "timeout", "attempts", "price", "limits", "context_window", "fallbacks"}
 UNSENT |= {"max_response_mb"}
-NEW_EACH_TIME = {"id", "response_metadata", "usage_metadata"}
+CHANGING_FIELDS = {"id", "response_metadata", "usage_metadata"}
 
 
-class Kept(BaseChatModel):
-    """A chat model that says again what was kept, so that streams and traces hear it."""
+class CachedModel(BaseChatModel):
+    """A chat model that returns a cached answer, so that streams and traces contain it."""
 
     message: AIMessage
 
@@ -64,69 +64,90 @@ class Kept(BaseChatModel):
         return self._generate(messages)
 
 
-def wanted() -> bool:
-    """Whether the environment turns the cache on."""
+def is_enabled() -> bool:
+    """Return whether the environment turns the cache on."""
     return os.environ.get(VARIABLE, "").strip() not in ("", "0")
 
 
 def key(call: Call, messages: Sequence[AnyMessage], sample: str) -> str:
-    """What stands for the call; it gives away neither a question nor a provider's key."""
-    said = call.model_dump(mode="json", include=Call.model_fields.keys() - UNSENT)
-    heard = [message.model_dump(exclude=NEW_EACH_TIME) for message in messages]
-    text = json.dumps([said, address(call), heard, sample], sort_keys=True, default=repr)
-    return hmac.new(sealing_key(), text.encode(), hashlib.sha256).hexdigest()
+    """Return the key of a call; it reveals neither the question nor a provider's key.
+
+    Args:
+        call: The model and its settings.
+        messages: What is sent.
+        sample: Distinguishes calls that send the same messages.
+    """
+    settings = call.model_dump(mode="json", include=Call.model_fields.keys() - UNSENT)
+    contents = [message.model_dump(exclude=CHANGING_FIELDS) for message in messages]
+    text = json.dumps([settings, address(call), contents, sample], sort_keys=True, default=repr)
+    return hmac.new(encryption_key(), text.encode(), hashlib.sha256).hexdigest()
 
 
-async def kept(call: Call, messages: Sequence[AnyMessage], sample: str) -> AIMessage | None:
-    """What this very call was answered before; a file that cannot be read knows nothing."""
+async def find_answer(call: Call, messages: Sequence[AnyMessage], sample: str) -> AIMessage | None:
+    """Return the cached answer to a call; None if there is none or the file is unusable.
+
+    Args:
+        call: The model and its settings.
+        messages: What would be sent.
+        sample: Distinguishes calls that send the same messages.
+    """
     message = None
     with suppress(StorageError):
-        message = await asyncio.to_thread(_read, key(call, messages, sample))
+        message = await asyncio.to_thread(_select, key(call, messages, sample))
     if message is None:
         return None
-    return await Kept(message=message).ainvoke(list(messages))
+    return await CachedModel(message=message).ainvoke(list(messages))
 
 
-async def keep(call: Call, messages: Sequence[AnyMessage], sample: str, message: AIMessage) -> None:
-    """Keep a good answer; a full disk does not take it from whoever paid for it."""
-    with suppress(StorageError, TypeError):  # no JSON: content of a kind that has no text
-        await asyncio.to_thread(_write, key(call, messages, sample), message)
+async def store_answer(
+    call: Call, messages: Sequence[AnyMessage], sample: str, message: AIMessage
+) -> None:
+    """Store a usable answer; a failure to store it does not fail the call.
+
+    Args:
+        call: The model and its settings.
+        messages: What was sent.
+        sample: Distinguishes calls that send the same messages.
+        message: The answer.
+    """
+    with suppress(StorageError, TypeError):  # TypeError: content that JSON cannot hold
+        await asyncio.to_thread(_insert, key(call, messages, sample), message)
 
 
-def ready() -> None:
-    """Refuse a file that cannot be used before anything is paid."""
+def check_usable() -> None:
+    """Refuse a file that cannot be used, before any call is paid for."""
     size()
 
 
 def size() -> tuple[int, int]:
-    """How many answers are kept, and their bytes."""
+    """Return the number of cached answers, and their bytes."""
     with table("cache", SCHEMA) as rows:
         [count] = rows.execute("SELECT count(*), coalesce(sum(length(said)), 0) FROM answers")
     return int(count[0]), int(count[1])
 
 
 def clear() -> int:
-    """Forget every answer; how many there were."""
+    """Delete every answer, and return how many there were."""
     with table("cache", SCHEMA) as rows:
-        gone = rows.execute("DELETE FROM answers").rowcount
+        deleted = rows.execute("DELETE FROM answers").rowcount
     with table("cache", SCHEMA) as rows:
         rows.execute("VACUUM")
-    return gone
+    return deleted
 
 
-def _read(key: str) -> AIMessage | None:
+def _select(key: str) -> AIMessage | None:
     with table("cache", SCHEMA) as rows:
         row = rows.execute("SELECT kind, said FROM answers WHERE key = ?", (key,)).fetchone()
     return AIMessage.model_validate(json.loads(_serde().loads_typed(row))) if row else None
 
 
-def _write(key: str, message: AIMessage) -> None:
-    told = {k: v for k, v in message.response_metadata.items() if k != "token_usage"}
-    bare = {"id": None, "usage_metadata": None, "response_metadata": told}
-    row = _serde().dumps_typed(json.dumps(message.model_copy(update=bare).model_dump()))
+def _insert(key: str, message: AIMessage) -> None:
+    metadata = {k: v for k, v in message.response_metadata.items() if k != "token_usage"}
+    changes = {"id": None, "usage_metadata": None, "response_metadata": metadata}
+    row = _serde().dumps_typed(json.dumps(message.model_copy(update=changes).model_dump()))
     with table("cache", SCHEMA) as rows:
         rows.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, *row))
 
 
 def _serde() -> Any:
-    return sealed(JsonPlusSerializer())
+    return encrypt_serializer(JsonPlusSerializer())

@@ -1,4 +1,4 @@
-"""The data folder: MOA_HOME, else where the platform keeps a user's data; and locks in it."""
+"""The data folder (MOA_HOME, or the platform's folder for user data), and file locks in it."""
 
 import asyncio
 import os
@@ -14,9 +14,9 @@ from moagraph.nodes.errors import StorageError
 
 
 def data_folder() -> Path:
-    """The folder, made where it is not there yet, for this user's eyes only."""
-    said = os.environ.get("MOA_HOME", "").strip()
-    folder = Path(said).expanduser() if said else user_data_path("moagraph")
+    """Return the folder; a new one is readable for this user only."""
+    setting = os.environ.get("MOA_HOME", "").strip()
+    folder = Path(setting).expanduser() if setting else user_data_path("moagraph")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -27,10 +27,15 @@ def data_folder() -> Path:
 
 
 @asynccontextmanager
-async def held(lock: Path, waiting: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold a lock that dies with us; `waiting` is called while another has it."""
+async def hold_lock(lock: Path, waiting: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold a lock that the system releases if this process dies.
+
+    Args:
+        lock: The lock file.
+        waiting: Called repeatedly while another process holds the lock.
+    """
     with lock.open("ab") as file:
-        while not taken(file):
+        while not try_lock(file):
             waiting()
             await asyncio.sleep(0.1)
         yield
@@ -39,8 +44,8 @@ async def held(lock: Path, waiting: Callable[[], None]) -> AsyncIterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def taken(file: BinaryIO) -> bool:
-        """Take the lock unless another has it; it ends with the open file."""
+    def try_lock(file: BinaryIO) -> bool:
+        """Lock the file unless another process has; closing it releases the lock."""
         file.seek(0)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -51,8 +56,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def taken(file: BinaryIO) -> bool:
-        """Take the lock unless another has it; it ends with the open file."""
+    def try_lock(file: BinaryIO) -> bool:
+        """Lock the file unless another process has; closing it releases the lock."""
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,8 +65,8 @@ else:
         return True
 
 
-def _unusable(folder: Path, why: str) -> StorageError:
+def _unusable(folder: Path, reason: str) -> StorageError:
     return StorageError(
-        f"cannot use the data folder {str(folder)!r}: {why}; "
+        f"cannot use the data folder {str(folder)!r}: {reason}; "
         "set MOA_HOME to a folder that can be written to"
     )

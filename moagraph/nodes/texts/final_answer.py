@@ -33,9 +33,7 @@ LETTER_LINE = re.compile(
     re.I | re.M,
 )
 LETTER_FIRST = re.compile(rf"^(?:{_SPACE}|[*_`]){{0,40}}[(\[]?([A-J])[)\].:][\s*_]", re.MULTILINE)
-NAMED_LETTER = re.compile(
-    r"\b(?:option|choice)\s+[(\[]?([A-Ja-j])\b|\(([A-Ja-j])\)", re.IGNORECASE
-)
+NAMED_LETTER = re.compile(r"\b(?:option|choice)\s+[(\[]?([A-Ja-j])\b|\(([A-Ja-j])\)", re.IGNORECASE)
 
 
 def read_words(text: str) -> str | None:

@@ -1,7 +1,8 @@
-"""The messages of a conversation as OpenAI has them, and as models hear them."""
+"""The messages of a chat completion request, and their conversion to LangChain's."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -9,129 +10,144 @@ from langchain_core.messages import (
     HumanMessage,
     InvalidToolCall,
     SystemMessage,
+    ToolCall,
     ToolMessage,
 )
-from langchain_core.messages import ToolCall as Called
 from pydantic import BaseModel, ConfigDict, Field
 
+from moagraph.server.validation import MAX_TEXT_CHARS
+
 Id = Annotated[str, Field(min_length=1, max_length=256)]
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 
 
-class Strict(BaseModel):
-    """Nothing is guessed: a number in quotes is no number."""
+class StrictModel(BaseModel):
+    """A part of a request; nothing is coerced: a number in quotes is not a number."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    # An error's text must not repeat the input: it may reach a log.
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class Text(Strict):
-    """A piece of text."""
+class TextPart(StrictModel):
+    """Text as a part of a message."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
-class ImageUrl(Strict):
-    """Where an image is, or the image itself as a data URL."""
+class ImageUrl(StrictModel):
+    """The address of an image, or the image itself as a data URL."""
 
     url: str
     detail: Literal["auto", "low", "high"] | None = None
 
 
-class Image(Strict):
-    """A picture, for models that see."""
+class ImagePart(StrictModel):
+    """An image as a part of a message, for models with vision."""
 
     type: Literal["image_url"]
     image_url: ImageUrl
 
 
-class System(Strict):
-    """How the models are to behave."""
+UserPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+class SystemMessageParam(StrictModel):
+    """Instructions for the models."""
 
     role: Literal["system", "developer"]
-    content: str | list[Text]
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)]
     name: str | None = None
 
 
-class User(Strict):
-    """What is asked."""
+class UserMessageParam(StrictModel):
+    """What the user says."""
 
     role: Literal["user"]
-    content: str | list[Annotated[Text | Image, Field(discriminator="type")]]
+    content: Text | Annotated[list[UserPart], Field(fail_fast=True)]
     name: str | None = None
 
 
-class Function(Strict):
-    """Which function was called, and with what: arguments are JSON as text."""
+class FunctionCallParam(StrictModel):
+    """A function's name, and its arguments as JSON text."""
 
     name: str
-    arguments: str
+    arguments: Text
 
 
-class ToolCall(Strict):
-    """One call of a tool."""
+class ToolCallParam(StrictModel):
+    """A tool call that the assistant made."""
 
     id: Id
     type: Literal["function"]
-    function: Function
+    function: FunctionCallParam
 
 
-class Assistant(Strict):
-    """What was answered before."""
+class AssistantMessageParam(StrictModel):
+    """An earlier answer, or the tool calls that it consists of."""
 
     role: Literal["assistant"]
-    content: str | list[Text] | None = None
-    tool_calls: list[ToolCall] | None = None
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)] | None = None
+    tool_calls: Annotated[list[ToolCallParam], Field(fail_fast=True)] | None = None
     name: str | None = None
 
 
-class Tool(Strict):
-    """What a tool came to."""
+class ToolMessageParam(StrictModel):
+    """The result of a tool call."""
 
     role: Literal["tool"]
-    content: str | list[Text]
+    content: Text | Annotated[list[TextPart], Field(fail_fast=True)]
     tool_call_id: Id
 
 
-Message = Annotated[System | User | Assistant | Tool, Field(discriminator="role")]
+MessageParam = Annotated[
+    SystemMessageParam | UserMessageParam | AssistantMessageParam | ToolMessageParam,
+    Field(discriminator="role"),
+]
 
 
-def says_nothing(message: Message) -> bool:
-    """Whether there is nothing in it that a model could hear."""
-    if isinstance(message, Assistant):
+def is_empty(message: MessageParam) -> bool:
+    """Whether the message has nothing that a model could read."""
+    if isinstance(message, AssistantMessageParam):
         return not message.content and not message.tool_calls
-    if not isinstance(message, User) or isinstance(message.content, str):
+    if not isinstance(message, UserMessageParam) or isinstance(message.content, str):
         return False
-    return not any(isinstance(part, Image) or part.text.strip() for part in message.content)
+    return not any(isinstance(part, ImagePart) or part.text.strip() for part in message.content)
 
 
-def heard(message: Message) -> AnyMessage:
-    """The message as models hear it."""
-    said = message.model_dump(mode="json", exclude_none=True)
-    content, name = said.get("content", ""), said.get("name")
-    if isinstance(message, System):
-        return SystemMessage(content, name=name)
-    if isinstance(message, User):
-        return HumanMessage(content, name=name)
-    if isinstance(message, Tool):
-        return ToolMessage(content, tool_call_id=message.tool_call_id)
-    called = [_called(call) for call in message.tool_calls or ()]
+def to_langchain(message: MessageParam) -> AnyMessage:
+    """Convert the message; its id is set here so that the graph need not set it on the loop."""
+    fields: dict[str, Any] = {"content": _langchain_content(message), "id": str(uuid4())}
+    if isinstance(message, ToolMessageParam):
+        return ToolMessage(**fields, tool_call_id=message.tool_call_id)
+    fields["name"] = message.name
+    if isinstance(message, SystemMessageParam):
+        return SystemMessage(**fields)
+    if isinstance(message, UserMessageParam):
+        return HumanMessage(**fields)
+    calls = [_parse_tool_call(call) for call in message.tool_calls or ()]
     return AIMessage(
-        content,
-        name=name,
-        tool_calls=[call for call in called if call["type"] == "tool_call"],
-        invalid_tool_calls=[call for call in called if call["type"] == "invalid_tool_call"],
+        **fields,
+        tool_calls=[call for call in calls if call["type"] == "tool_call"],
+        invalid_tool_calls=[call for call in calls if call["type"] == "invalid_tool_call"],
     )
 
 
-def _called(call: ToolCall) -> Called | InvalidToolCall:
-    """A call of a tool; a model's arguments may be no JSON, and are passed on as they were."""
-    name, said = call.function.name, call.function.arguments
+def _langchain_content(message: MessageParam) -> str | list[dict[str, Any]]:
+    if isinstance(message.content, list):
+        return [part.model_dump(mode="json", exclude_none=True) for part in message.content]
+    return message.content or ""
+
+
+def _parse_tool_call(call: ToolCallParam) -> ToolCall | InvalidToolCall:
+    """Parse the arguments; a model may have written invalid JSON, which is passed on as it is."""
+    name, text = call.function.name, call.function.arguments
     try:
-        args = json.loads(said or "{}")
+        arguments = json.loads(text or "{}")
     except (ValueError, RecursionError):
-        args = None
-    if isinstance(args, dict):
-        return Called(type="tool_call", id=call.id, name=name, args=args)
+        arguments = None
+    if isinstance(arguments, dict):
+        return ToolCall(type="tool_call", id=call.id, name=name, args=arguments)
     return InvalidToolCall(
-        type="invalid_tool_call", id=call.id, name=name, args=said, error="no JSON object"
+        type="invalid_tool_call", id=call.id, name=name, args=text, error="no JSON object"
     )

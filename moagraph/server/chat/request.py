@@ -1,20 +1,20 @@
-"""What a client may say, as OpenAI has it, and what of it this server does."""
+"""The body of `POST /v1/chat/completions`: OpenAI's fields, as far as this server honours them."""
 
-import json
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from moagraph.nodes.context import Context
-from moagraph.server.chat.messages import Id, Message, Strict, heard, says_nothing
+from moagraph.server.chat.messages import Id, MessageParam, StrictModel, is_empty, to_langchain
 from moagraph.server.protocol_errors import ApiError
+from moagraph.server.validation import MAX_ITEMS, validate_body
 
-Never = Literal[False]
+# A switch that may be sent, but only turned off.
+Off = Literal[False]
 
 
-class FunctionTold(Strict):
+class FunctionDefinition(StrictModel):
     """A function that the model may call."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -23,82 +23,86 @@ class FunctionTold(Strict):
     strict: bool | None = None
 
 
-class ToolTold(Strict):
+class ChatTool(StrictModel):
     """A tool that the model may call."""
 
     type: Literal["function"]
-    function: FunctionTold
+    function: FunctionDefinition
 
 
-class Named(Strict):
-    """The function that must be called."""
+class FunctionName(StrictModel):
+    """The name of the function that must be called."""
 
     name: str
 
 
-class ToolNamed(Strict):
+class ChatToolChoice(StrictModel):
     """The tool that must be called."""
 
     type: Literal["function"]
-    function: Named
+    function: FunctionName
 
 
-class Schema(Strict):
-    """The form of the answer."""
+class NamedJsonSchema(StrictModel):
+    """A JSON Schema that the answer must match."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     description: str | None = None
-    form: dict[str, Any] | None = Field(None, alias="schema")
+    json_schema: dict[str, Any] | None = Field(None, alias="schema")
     strict: bool | None = None
 
 
-class AsText(Strict):
-    """The answer is text."""
+class TextFormat(StrictModel):
+    """The answer is plain text."""
 
     type: Literal["text"]
 
 
-class AsJson(Strict):
-    """The answer is JSON."""
+class JsonObjectFormat(StrictModel):
+    """The answer is a JSON object."""
 
     type: Literal["json_object"]
 
 
-class AsSchema(Strict):
-    """The answer is JSON of that form."""
+class JsonSchemaFormat(StrictModel):
+    """The answer is JSON that matches a schema."""
 
     type: Literal["json_schema"]
-    json_schema: Schema
+    json_schema: NamedJsonSchema
 
 
-class StreamOptions(Strict):
-    """What a stream also tells."""
+class StreamOptions(StrictModel):
+    """What a stream contains besides the answer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
-class Moa(Strict):
-    """What only this server tells: each seat as it is done, and what the layers said."""
+class MoaOptions(StrictModel):
+    """What only this server can add: progress events, and the layers' proposals."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     progress: bool = False
     layers: bool = False
 
 
-Format = Annotated[AsText | AsJson | AsSchema, Field(discriminator="type")]
+ResponseFormat = Annotated[
+    TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
+]
 
 
-class ChatRequest(Strict):
+class ChatRequest(StrictModel):
     """A request for a chat completion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
     model: Id = Field(description="`moa/<recipe>`, or the recipe's bare name.")
-    messages: list[Message] = Field(min_length=1)
+    messages: list[MessageParam] = Field(
+        min_length=1, fail_fast=True, json_schema_extra={"maxItems": MAX_ITEMS}
+    )
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
@@ -111,22 +115,22 @@ class ChatRequest(Strict):
         | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
         | None
     ) = None
-    response_format: Format | None = None
-    tools: Annotated[list[ToolTold], Field(max_length=128)] | None = None
-    tool_choice: Literal["none", "auto", "required"] | ToolNamed | None = None
+    response_format: ResponseFormat | None = None
+    tools: Annotated[list[ChatTool], Field(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChatToolChoice | None = None
     metadata: dict[str, str] | None = Field(
         None, description="`thread_id` names a thread that is kept; nothing else is used."
     )
-    moa: Moa | None = None
-    # Only what changes nothing: a field that would have to be ignored is refused instead.
+    moa: MoaOptions | None = None
+    # Accepted only with the value that changes nothing: a field is refused rather than ignored.
     n: Annotated[int, Field(ge=1, le=1)] | None = None
-    logprobs: Never | None = None
+    logprobs: Off | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
     frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
     presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
     logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     modalities: list[Literal["text"]] | None = None
-    # Harmless: they are for OpenAI's own bookkeeping.
+    # Accepted and unused: they are for OpenAI's own bookkeeping.
     parallel_tool_calls: bool | None = None
     prompt_cache_key: str | None = None
     safety_identifier: str | None = None
@@ -134,70 +138,44 @@ class ChatRequest(Strict):
     store: bool | None = None
     user: str | None = None
 
-    def sound(self) -> "ChatRequest":
-        """Itself, refused where no single field is wrong but the whole of it is."""
-        for number, message in enumerate(self.messages):
-            if says_nothing(message):
-                param = f"messages[{number}].content"
-                raise ApiError(400, f"`{param}`: the message says nothing", param=param)
+    def checked(self) -> "ChatRequest":
+        """Return the request, or refuse it where fields contradict each other."""
+        for index, message in enumerate(self.messages):
+            if is_empty(message):
+                param = f"messages[{index}].content"
+                raise ApiError(400, f"`{param}`: the message is empty", param=param)
         if self.tool_choice not in (None, "none", "auto") and not self.tools:
-            told = "`tool_choice` names a tool, and there are no `tools`"
-            raise ApiError(400, told, param="tools")
+            problem = "`tool_choice` names a tool, and there are no `tools`"
+            raise ApiError(400, problem, param="tools")
         return self
 
-    def conversation(self) -> list[AnyMessage]:
-        """The messages as models hear them."""
-        return [heard(message) for message in self.messages]
+    def langchain_messages(self) -> list[AnyMessage]:
+        """Convert the conversation."""
+        return [to_langchain(message) for message in self.messages]
 
     def context(self) -> Context:
-        """What the last step is to do as this caller wants it."""
-        said = self.model_dump(
+        """Collect the settings that the caller chose for the last step."""
+        settings = self.model_dump(
             mode="json",
             by_alias=True,
             exclude_none=True,
             include={"temperature", "top_p", "seed", "response_format", "tools", "tool_choice"},
         )
-        if said.get("response_format") == {"type": "text"}:
-            del said["response_format"]
-        if not said.get("tools"):
-            said.pop("tools", None)
+        if settings.get("response_format") == {"type": "text"}:
+            del settings["response_format"]
+        if not settings.get("tools"):
+            settings.pop("tools", None)
         if limit := self.max_completion_tokens or self.max_tokens:
-            said["max_tokens"] = limit
+            settings["max_tokens"] = limit
         if self.stop:
-            said["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop
-        return Context.model_validate(said)
+            settings["stop"] = [self.stop] if isinstance(self.stop, str) else self.stop
+        return Context.model_validate(settings)
 
 
-def read(body: bytes) -> ChatRequest:
-    """The request in a body, or what is wrong with its first wrong field."""
-    try:
-        return ChatRequest.model_validate_json(body).sound()
-    except ValidationError as error:
-        raise refusal(body, error) from error
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """Parse a request body.
 
-
-def refusal(body: bytes, error: ValidationError) -> ApiError:
-    """What is wrong with the first wrong field, in one line."""
-    # Of the choices that a value may be, the one that it came nearest to.
-    first = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
-    if first["type"] == "json_invalid":
-        return ApiError(400, f"the body is not JSON: {first['ctx']['error']}", code="invalid_json")
-    param = "".join(_written(json.loads(body), first["loc"])).removeprefix(".") or None
-    if first["type"] == "extra_forbidden":
-        return ApiError(400, f"`{param}` is not supported here: leave it out", param=param)
-    if first["type"] == "missing":
-        return ApiError(400, f"`{param}` is missing", param=param)
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    return ApiError(400, f"`{param or 'body'}`: {message}", param=param)
-
-
-def _written(said: Any, loc: tuple[str | int, ...]) -> Iterator[str]:
-    """The part of pydantic's path that the client wrote: without the names of choices."""
-    for number, key in enumerate(loc):
-        if isinstance(said, dict) and isinstance(key, str):
-            if key in said or (number == len(loc) - 1):
-                said = said.get(key)
-                yield f".{key}"
-        elif isinstance(said, list) and isinstance(key, int) and key < len(said):
-            said = said[key]
-            yield f"[{key}]"
+    Raises:
+        ApiError: The body is not JSON, or a field is wrong; the first one is named.
+    """
+    return validate_body(ChatRequest, body).checked()

@@ -1,6 +1,5 @@
-"""A turn in OpenAI's form: one body, or a stream of chunks with comments between."""
+"""A turn as a chat completion: one body, or a stream of chunks with comments in between."""
 
-import json
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -10,111 +9,109 @@ from typing import Any
 
 from moagraph.nodes.state import Json
 from moagraph.server.chat.request import ChatRequest
-from moagraph.server.run_stream import End, Event, Piece, Seat, calls
-from moagraph.threads.result import result
+from moagraph.server.event_stream import encode_comment, encode_event
+from moagraph.server.message_format import replace_surrogates, tool_calls
+from moagraph.server.run_stream import AnswerChunk, SeatAnswered, TurnEvent, TurnFinished
+from moagraph.threads.result import read_result
 
 DONE = b"data: [DONE]\n\n"
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How one completion is told; its number and its time are the same in every chunk."""
+class ChatFormatter:
+    """Formats one completion; its id and time are the same in every chunk."""
 
-    asked: ChatRequest
+    request: ChatRequest
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(14)}")
-    began: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.time)
 
-    def whole(self, end: End) -> Json:
-        """The answer in one body."""
-        tools = [{k: v for k, v in call.items() if k != "index"} for call in calls(end.message)]
-        text = clean(end.message.text)
+    def body(self, turn: TurnFinished) -> Json:
+        """Build the whole response."""
+        calls = [
+            {k: v for k, v in call.items() if k != "index"} for call in tool_calls(turn.message)
+        ]
+        text = replace_surrogates(turn.message.text)
         message: Json = {"role": "assistant", "content": text or None, "refusal": None}
-        if tools:
-            message["tool_calls"] = tools
+        if calls:
+            message["tool_calls"] = calls
         elif not text:
             message["content"] = ""
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": end.finish}
-        body = {**self._head("chat.completion"), "choices": [choice], "usage": end.usage}
-        return {**body, "moa": self._moa(end)} if self._tells else body
+        choice = {"index": 0, "message": message, "logprobs": None}
+        choice["finish_reason"] = turn.finish_reason
+        body = {**self._head("chat.completion"), "choices": [choice], "usage": turn.usage}
+        return {**body, "moa": self._layers(turn)} if self._with_layers else body
 
-    async def events(self, turn: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-        """The answer in pieces; before the first usable answer of a seat nothing is told.
+    async def events(self, turn: AsyncGenerator[TurnEvent]) -> AsyncGenerator[bytes]:
+        """Encode the turn's events.
 
-        Until then a failure still has a status of its own.
+        Nothing is sent before a seat's first usable answer: until then a failure can still be
+        reported by the HTTP status.
         """
-        begun = False
+        started = False
         async with aclosing(turn):
             async for event in turn:
-                if isinstance(event, Seat):
+                if isinstance(event, SeatAnswered):
                     if event.usable:
                         yield self._progress(event)
                     continue
-                if not begun:
-                    begun = True
+                if not started:
+                    started = True
                     yield self._chunk({"role": "assistant", "content": ""})
-                if isinstance(event, Piece):
+                if isinstance(event, AnswerChunk):
                     yield self._chunk(_delta(event))
                 else:
-                    yield self._last(event)
+                    yield self._last_chunk(event)
         yield DONE
 
     @property
-    def _tells(self) -> bool:
-        return bool(self.asked.moa and self.asked.moa.layers)
+    def _with_layers(self) -> bool:
+        return bool(self.request.moa and self.request.moa.layers)
 
     @property
-    def _counts(self) -> bool:
-        return bool(self.asked.stream_options and self.asked.stream_options.include_usage)
+    def _with_usage(self) -> bool:
+        options = self.request.stream_options
+        return bool(options and options.include_usage)
 
-    def _progress(self, seat: Seat) -> bytes:
-        """A comment that clients skip; as a field only for those who asked."""
-        if not (self.asked.moa and self.asked.moa.progress):
-            return f": L{seat.layer} {seat.done}/{seat.of}\n\n".encode()
-        told: Json = {"layer": seat.layer, "done": seat.done, "of": seat.of}
-        told |= {"seat": seat.seat, "model": seat.model, "ok": seat.ok}
-        return self._event(choices=[], moa={"progress": told})
+    def _progress(self, seat: SeatAnswered) -> bytes:
+        """A comment, which every client skips; a chunk only for clients that requested it."""
+        if not (self.request.moa and self.request.moa.progress):
+            return encode_comment(f"L{seat.layer} {seat.done}/{seat.total}")
+        progress: Json = {"layer": seat.layer, "done": seat.done, "of": seat.total}
+        progress |= {"seat": seat.seat, "model": seat.model, "ok": seat.ok}
+        return self._encode(choices=[], moa={"progress": progress})
 
-    def _last(self, end: End) -> bytes:
-        last = self._chunk({}, end.finish, {"moa": self._moa(end)} if self._tells else {})
-        return last + (self._event(choices=[], usage=end.usage) if self._counts else b"")
+    def _last_chunk(self, turn: TurnFinished) -> bytes:
+        extra = {"moa": self._layers(turn)} if self._with_layers else {}
+        last = self._chunk({}, turn.finish_reason, extra)
+        return last + (self._encode(choices=[], usage=turn.usage) if self._with_usage else b"")
 
-    def _chunk(self, delta: Json, finish: str | None = None, more: Json | None = None) -> bytes:
+    def _chunk(self, delta: Json, finish: str | None = None, extra: Json | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return self._event(choices=[choice], **(more or {}))
+        return self._encode(choices=[choice], **(extra or {}))
 
-    def _event(self, **said: Any) -> bytes:
-        usage = {"usage": None} if self._counts else {}
-        return event({**self._head("chat.completion.chunk"), **usage, **said})
+    def _encode(self, **fields: Any) -> bytes:
+        usage = {"usage": None} if self._with_usage else {}
+        return encode_event({**self._head("chat.completion.chunk"), **usage, **fields})
 
     def _head(self, kind: str) -> Json:
-        return {"id": self.id, "object": kind, "created": int(self.began), "model": self.model}
+        return {"id": self.id, "object": kind, "created": int(self.started), "model": self.model}
 
-    def _moa(self, end: End) -> Json:
-        """How the answer came about."""
-        came = result(
-            end.state,
-            thread_id=(self.asked.metadata or {}).get("thread_id", ""),
+    def _layers(self, turn: TurnFinished) -> Json:
+        """The proposals, steps and costs behind the answer, as `--json` prints them."""
+        details = read_result(
+            turn.state,
+            thread_id=(self.request.metadata or {}).get("thread_id", ""),
             recipe=self.model.removeprefix("moa/"),
             status="done",
-            seconds=time.time() - self.began,
+            seconds=time.time() - self.started,
         ).as_json()
-        del came["answer"]
-        if not came["thread_id"]:
-            del came["thread_id"]
-        return came
+        del details["answer"]
+        if not details["thread_id"]:
+            del details["thread_id"]
+        return details
 
 
-def event(body: Json) -> bytes:
-    """One server-sent event."""
-    return b"data: " + json.dumps(body, separators=(",", ":")).encode() + b"\n\n"
-
-
-def clean(text: str) -> str:
-    """The text without half signs, which are no Unicode and break who reads them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _delta(piece: Piece) -> Json:
-    said: Json = {"content": clean(piece.text)} if piece.text else {}
-    return {**said, "tool_calls": piece.tools} if piece.tools else said
+def _delta(chunk: AnswerChunk) -> Json:
+    text: Json = {"content": replace_surrogates(chunk.text)} if chunk.text else {}
+    return {**text, "tool_calls": chunk.tool_calls} if chunk.tool_calls else text

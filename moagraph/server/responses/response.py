@@ -1,6 +1,5 @@
-"""A turn in the form of OpenAI's responses: one body, or a stream of named events."""
+"""A turn as a response of OpenAI's Responses API: one body, or a stream of named events."""
 
-import json
 import secrets
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -10,151 +9,157 @@ from itertools import count
 from typing import Any
 
 from moagraph.nodes.state import Json
-from moagraph.server.chat.response import clean
+from moagraph.server.event_stream import encode_comment, encode_event
+from moagraph.server.message_format import replace_surrogates, tool_calls
 from moagraph.server.responses.request import ResponseRequest
-from moagraph.server.run_stream import End, Event, Piece, Seat, calls
+from moagraph.server.run_stream import AnswerChunk, SeatAnswered, TurnEvent, TurnFinished
 
-WHY = {"length": "max_output_tokens", "content_filter": "content_filter"}
+# Why a response is incomplete, by the finish reason of a chat completion.
+INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 @dataclass(frozen=True)
-class Told:
-    """How one response is told; its names and its time are the same in every event."""
+class ResponseFormatter:
+    """Formats one response; its ids and time are the same in every event."""
 
-    asked: ResponseRequest
+    request: ResponseRequest
     model: str
     id: str = field(default_factory=lambda: f"resp_{secrets.token_hex(24)}")
-    message: str = field(default_factory=lambda: f"msg_{secrets.token_hex(24)}")
-    began: float = field(default_factory=time.time)
-    numbers: Iterator[int] = field(default_factory=count)
+    message_id: str = field(default_factory=lambda: f"msg_{secrets.token_hex(24)}")
+    started: float = field(default_factory=time.time)
+    sequence: Iterator[int] = field(default_factory=count)
 
-    def whole(self, end: End) -> Json:
-        """The response in one body."""
-        why = WHY.get(end.finish)
-        status = "incomplete" if why else "completed"
-        text = clean(end.message.text)
-        said = [self._message(text, status)] if text or not end.message.tool_calls else []
-        made = [_call(one, status) for one in calls(end.message)]
+    def body(self, turn: TurnFinished) -> Json:
+        """Build the whole response."""
+        reason = INCOMPLETE_REASONS.get(turn.finish_reason)
+        status = "incomplete" if reason else "completed"
+        text, calls = replace_surrogates(turn.message.text), tool_calls(turn.message)
+        messages = [self._message(text, status)] if text or not calls else []
         return {
             **self._head(status),
-            "output": [*said, *made],
-            "incomplete_details": {"reason": why} if why else None,
-            "usage": _usage(end),
+            "output": [*messages, *(_function_call(call, status) for call in calls)],
+            "incomplete_details": {"reason": reason} if reason else None,
+            "usage": _usage(turn),
         }
 
-    async def events(self, turn: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
-        """The answer in pieces; before the first of them a failure still has its own status."""
-        text: str | None = None
+    async def events(self, turn: AsyncGenerator[TurnEvent]) -> AsyncGenerator[bytes]:
+        """Encode the turn's events; until the first one a failure still has its own status."""
+        started = False
         async with aclosing(turn):
             async for event in turn:
-                if isinstance(event, Seat):
+                if isinstance(event, SeatAnswered):
                     if event.usable:
-                        yield f": L{event.layer} {event.done}/{event.of}\n\n".encode()
-                elif isinstance(event, Piece):
+                        yield encode_comment(f"L{event.layer} {event.done}/{event.total}")
+                elif isinstance(event, AnswerChunk):
                     if event.text:
-                        for told in self._begin() if text is None else ():
-                            yield told
-                        text = (text or "") + event.text
-                        yield self._piece("delta", delta=clean(event.text), logprobs=[])
+                        for encoded in () if started else self._start():
+                            yield encoded
+                        started = True
+                        delta = replace_surrogates(event.text)
+                        yield self._text_event("delta", delta=delta, logprobs=[])
                 else:
-                    for told in self._begin(opens=not calls(event.message)) if text is None else ():
-                        yield told
-                    for told in self._finish(event, text):
-                        yield told
+                    with_message = not event.message.tool_calls
+                    for encoded in () if started else self._start(with_message):
+                        yield encoded
+                    for encoded in self._finish(event):
+                        yield encoded
 
-    def _begin(self, opens: bool = True) -> Iterator[bytes]:
-        """The response has begun, and where there is text, its message."""
-        begun = {**self._head("in_progress"), "output": [], "usage": None}
-        yield self._event("response.created", response=begun)
-        yield self._event("response.in_progress", response=begun)
-        if opens:
+    def _start(self, with_message: bool = True) -> Iterator[bytes]:
+        """Announce the response, and its message if there will be text."""
+        response = {**self._head("in_progress"), "output": [], "usage": None}
+        yield self._encode("response.created", response=response)
+        yield self._encode("response.in_progress", response=response)
+        if with_message:
             item = self._message("", "in_progress") | {"content": []}
-            yield self._event("response.output_item.added", output_index=0, item=item)
-            part = _text("")
-            where = self._where()
-            yield self._event("response.content_part.added", **where, part=part)
+            yield self._encode("response.output_item.added", output_index=0, item=item)
+            part = _output_text("")
+            yield self._encode("response.content_part.added", **self._text_path(), part=part)
 
-    def _finish(self, end: End, text: str | None) -> Iterator[bytes]:
-        """Every item is closed, each call told whole, and the response with them."""
-        whole = self.whole(end)
-        for index, item in enumerate(whole["output"]):
+    def _finish(self, turn: TurnFinished) -> Iterator[bytes]:
+        """Complete every item, then the response."""
+        response = self.body(turn)
+        for index, item in enumerate(response["output"]):
             if item["type"] == "message":
-                yield self._piece("done", text=item["content"][0]["text"], logprobs=[])
-                where, part = self._where(), item["content"][0]
-                yield self._event("response.content_part.done", **where, part=part)
+                part = item["content"][0]
+                yield self._text_event("done", text=part["text"], logprobs=[])
+                yield self._encode("response.content_part.done", **self._text_path(), part=part)
             else:
-                yield from self._called(index, item)
-            yield self._event("response.output_item.done", output_index=index, item=item)
-        yield self._event(f"response.{whole['status']}", response=whole)
+                yield from self._function_call_events(index, item)
+            yield self._encode("response.output_item.done", output_index=index, item=item)
+        yield self._encode(f"response.{response['status']}", response=response)
 
-    def _called(self, index: int, item: Json) -> Iterator[bytes]:
+    def _function_call_events(self, index: int, item: Json) -> Iterator[bytes]:
         opened = item | {"arguments": "", "status": "in_progress"}
-        yield self._event("response.output_item.added", output_index=index, item=opened)
-        where = {"item_id": item["id"], "output_index": index}
-        kind, said = "response.function_call_arguments", item["arguments"]
-        yield self._event(f"{kind}.delta", **where, delta=said)
-        yield self._event(f"{kind}.done", **where, name=item["name"], arguments=said)
+        yield self._encode("response.output_item.added", output_index=index, item=opened)
+        path = {"item_id": item["id"], "output_index": index}
+        kind, arguments = "response.function_call_arguments", item["arguments"]
+        yield self._encode(f"{kind}.delta", **path, delta=arguments)
+        yield self._encode(f"{kind}.done", **path, name=item["name"], arguments=arguments)
 
-    def _piece(self, kind: str, **said: Any) -> bytes:
-        return self._event(f"response.output_text.{kind}", **self._where(), **said)
+    def _text_event(self, kind: str, **fields: Any) -> bytes:
+        return self._encode(f"response.output_text.{kind}", **self._text_path(), **fields)
 
-    def _where(self) -> Json:
-        return {"item_id": self.message, "output_index": 0, "content_index": 0}
+    def _text_path(self) -> Json:
+        return {"item_id": self.message_id, "output_index": 0, "content_index": 0}
 
-    def _event(self, kind: str, **said: Any) -> bytes:
-        body = json.dumps({"type": kind, "sequence_number": next(self.numbers), **said})
-        return f"event: {kind}\ndata: {body}\n\n".encode()
+    def _encode(self, kind: str, **fields: Any) -> bytes:
+        return encode_event({"type": kind, "sequence_number": next(self.sequence), **fields}, kind)
 
     def _message(self, text: str, status: str) -> Json:
-        content = [_text(text)]
-        told: Json = {"id": self.message, "type": "message", "role": "assistant"}
-        return {**told, "status": status, "content": content}
+        head: Json = {"id": self.message_id, "type": "message", "role": "assistant"}
+        return {**head, "status": status, "content": [_output_text(text)]}
 
     def _head(self, status: str) -> Json:
-        asked = self.asked.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """The fields that repeat the request, and those that are the same in every response."""
+        fields = self.request.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude_none=True,
+            include={"metadata", "text", "tool_choice", "tools"},
+        )
         return {
             "id": self.id,
             "object": "response",
-            "created_at": int(self.began),
+            "created_at": int(self.started),
             "status": status,
             "model": self.model,
             "error": None,
             "incomplete_details": None,
-            "instructions": self.asked.instructions,
-            "max_output_tokens": self.asked.max_output_tokens,
-            "metadata": asked.get("metadata", {}),
+            "instructions": self.request.instructions,
+            "max_output_tokens": self.request.max_output_tokens,
+            "metadata": fields.get("metadata", {}),
             "parallel_tool_calls": True,
             "previous_response_id": None,
-            "temperature": self.asked.temperature,
-            "text": asked.get("text", {"format": {"type": "text"}}),
-            "tool_choice": asked.get("tool_choice", "auto"),
-            "tools": asked.get("tools", []),
-            "top_p": self.asked.top_p,
+            "temperature": self.request.temperature,
+            "text": fields.get("text", {"format": {"type": "text"}}),
+            "tool_choice": fields.get("tool_choice", "auto"),
+            "tools": fields.get("tools", []),
+            "top_p": self.request.top_p,
         }
 
 
-def _text(text: str) -> Json:
+def _output_text(text: str) -> Json:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def _call(one: Json, status: str) -> Json:
-    said = one["function"]
+def _function_call(call: Json, status: str) -> Json:
+    function = call["function"]
     return {
         "id": f"fc_{secrets.token_hex(24)}",
         "type": "function_call",
-        "call_id": one["id"],
-        "name": said["name"],
-        "arguments": said["arguments"],
+        "call_id": call["id"],
+        "name": function["name"],
+        "arguments": function["arguments"],
         "status": status,
     }
 
 
-def _usage(end: End) -> Json:
-    took = end.usage
+def _usage(turn: TurnFinished) -> Json:
+    usage = turn.usage
     return {
-        "input_tokens": took["prompt_tokens"],
+        "input_tokens": usage["prompt_tokens"],
         "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": took["completion_tokens"],
+        "output_tokens": usage["completion_tokens"],
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": took["total_tokens"],
+        "total_tokens": usage["total_tokens"],
     }

@@ -59,9 +59,9 @@ class PostgresThreads(Steady, PostgresSaver):
         """A server that restarts comes back; a refused statement stays refused."""
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
-    def told(self, error: Exception) -> str:
+    def message(self, error: Exception) -> str:
         """Name the server, never its password."""
-        return _told(self.url, error)
+        return _error_message(self.url, error)
 
     @contextmanager
     def held(self, thread_id: str) -> Iterator[None]:
@@ -107,12 +107,12 @@ class PostgresThreads(Steady, PostgresSaver):
         self._rows("VACUUM checkpoints, checkpoint_blobs, checkpoint_writes")
 
     def _rows(self, query: LiteralString, *values: Any) -> list[Any]:
-        def read() -> list[Any]:
+        def is_readable() -> list[Any]:
             with self._cursor() as cursor:
                 cursor.execute(query, values)
                 return cursor.fetchall() if cursor.description else []
 
-        return self.steady(read)
+        return self.steady(is_readable)
 
 
 def _key(thread_id: str) -> int:
@@ -138,7 +138,7 @@ def opened(url: str, serde: SerializerProtocol) -> Iterator[PostgresThreads]:
         try:
             _set_up(threads, pool)
         except psycopg.Error as error:
-            raise StorageError(_told(url, error)) from error
+            raise StorageError(_error_message(url, error)) from error
         try:
             yield threads
         finally:
@@ -163,28 +163,28 @@ def _got(cursor: psycopg.Cursor[Any]) -> bool:
     return bool(row and row["got"])
 
 
-def _lacks_tables(connection: psycopg.Connection[Any], known: int) -> bool:
+def _lacks_tables(connection: psycopg.Connection[Any], existing: int) -> bool:
     there = connection.execute("SELECT to_regclass('checkpoint_migrations') AS found").fetchone()
     if not there or not there["found"]:
         return True
     newest = connection.execute("SELECT max(v) AS v FROM checkpoint_migrations").fetchone()
     version = int((newest or {}).get("v") or 0)
-    if version > known:
+    if version > existing:
         raise StorageError(
-            f"the database has schema {version}, and this moagraph knows {known}: "
+            f"the database has schema {version}, and this moagraph knows {existing}: "
             "update langgraph-checkpoint-postgres"
         )
-    return version < known
+    return version < existing
 
 
 def _connected(url: str) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
-        raise StorageError(_told(url, error)) from error
+        raise StorageError(_error_message(url, error)) from error
 
 
-def _told(url: str, error: Exception) -> str:
+def _error_message(url: str, error: Exception) -> str:
     parts = urlsplit(url)
     where = f"{parts.hostname or 'local socket'}{parts.path}"
     text = " ".join(str(error).split())

@@ -12,7 +12,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from moagraph.nodes.errors import StorageError
-from moagraph.nodes.storage.data_dir import taken
+from moagraph.nodes.storage.data_dir import try_lock
 from moagraph.threads.savers.steady import Steady, busy
 
 VERSION = 1
@@ -38,16 +38,16 @@ class SqliteThreads(Steady, SqliteSaver):
         """Nothing that SQLite says after its own waiting goes away by more of it."""
         return False
 
-    def told(self, error: Exception) -> str:
+    def message(self, error: Exception) -> str:
         """Name the file and the remedy."""
-        return _told(self.file, error)
+        return _error_message(self.file, error)
 
     @contextmanager
     def held(self, thread_id: str) -> Iterator[None]:
         """A locked file a thread; the lock ends with the process."""
         with self._locked_file(thread_id) as lock:
             end = time.monotonic() + GLANCE
-            while not taken(lock):
+            while not try_lock(lock):
                 if time.monotonic() > end:
                     raise busy(thread_id)
                 time.sleep(0.01)
@@ -59,7 +59,7 @@ class SqliteThreads(Steady, SqliteSaver):
         if not file.exists():
             return False
         with file.open("ab") as lock:
-            return not taken(lock)
+            return not try_lock(lock)
 
     def names(self, limit: int | None = None) -> Iterator[tuple[str, str]]:
         """Read from the index alone."""
@@ -77,7 +77,7 @@ class SqliteThreads(Steady, SqliteSaver):
             self._rows(f"{query} WHERE thread_id = ?", thread_id)[0][0]
             for query in (checkpoints, writes)
         ]
-        return sum(known or 0 for known in sums)
+        return sum(existing or 0 for existing in sums)
 
     def drop(self, thread_id: str, checkpoint_ids: Sequence[str]) -> None:
         """In one transaction."""
@@ -107,18 +107,18 @@ class SqliteThreads(Steady, SqliteSaver):
             file.parent.mkdir(mode=0o700, exist_ok=True)
             return file.open("ab")
         except OSError as error:
-            raise StorageError(_told(file, error)) from error
+            raise StorageError(_error_message(file, error)) from error
 
     def _lock_of(self, thread_id: str) -> Path:
         name = hashlib.sha256(thread_id.encode()).hexdigest()[:32]
         return self.file.parent / "locks" / name
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
-        def read() -> list[Any]:
+        def is_readable() -> list[Any]:
             with self.cursor(transaction=False) as cursor:
                 return cursor.execute(query, values).fetchall()
 
-        return self.steady(read)
+        return self.steady(is_readable)
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def opened(file: Path, serde: SerializerProtocol) -> Iterator[SqliteThreads]:
         file.touch(mode=0o600)
         connection = sqlite3.connect(file, timeout=60, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        raise StorageError(_told(file, error)) from error
+        raise StorageError(_error_message(file, error)) from error
     threads = SqliteThreads(connection, serde=serde)
     threads.file = file
     try:
@@ -144,7 +144,7 @@ def _set_up(threads: SqliteThreads) -> None:
     """One process at a time: to change the journal's mode waits for nobody."""
     try:
         with threads.file.with_suffix(".setup").open("ab") as lock:
-            while not taken(lock):
+            while not try_lock(lock):
                 time.sleep(0.01)
             version = _checked_version(threads)
             threads.setup()
@@ -152,7 +152,7 @@ def _set_up(threads: SqliteThreads) -> None:
             if version != VERSION:
                 threads.conn.execute(f"PRAGMA user_version={VERSION}")
     except (OSError, sqlite3.Error) as error:
-        raise StorageError(_told(threads.file, error)) from error
+        raise StorageError(_error_message(threads.file, error)) from error
 
 
 def _checked_version(threads: SqliteThreads) -> int:
@@ -165,7 +165,7 @@ def _checked_version(threads: SqliteThreads) -> int:
     return int(version)
 
 
-def _told(file: Path, error: Exception) -> str:
+def _error_message(file: Path, error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     if "full" in text or "No space" in text:
         remedy = "free some space"

@@ -28,9 +28,9 @@ class UnderWay:
         self._number = 0
         self._changed = Condition()
 
-    async def run(self, call: Callable[P, T], *args: P.args, **said: P.kwargs) -> T:
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The call's result; a caller that is cancelled leaves it running."""
-        work = partial(copy_context().run, call, *args, **said)
+        work = partial(copy_context().run, call, *args, **kwargs)
         self._count(1)
         try:
             future = asyncio.get_running_loop().run_in_executor(None, self._counted, work)
@@ -61,9 +61,9 @@ class Steady(BaseCheckpointSaver[str]):
 
     failures: ClassVar[tuple[type[Exception], ...]] = ()
 
-    def __init__(self, *args: Any, **said: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As the engine's saver."""
-        super().__init__(*args, **said)
+        super().__init__(*args, **kwargs)
         self._under_way = UnderWay()
 
     def finished(self) -> None:
@@ -74,7 +74,7 @@ class Steady(BaseCheckpointSaver[str]):
         """Whether waiting can help."""
         raise NotImplementedError
 
-    def told(self, error: Exception) -> str:
+    def message(self, error: Exception) -> str:
         """What is wrong and what to do, in one line."""
         raise NotImplementedError
 
@@ -110,7 +110,7 @@ class Steady(BaseCheckpointSaver[str]):
                 return call()
             except self.failures as error:
                 if not self.passes(error) or time.monotonic() - began > PATIENCE:
-                    raise StorageError(self.told(error)) from error
+                    raise StorageError(self.message(error)) from error
                 time.sleep(0.5)
             except (ValueError, NotImplementedError) as error:
                 if "MAC check" in str(error) or "serialization type" in str(error):

