@@ -37,8 +37,8 @@ class Preloaded:
             )
 
     def can_run(self, environment: Mapping[str, str]) -> bool:
-        """Whether Python would start in this environment as it did for the forks."""
-        return _read_at_start(environment) == self._start
+        """Whether it is alive, and Python would start in this environment as it did for it."""
+        return self._process.poll() is None and _read_at_start(environment) == self._start
 
     def run(
         self, words: Sequence[str | bytes], given: bytes, environment: Mapping[str, str], limit: int
@@ -57,6 +57,11 @@ class Preloaded:
             replies.sendall(json.dumps(request).encode() + b"\n")
             code = _exit_code(replies, limit)
             return subprocess.CompletedProcess(words, code, out.result(), err.result())
+
+    def stop(self) -> None:
+        """End it; what it has forked goes on."""
+        self._process.kill()
+        self._process.wait()
 
     def _fork(self, stack: contextlib.ExitStack) -> tuple[int, int, int, socket.socket]:
         """The ends of the pipes of a new fork, and of the socket that tells how it ends."""

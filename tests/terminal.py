@@ -74,7 +74,10 @@ def shell(line: str) -> Done:
     """Run a line of a shell that knows `moa`."""
     path = f"{Path(MOA).parent}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, env=environment(PATH=path), timeout=PATIENCE
+        ["bash", "-c", line],
+        capture_output=True,
+        env=environment(PATH=path),
+        timeout=4 * PATIENCE,  # a line may be a page of commands
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

@@ -102,13 +102,13 @@ class Result:
     def _repr_markdown_(self) -> str:
         """Return what a notebook shows: the answer, and a table of the proposals."""
         rows = [
-            f"| {layer['layer']}.{proposal['seat']} | {proposal['model']} | "
+            f"| {layer['layer']}.{proposal['seat']} | {_cell(proposal['model'])} | "
             f"{'ok' if proposal['ok'] else _cell(str(proposal['error']))} | "
             f"{_cell(proposal['text'])} |"
             for layer in self.layers
             for proposal in layer["proposals"]
         ]
-        head = self.answer or f"**{self.status}** {self.error or ''}"
+        head = self.answer or f"**{self.status}** {_cell(self.error or '')}"
         table = ["", "| seat | model | | text |", "|---|---|---|---|", *rows] if rows else []
         return "\n".join([head, *table])
 

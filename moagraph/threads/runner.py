@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -94,13 +94,15 @@ async def _drive(
 ) -> None:
     """Tokens are streamed only where somebody looks; what is written is kept in `state` too."""
     modes: list[StreamMode] = ["updates", "messages"] if watch else ["updates"]
-    parts: AsyncIterator[Any] = graph.astream(values, config, stream_mode=modes)
+    # Closed here: a graph that an observer's error leaves open reports errors of its own.
+    parts: Any = graph.astream(values, config, stream_mode=modes)
     try:
-        async for mode, data in parts:
-            if mode == "updates":
-                _merge_update(data, state, watch)
-            elif watch and data[0].text:
-                watch.token_received({**data[1], "message": data[0].id}, data[0].text)
+        async with aclosing(parts):
+            async for mode, data in parts:
+                if mode == "updates":
+                    _merge_update(data, state, watch)
+                elif watch and data[0].text:
+                    watch.token_received({**data[1], "message": data[0].id}, data[0].text)
     except ValueError as error:
         if is_invalid_resume(error):
             raise UsageError(f"the pause stays: {_first_line(error)}") from error

@@ -55,3 +55,10 @@ def test_what_python_reads_at_its_start_cannot_be_had_from_a_fork(forks: Preload
     assert forks.can_run(environment(MOA_HOME="/elsewhere", OPENAI_API_KEY="other"))
     assert not forks.can_run(environment(PYTHONIOENCODING="latin-1"))
     assert not forks.can_run(environment(LC_ALL="C"))
+
+
+def test_a_process_that_has_ended_runs_nothing_more() -> None:
+    forks = Preloaded(environment())
+    assert forks.can_run(environment())
+    forks.stop()
+    assert not forks.can_run(environment())

@@ -468,7 +468,7 @@ def test_the_command_line_shows_the_originals_and_what_was_sent(
     assert vaults() == []
     moa("threads", "import", "-", given=exported.encode())
     assert "You said: Greet <PERSON_1>" in moa("show", "t").out
-    done = moa("ask", "--recipe", "p", "--thread", "t", "And now?")
+    done = moa("ask", "--recipe", "p", "--thread", "t", "--trust", "And now?")
     assert (done.code, done.lines[-1]) == (
         2,
         "moa: what this thread's placeholders stand for is not on this machine: begin a new thread",

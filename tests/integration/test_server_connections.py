@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
 
 from moagraph.server.http_protocol import ConnectionLimits
@@ -198,6 +199,16 @@ def test_a_connection_beyond_the_limit_is_refused_while_all_others_work(
         assert "too many connections" in error_of(received)["message"]
 
 
+def works(served: Served) -> bool:
+    """Whether a new connection is served; one that is refused may be reset before its 503."""
+    try:
+        response = served.get("/healthz")
+    except httpx.ReadError:
+        return False
+    assert response.status_code in (200, 503)
+    return response.status_code == 200
+
+
 def test_a_client_that_stops_reading_loses_its_connection() -> None:
     one = ConnectionLimits(connections=1, send_seconds=0.3)
     with serving(connection=one) as served, socket.socket() as connection:
@@ -205,5 +216,5 @@ def test_a_client_that_stops_reading_loses_its_connection() -> None:
         connection.connect(("127.0.0.1", served.port))
         connection.sendall(SECOND * 1000)  # the responses are more than all buffers hold
         assert connection.recv(1)
-        until(lambda: served.get("/healthz").status_code == 503)
-        until(lambda: served.get("/healthz").status_code == 200)
+        until(lambda: not works(served))
+        until(lambda: works(served))

@@ -185,20 +185,23 @@ class Recipe(BaseModel):
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
-        """Return the recipe as the text of a TOML file; what has its default is left out."""
-        fields = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        for layer in fields["layers"]:
-            for part in (*layer["proposers"], *layer.get("aggregate", ())):
-                part.pop("asks", None)
-        for step in (*fields.get("before", ()), *fields.get("after", ())):
-            step.pop("asks", None)
+        """Return the recipe as the text of a TOML file, with every default filled in."""
         import tomli_w  # only here: few runs write a recipe
 
-        return tomli_w.dumps(fields)
+        return tomli_w.dumps(_without_call_counts(self.resolved()))
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, as the state stores it; parsing it changes nothing."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def _without_call_counts(value: Any) -> Any:
+    """Return the tables without `asks`, which is computed when a recipe is read."""
+    if isinstance(value, dict):
+        return {k: _without_call_counts(item) for k, item in value.items() if k != "asks"}
+    if isinstance(value, list):
+        return [_without_call_counts(item) for item in value]
+    return value
 
 
 def with_review(recipe: Recipe, layers: Iterable[int]) -> Recipe:

@@ -1,1 +1,1 @@
-"""Checks that need no model: each runs in a process of its own, with limits."""
+"""Checks without a model: each runs in its own process, with limits."""

@@ -1,4 +1,4 @@
-"""Run a function of the user's own on an answer: with this environment, in a process of its own."""
+"""Run a user's own check function in a separate process, with this process's environment."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _SIGNALLED = 128  # is added, inside a sandbox, to the signal that ended a proce
 
 
 async def run_user_function(check: ByPython, question: str, answer: str) -> Json:
-    """What the function says, or why it says nothing."""
+    """Return the function's verdict, or `broken` if it gives none."""
     job = {"function": check.function, "question": question, "answer": answer}
     with tempfile.TemporaryFile() as job_file, tempfile.TemporaryFile() as report:
         job_file.write(json.dumps(job).encode())
@@ -43,7 +43,7 @@ async def run_user_function(check: ByPython, question: str, answer: str) -> Json
 
 
 def ending(check: CheckSettings, code: int | None) -> str:
-    """How a process has ended that left no verdict; None is one that had to be stopped."""
+    """Describe the exit of a process that left no verdict; a code of None means a timeout."""
     if code is None:
         return f"it did not end within {check.timeout:g} s"
     number = -code if code < 0 else code - _SIGNALLED

@@ -1,4 +1,4 @@
-"""Run one check on one answer, in processes of its own that end with its time."""
+"""Run a check on an answer, in separate processes that are killed when its time is up."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ async def run_check(
     unsafe: bool | None = None,
     backend: Backend | None = None,
 ) -> CheckVerdict:
-    """The outcome of the check.
+    """Run the check and return its verdict.
 
     Args:
-        check: What the recipe says of it.
-        question: What was asked.
-        answer: What is checked.
-        unsafe: Whether code of the answer may run where there is no sandbox.
-        backend: Who isolates it; the best that this machine has, where none is named.
+        check: Its settings in the recipe.
+        question: The user's question.
+        answer: The answer to check.
+        unsafe: Whether the step allows the answer's code to run without a sandbox.
+        backend: The sandbox to use; by default the best one of this machine.
     """
     if not answer.strip():
         return CheckVerdict(by=check.by, verdict="failed", why="the answer is empty")
@@ -68,7 +68,7 @@ async def _run_text_check(check: CheckSettings, answer: str, backend: Backend) -
 
 
 async def _run_tests(check: ByTests, answer: str, backend: Backend) -> Json:
-    """Run the tests in one process, and what they test in another."""
+    """Run the tests in one sandbox and the code in another."""
     code = "\n".join(code_blocks(answer, "python", "py", "python3"))
     code_job = Job("serve_answer", {"code": code})
     tests_job = Job("judge_tests", {"code": code, "tests": check.tests})
@@ -77,7 +77,7 @@ async def _run_tests(check: ByTests, answer: str, backend: Backend) -> Json:
 
 
 def tests_report(check: ByTests, outcome: ProcessOutcome) -> Json:
-    """What the judging process reports; what happened, where it could not."""
+    """Return the report of the process that ran the tests, or how it ended without one."""
     of_code, of_tests = outcome.codes
     if of_tests is None:
         return _unreported(check, None)
@@ -89,7 +89,7 @@ def tests_report(check: ByTests, outcome: ProcessOutcome) -> Json:
 
 
 def _with_journal(database: Path) -> list[Path]:
-    """An SQLite file, and what is beside it while others write."""
+    """Return the paths of an SQLite file and of its write-ahead log."""
     return [database, *(database.with_name(f"{database.name}{end}") for end in ("-wal", "-shm"))]
 
 

@@ -37,7 +37,7 @@ class CheckSettings(BaseModel):
         return []
 
     def runs_unsafe(self, unsafe: bool | None) -> bool:
-        """Whether code of a model may run without a sandbox, as the step or the check allows."""
+        """Whether the step or the check allows a model's code to run without a sandbox."""
         return False
 
     def check_usable(self, unsafe: bool | None = None) -> None:
@@ -53,7 +53,7 @@ class CheckSettings(BaseModel):
 
 
 def _schema(value: Any) -> Any:
-    """A schema as a text, whether it was written as a table or as JSON."""
+    """Return the schema as JSON text, from a table or from JSON."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     try:
         schema = json.loads(text)
@@ -87,7 +87,7 @@ def _code(tests: str) -> str:
 
 
 class ByJson(CheckSettings):
-    """The answer is JSON, of this schema where one is given."""
+    """The answer is JSON and matches the schema, if one is given."""
 
     needs = "jsonschema"
     by: Literal["json"] = "json"
@@ -96,7 +96,7 @@ class ByJson(CheckSettings):
     )
 
     def check_usable(self, unsafe: bool | None = None) -> None:
-        """Refuse also what is JSON, and no schema."""
+        """Also refuse JSON that is not a schema."""
         super().check_usable(unsafe)
         from jsonschema.exceptions import SchemaError
         from jsonschema.validators import validator_for
@@ -118,7 +118,7 @@ class ByRegex(CheckSettings):
 
 
 class ByPython(CheckSettings):
-    """A function of yours: it returns True, or what is wrong, or raises that."""
+    """Your function accepts the answer: it returns True, or a complaint, or raises an error."""
 
     by: Literal["python"] = "python"
     function: Annotated[str, AfterValidator(_function), Names(CODE)] = Field(
@@ -128,7 +128,7 @@ class ByPython(CheckSettings):
 
     @property
     def files(self) -> list[str]:
-        """The module's, where it can be found; nothing is imported for that."""
+        """The module's file, found without importing it."""
         *packages, module = self.function.partition(":")[0].split(".")
         folders = [str(Path(entry, *packages)) for entry in (*sys.path, "")]
         spec = PathFinder.find_spec(module, folders)
@@ -148,11 +148,11 @@ class ByTests(CheckSettings):
     )
 
     def runs_unsafe(self, unsafe: bool | None) -> bool:
-        """Where either says so."""
+        """Whether either setting allows it."""
         return bool(unsafe or self.unsafe)
 
     def check_usable(self, unsafe: bool | None = None) -> None:
-        """Refuse code of a model where nothing would contain it."""
+        """Refuse a recipe that would run a model's code on a machine without a sandbox."""
         super().check_usable(unsafe)
         if not self.runs_unsafe(unsafe) and sandbox() is None:
             raise MissingExtra(
@@ -162,7 +162,7 @@ class ByTests(CheckSettings):
 
 
 class BySympy(CheckSettings):
-    """An expression that the answer's last one equals."""
+    """The answer's last expression equals this one."""
 
     needs = "sympy"
     by: Literal["sympy"] = "sympy"

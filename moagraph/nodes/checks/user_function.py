@@ -1,4 +1,4 @@
-"""What a function of the user's own says of an answer; it runs in a process of its own."""
+"""The process that runs a user's own check function on an answer."""
 
 import importlib
 import inspect
@@ -12,17 +12,17 @@ MAX_COMPLAINT = 2000  # characters
 
 
 class BrokenFunction(Exception):
-    """The function gives no verdict."""
+    """The function returned something that is not a verdict."""
 
 
 class UnusableFunction(Exception):
-    """There is no such function."""
+    """The function does not exist or cannot be imported."""
 
 
 def main() -> None:
-    """Read the job from standard input, call the function, and leave the verdict as a report.
+    """Read the job from standard input, call the function, and report its verdict.
 
-    What the function prints is dropped.
+    The function's own output is discarded.
     """
     job = json.load(sys.stdin)
     report = os.dup(1)
@@ -45,7 +45,7 @@ def _verdict(path: str, question: str, answer: str) -> tuple[str, str]:
 
 
 def _complaint(path: str, question: str, answer: str) -> str | None:
-    """Call it with the answer, and with the question where it takes two values."""
+    """Call the function with the answer, and with the question if it takes two arguments."""
     function = _function(path)
     arguments = (answer, question) if _takes_two(function) else (answer,)
     try:

@@ -1,4 +1,4 @@
-"""The ways to isolate a process, the best first, and which of them this machine has."""
+"""The ways to isolate a process: bubblewrap, Landlock, and none."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ SHARED_FILES = 128  # the same, where disk is only limited by file
 
 
 class SandboxLimits(NamedTuple):
-    """What one process may take."""
+    """The resources that a process may use."""
 
     seconds: float
     memory_mb: int
@@ -27,7 +27,7 @@ class SandboxLimits(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """How an isolated process is started, and what it is told to do to itself then."""
+    """The command that starts a process, and the limits that it puts on itself then."""
 
     command: list[str]
     limits: dict[str, Any]
@@ -40,24 +40,30 @@ class Backend(ABC):
 
     @abstractmethod
     def missing(self) -> str | None:
-        """What this machine lacks for it; None where it may work."""
+        """Say what this machine lacks for it, or return None."""
 
     @abstractmethod
     def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
-        """Start it with an own folder, and further files that it may read."""
+        """Return how to start a process.
+
+        Args:
+            limits: The resources that it may use.
+            folder: An empty folder in which it may write.
+            readable: Files that it may read, in addition to Python's.
+        """
 
 
 class Bubblewrap(Backend):
-    """Namespaces: no network, no other process, and a file system that holds only Python."""
+    """Isolate by namespaces: no network, no other processes, only Python's files."""
 
     name = "bubblewrap"
 
     def missing(self) -> str | None:
-        """The program."""
+        """Look for the program."""
         return None if shutil.which("bwrap") else "bubblewrap is not installed"
 
     def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
-        """All namespaces are new, all capabilities are gone, all is read-only but one folder."""
+        """Use new namespaces, no capabilities, and read-only mounts but for one folder."""
         python = interpreter()
         size = limits.disk_mb * 2**20
         command = [
@@ -77,18 +83,18 @@ class Bubblewrap(Backend):
 
 
 class Landlock(Backend):
-    """Rules for the machine's own file system, where namespaces are not to be had."""
+    """Restrict access to the machine's own file system, where namespaces are not available."""
 
     name = "landlock"
 
     def missing(self) -> str | None:
-        """The system, or the library."""
+        """Look for Linux and for the library."""
         if not sys.platform.startswith("linux"):
             return "Landlock is Linux's"
         return None if importlib.util.find_spec("py_landlock") else "py-landlock is not installed"
 
     def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
-        """The process restricts itself; it can neither start another one nor open a socket."""
+        """Start the interpreter as it is; the process then restricts itself."""
         python = interpreter()
         spec = importlib.util.find_spec("py_landlock")
         library = str(Path(spec.origin).parent.parent) if spec and spec.origin else ""
@@ -101,16 +107,16 @@ class Landlock(Backend):
 
 
 class Unconfined(Backend):
-    """A process of its own with limits on what it takes, and none on what it reaches."""
+    """Run without isolation: only memory, time and file sizes are limited."""
 
     name = "none"
 
     def missing(self) -> str | None:
-        """Nothing: a recipe has asked for it."""
+        """It always works."""
         return None
 
     def launch(self, limits: SandboxLimits, folder: str, readable: Sequence[str]) -> Launch:
-        """Only memory, time and files are limited."""
+        """Start the interpreter as it is."""
         settings = {"mode": "none", "folder": folder, "parent": os.getpid()}
         size = {"file_bytes": limits.disk_mb * 2**20, "files": FILES}
         command = interpreter().command(GUEST, guest.__name__)
@@ -125,7 +131,7 @@ def _common(limits: SandboxLimits) -> dict[str, Any]:
 
 
 def _visible(paths: Sequence[str]) -> list[str]:
-    """Each path at its own place, read-only; a link of the system's as that link."""
+    """Return the options that show each path read-only in its own place."""
     words: list[str] = []
     for path in dict.fromkeys(paths):
         if os.path.islink(path) and path in ("/lib", "/lib64"):

@@ -1,4 +1,4 @@
-"""Which way to isolate a process works on this machine: each is tried once, by a process in it."""
+"""Find the sandbox that works on this machine, by running a self-test in each."""
 
 import json
 import subprocess
@@ -14,18 +14,18 @@ _SECONDS = 60  # of a machine under load; a start takes a hundredth of one
 
 
 def sandbox() -> Backend | None:
-    """The best one that works here, if any does."""
+    """Return the first backend that works here, or None."""
     return next((backend for backend in BACKENDS if fault(backend) is None), None)
 
 
 def faults() -> str:
-    """Why none does, in one line."""
+    """Say in one line why no backend works."""
     return "; ".join(reason for backend in BACKENDS if (reason := fault(backend)))
 
 
 @cache
 def fault(backend: Backend) -> str | None:
-    """Why it does not work here: it is not there, does not start, or does not hold."""
+    """Say why a backend does not work here, or return None; the answer is cached."""
     if missing := backend.missing():
         return missing
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as report:

@@ -1,4 +1,4 @@
-"""The interpreter that runs inside a sandbox, and the files without which it does not start."""
+"""The interpreter that runs inside a sandbox, and the files that it needs."""
 
 import compileall
 import os
@@ -16,14 +16,14 @@ _SYSTEM = (
 
 
 class Interpreter(NamedTuple):
-    """A Python without the environment that this process runs in."""
+    """The base interpreter, without a virtual environment."""
 
     executable: str
     readable: tuple[str, ...]
     packages: tuple[str, ...]
 
     def command(self, guest: str, package: str) -> list[str]:
-        """How it is started: nothing of a user's, no `site`, one package of ours."""
+        """Return the command that runs the guest package, isolated and without `site`."""
         compile_guest(guest)
         return [self.executable, *_FLAGS, "-c", _START, guest, package]
 
@@ -45,7 +45,7 @@ importlib.import_module(package + ".entry").main()
 
 @cache
 def compile_guest(folder: str) -> None:
-    """Compile what runs inside once, as an import here would; there it would be each time."""
+    """Compile the guest's modules once; a sandboxed process cannot store the result."""
     if not sys.dont_write_bytecode:
         with suppress(OSError):
             compileall.compile_dir(folder, quiet=2)
@@ -53,7 +53,7 @@ def compile_guest(folder: str) -> None:
 
 @cache
 def interpreter() -> Interpreter:
-    """The Python that this process runs on, and its installed packages."""
+    """Return the interpreter of this process and its installed packages."""
     executable = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
     prefix = os.path.realpath(sys.base_prefix)
     libraries = [os.path.join(prefix, name) for name in ("lib", "lib64")]
@@ -63,14 +63,14 @@ def interpreter() -> Interpreter:
 
 
 def _is_package_folder(path: str) -> bool:
-    """Whether packages are installed there; what lies elsewhere is a user's own."""
+    """Whether packages are installed there; other folders on the path belong to the user."""
     prefixes = {os.path.realpath(prefix) for prefix in (sys.prefix, sys.base_prefix)}
     inside = any(_within(os.path.realpath(path), prefix) for prefix in prefixes)
     return inside and Path(path).name in ("site-packages", "dist-packages")
 
 
 def _without_inner(paths: list[str]) -> tuple[str, ...]:
-    """Those that exist, without those that lie in another of them."""
+    """Return the existing paths, without those inside another one."""
     existing = sorted({path for path in paths if os.path.exists(path)})
     outer: list[str] = []
     for path in existing:

@@ -1,4 +1,4 @@
-"""Isolated processes: started together, connected, ended with their time, and none left behind."""
+"""Start isolated processes, connect them, and kill them when their time is up."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ Process = asyncio.subprocess.Process
 
 
 class Job(NamedTuple):
-    """What one process does: a module of the guest's, and what that is told."""
+    """The guest module that a process runs, and its input."""
 
     task: str
     values: dict[str, Any]
@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
 
 class ProcessOutcome(NamedTuple):
-    """What came of the processes: the last one's report, and how each has ended."""
+    """The last process's report, and how each process ended."""
 
     report: bytes
     codes: list[int | None]  # None: it was still running when its time was up
@@ -37,27 +37,27 @@ class ProcessOutcome(NamedTuple):
 
 
 class Channels:
-    """Two pipes between two processes; this one closes its ends once both have started."""
+    """Two pipes between two processes; the parent closes its ends after both have started."""
 
     def __init__(self) -> None:
-        """Open them."""
+        """Open the pipes."""
         (a_reads, b_writes), (b_reads, a_writes) = os.pipe(), os.pipe()
         self.ends: list[tuple[int, ...]] = [(a_reads, a_writes), (b_reads, b_writes)]
 
     def close(self) -> None:
-        """Close what is still open here."""
+        """Close the ends that are still open in the parent."""
         for descriptor in (end for ends in self.ends for end in ends):
             os.close(descriptor)
         self.ends = []
 
 
 async def run(backend: Backend, limits: SandboxLimits, *jobs: Job) -> ProcessOutcome:
-    """Run one job, or two that talk; all is over when the last one has ended, or its time has.
+    """Run one job, or two that are connected, until the last one ends or its time is up.
 
     Args:
-        backend: Who isolates each of the processes.
-        limits: What each of them may take.
-        jobs: What they do; the last one reports.
+        backend: The sandbox for each process.
+        limits: The resources of each process.
+        jobs: One job for each process; the last one reports.
     """
     with ExitStack() as stack:
         report = stack.enter_context(tempfile.TemporaryFile())
@@ -81,7 +81,7 @@ async def run(backend: Backend, limits: SandboxLimits, *jobs: Job) -> ProcessOut
 
 
 class _Start(NamedTuple):
-    """All that one process is started with."""
+    """Everything that a process is started with."""
 
     backend: Backend
     limits: SandboxLimits
@@ -91,7 +91,7 @@ class _Start(NamedTuple):
     errors: IO[bytes]
 
     async def process(self) -> Process:
-        """Start it: no environment, a session of its own, its job on standard input."""
+        """Start it with an empty environment, in a new session, its job on standard input."""
         launch = self.backend.launch(self.limits, self.folder, self.job.readable)
         with tempfile.TemporaryFile() as job_file:
             job_file.write(encoded(self.job, launch.limits, self.descriptors))
@@ -109,7 +109,7 @@ class _Start(NamedTuple):
 
 
 def encoded(job: Job, limits: dict[str, Any], descriptors: dict[str, tuple[int, ...]]) -> bytes:
-    """What the process reads first."""
+    """Encode the input of a process."""
     job_settings = {"task": job.task, "limits": limits, "packages": interpreter().packages}
     return json.dumps({**job.values, **job_settings, **descriptors}).encode()
 
@@ -119,7 +119,7 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 async def _until_ended(processes: list[Process], seconds: float) -> None:
-    """Wait for the last one, then a little for the others, which lose their partner with it."""
+    """Wait for the last process, then shortly for the others, which lose their connection."""
     *others, last = processes
     try:
         async with asyncio.timeout(seconds):
@@ -132,7 +132,7 @@ async def _until_ended(processes: list[Process], seconds: float) -> None:
 
 
 async def _kill(process: Process) -> None:
-    """End it and its group; what it has started in a sandbox ends with it."""
+    """Kill it and its process group; the processes of a sandbox are killed with it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

@@ -1,1 +1,1 @@
-"""What runs inside a sandbox. Standard library only, as nothing else may be there to import."""
+"""Modules that run inside a sandbox; they import the standard library only."""

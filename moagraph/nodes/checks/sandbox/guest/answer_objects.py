@@ -1,4 +1,4 @@
-"""Objects of the answer's code that the tests hold a reference to, and those of the tests here."""
+"""References between the answer's code and the tests, on the code's side."""
 
 import builtins
 import importlib
@@ -28,38 +28,38 @@ _BASES: dict[type, Callable[[Any], Any]] = {
 
 
 class TestObject:
-    """Something of the tests' own that was handed to the code; its process has it."""
+    """A stand-in for an object of the tests, which lives in the other process."""
 
     def __init__(self, ask: Ask, number: int) -> None:
-        """Refer to it by its number there."""
+        """Refer to the object by its number."""
         object.__setattr__(self, "_handle", (ask, number))
 
     def __getattr__(self, name: str) -> Any:
-        """Ask for it."""
+        """Get the attribute in the other process."""
         return _ask(self, "getattr", name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Have it set."""
+        """Set the attribute in the other process."""
         _ask(self, "setattr", name, value)
 
 
 class TestFunction(TestObject):
-    """A function of the tests' own, or an object of theirs that can be called."""
+    """A stand-in for a callable object of the tests."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Have it called."""
+        """Call the function in the other process."""
         return _ask(self, "call", *args, **kwargs)
 
 
 class TestIterator(TestObject):
-    """An iterator of the tests' own."""
+    """A stand-in for an iterator of the tests."""
 
     def __iter__(self) -> "TestIterator":
-        """It is one already."""
+        """Return itself."""
         return self
 
     def __next__(self) -> Any:
-        """Have it go on."""
+        """Get the next item from the other process."""
         return _ask(self, "next")
 
 
@@ -72,10 +72,10 @@ def _ask(target: TestObject, what: str, *args: Any, **kwargs: Any) -> Any:
 
 
 class AnswerObjects:
-    """The table of references, and the codec that makes and reads them on this side."""
+    """The table of objects that the tests refer to, and the codec for references."""
 
     def __init__(self, ask: Ask) -> None:
-        """Start with none; `ask` has the tests do something with an object of theirs."""
+        """Start empty; `ask` performs an operation on an object of the tests."""
         self.codec = Codec(self._refer, self._resolve)
         self._ask = ask
         self._objects: list[Any] = []
@@ -83,14 +83,14 @@ class AnswerObjects:
         self._of_tests: dict[int, TestObject] = {}
 
     def keep(self, value: object) -> int:
-        """The object's number; it lives as long as this process."""
+        """Return the object's number, and keep the object alive."""
         if id(value) not in self._numbers:
             self._numbers[id(value)] = len(self._objects)
             self._objects.append(value)
         return self._numbers[id(value)]
 
     def error(self, error: BaseException) -> list[Any]:
-        """What was raised: its class, its values, and the last line of the answer that it left."""
+        """Encode an error: its class, arguments, text, number, and the answer's line."""
         try:
             args = [self.codec.encode(value) for value in error.args]
             text = str(error)
@@ -137,7 +137,7 @@ class AnswerObjects:
 
 
 def _is_standard(kind: type) -> bool:
-    """Whether the tests can have the very class themselves: built in, or the library's error."""
+    """Whether the other process has the same class: a builtin, or an error of the library."""
     if kind.__module__ == "builtins":
         return getattr(builtins, kind.__qualname__, None) is kind
     library = kind.__module__.partition(".")[0] in sys.stdlib_module_names
@@ -145,7 +145,7 @@ def _is_standard(kind: type) -> bool:
 
 
 def _last_line(error: BaseException) -> int | None:
-    """The line of the answer that raised it."""
+    """Return the innermost line of the answer's code in the traceback."""
     line, frame = None, error.__traceback__
     while frame:
         if frame.tb_frame.f_code.co_filename == _OWN_FILE:

@@ -8,20 +8,20 @@ MAX_MESSAGE = 16 * 2**20  # bytes
 
 
 class Closed(BaseException):
-    """The other side is gone, or sends what is no message: no test may catch that."""
+    """The other process has ended or sent no valid message; tests cannot catch it as Exception."""
 
 
 class Channel:
-    """Each message is its length and then JSON."""
+    """A stream of messages: a length of four bytes, then JSON."""
 
     def __init__(self, reader: int, writer: int) -> None:
-        """Take over the two descriptors."""
+        """Use two file descriptors."""
         self._reader, self._writer = reader, writer
         self._buffer = bytearray()  # what was read of the next message
         self.broken = False
 
     def send(self, message: object) -> None:
-        """Write one message whole."""
+        """Send one message."""
         text = json.dumps(message).encode()
         if len(text) > MAX_MESSAGE:
             raise ValueError(f"{len(text):,} bytes are more than can be handed over")
@@ -33,7 +33,7 @@ class Channel:
             raise self.gone() from error
 
     def receive(self) -> Any:
-        """Read one message."""
+        """Receive one message."""
         try:
             length = int.from_bytes(self._take(4), "big")
             if length > MAX_MESSAGE:
@@ -43,7 +43,7 @@ class Channel:
             raise self.gone() from error
 
     def gone(self) -> Closed:
-        """What to raise where the other side cannot be talked to any more."""
+        """Mark the channel as broken, and return the error to raise."""
         self.broken = True
         return Closed()
 

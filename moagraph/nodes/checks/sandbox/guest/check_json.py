@@ -1,4 +1,4 @@
-"""Whether an answer is JSON of a schema."""
+"""Check that an answer is JSON and matches a schema."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ MAX_COMPLAINTS = 5
 
 
 def check(settings: dict[str, Any], answer: str) -> str | None:
-    """The first things that are wrong with it, each with its place."""
+    """Return the first violations, each with its path."""
     from jsonschema.validators import validator_for
     from referencing import Registry
 

@@ -1,4 +1,4 @@
-"""Whether a regular expression matches somewhere in an answer."""
+"""Check that a regular expression matches in an answer, or does not."""
 
 import re
 from typing import Any

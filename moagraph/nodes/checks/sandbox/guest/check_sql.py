@@ -1,4 +1,4 @@
-"""Whether the SQL in an answer runs on a database, which it can only read."""
+"""Check that the SQL in an answer runs on a database, read-only."""
 
 import sqlite3
 from pathlib import Path
@@ -16,7 +16,7 @@ _READS = {
 
 
 def check(settings: dict[str, Any], answer: str) -> str | None:
-    """Run it as one statement; its rows are counted, and none is kept."""
+    """Run it as one statement and count its rows."""
     file = Path(settings["source"])
     if not file.is_file():
         raise UnusableCheck(f"there is no database {str(file)!r}")

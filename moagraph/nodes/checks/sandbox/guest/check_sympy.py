@@ -1,4 +1,4 @@
-"""Whether the last expression of an answer equals another one."""
+"""Check that the last expression of an answer equals another one."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"(?<![^\s$€£])-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?=[\s.;:!?%
 
 
 def check(settings: dict[str, Any], answer: str) -> str | None:
-    """Compare the last box, what stands behind the last `=` or `:`, or the last number."""
+    """Compare the last box, the text after the last `=` or `:`, or the last number."""
     expected = _parse(settings["expected"])
     if expected is None:
         raise UnusableCheck(f"`expected` {settings['expected']!r} is no expression")
@@ -31,7 +31,7 @@ def _candidates(answer: str) -> list[str]:
 
 
 def _parse(text: str) -> Any:
-    """The expression; None for what is none, or must not be evaluated."""
+    """Parse an expression; return None for other text, and for what must not be evaluated."""
     from sympy.parsing import sympy_parser as parser
 
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.strip(" \t\n$.").replace("^", "**"))
@@ -46,7 +46,7 @@ def _parse(text: str) -> Any:
 
 
 def _is_mathematics(word: str) -> bool:
-    """Whether the name may be called; nothing else of the library may."""
+    """Whether the name is a mathematical function or constant; others must not be called."""
     return word in {
         *("pi", "sqrt", "cbrt", "root", "exp", "log", "ln", "sin", "cos", "tan", "asin", "acos"),
         *("atan", "sinh", "cosh", "tanh", "Abs", "factorial", "binomial", "oo", "Rational"),

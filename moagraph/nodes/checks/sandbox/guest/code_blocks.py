@@ -1,4 +1,4 @@
-"""The part of an answer that is meant: what stands in its code fences, else all of it."""
+"""Extract the code of an answer from its fences."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ _CLOSES = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t\r]*")
 
 
 def code_blocks(answer: str, *names: str) -> list[str]:
-    """The fenced parts of these names; those of no name where none is; else the answer."""
+    """Return the blocks fenced with one of the names, else the unnamed blocks, else the answer."""
     fenced = [(name.lower(), text) for name, text in _fenced(answer.split("\n"))]
     for accepted in (names, ("",)):
         if texts := [text for name, text in fenced if name in accepted]:
@@ -17,9 +17,9 @@ def code_blocks(answer: str, *names: str) -> list[str]:
 
 
 def _fenced(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Each closed fence: its name and its text. A line is looked at twice, however many there are.
+    """Yield the name and text of each closed fence, in linear time.
 
-    A fence is closed by as many signs of its own kind, or more.
+    A fence is closed by at least as many of the same characters.
     """
     longest = _longest_closing(lines)
     at = 0
@@ -34,7 +34,7 @@ def _fenced(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _longest_closing(lines: list[str]) -> list[dict[str, int]]:
-    """For each line, the longest closing fence of each kind that stands there or later."""
+    """Return for each line the longest closing fence of each kind on it or below it."""
     later: list[dict[str, int]] = [{}]
     for line in reversed(lines):
         lengths = later[-1]

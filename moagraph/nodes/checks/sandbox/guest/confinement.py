@@ -1,4 +1,4 @@
-"""The limits that a sandboxed process puts on itself before it runs code that a model wrote."""
+"""Limits that a sandboxed process sets on itself before it runs a model's code."""
 
 import os
 import resource
@@ -12,13 +12,13 @@ NAMESPACES, LANDLOCK, NONE = "namespaces", "landlock", "none"
 
 
 def enter(limits: dict[str, Any], inherited: list[int]) -> None:
-    """Put this process under its limits; it goes on as a child where the kernel can count.
+    """Apply the limits; with isolation, the process continues as a supervised child.
 
     Args:
-        limits: `mode` says who isolates: bubblewrap's namespaces, Landlock, or nobody; the rest is
-            `memory_mb`, `seconds`, `file_bytes`, `files`, `threads`, `folder`, and for Landlock
-            `readable` and `library`, for all but namespaces `parent`.
-        inherited: Descriptors that only the confined process is to hold.
+        limits: `mode` (`namespaces`, `landlock` or `none`), `memory_mb`, `seconds`, `file_bytes`,
+            `files`, `threads` and `folder`; for Landlock also `readable` and `library`; for all
+            modes but `namespaces` also `parent`.
+        inherited: Descriptors that the supervisor closes.
     """
     if limits["mode"] == NONE:
         _end_with(limits["parent"])
@@ -62,7 +62,7 @@ def _limit(limits: dict[str, Any]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the process that wants the result ends; only Linux can promise that."""
+    """Have the kernel kill this process when its parent ends (Linux only)."""
     if not sys.platform.startswith("linux"):
         return
     from moagraph.nodes.checks.sandbox.guest.kernel import die_with_parent
@@ -73,7 +73,7 @@ def _end_with(parent: int) -> None:
 
 
 def _give_up_root() -> None:
-    """Without a user namespace root would stay root, whom few rules of a file system bind."""
+    """Drop all capabilities and groups, which a user namespace would otherwise do."""
     from moagraph.nodes.checks.sandbox.guest.kernel import drop_capabilities
 
     with suppress(PermissionError):

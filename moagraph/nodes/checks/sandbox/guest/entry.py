@@ -1,4 +1,4 @@
-"""Where a sandboxed process starts: it reads its job, gives up what it does not need, and works."""
+"""The entry point of a sandboxed process."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ _PACKAGE = confinement.__name__.rpartition(".")[0]
 
 
 def main() -> None:
-    """Read the job from standard input, and do its task behind its limits."""
+    """Read the job from standard input, apply its limits, and run its task."""
     job: dict[str, Any] = json.load(sys.stdin)
     task = importlib.import_module(f"{_PACKAGE}.{job['task']}")
     os.environ.clear()  # bubblewrap and Python have put a little into it

@@ -1,4 +1,4 @@
-"""The process that runs the tests, on code that runs in another one, and says what came of it."""
+"""The process that runs the tests and reports the verdict; the code runs in another process."""
 
 import builtins
 import importlib
@@ -21,7 +21,7 @@ MAX_COMPLAINT = 2000  # characters
 
 
 def run(job: dict[str, Any]) -> None:
-    """Wait for the code, run the tests, and report: `passed`, `failed`, or why there is neither."""
+    """Wait for the code, run the tests, and report `passed`, `failed` or `gone`."""
     channel = Channel(*job["channel"])
     try:
         report = _judged(job, channel)
@@ -53,7 +53,7 @@ def _judged(job: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
 
 class _Names(dict[str, Any]):
-    """What the tests can name: what they define, then Python's own, then the answer's."""
+    """The global names of the tests: their own, then builtins, then the answer's."""
 
     def __init__(self, module: Any, defined: set[str]) -> None:
         super().__init__(__name__=TESTS, __builtins__=builtins)
@@ -73,7 +73,7 @@ class _Names(dict[str, Any]):
         raise KeyError(name)
 
     def _answers(self, name: str) -> Any:
-        """What the answer has under that name; of Python's modules the tests have their own."""
+        """Return the answer's object of that name; a standard module is imported here instead."""
         try:
             value = getattr(self._module, name)
         except AttributeError:
@@ -102,7 +102,7 @@ def _run_tests(tests: str, answer: TestedAnswer, loaded: dict[str, Any]) -> None
 
 
 def _failed(error: BaseException, sources: dict[str, str]) -> dict[str, Any]:
-    """What was raised, and the lines of the tests and of the code that raised it."""
+    """Describe an error, with the lines of the tests and of the code that raised it."""
     what = f"{type(error).__name__}: {error}".removesuffix(": ")
     lines = [
         f"{file} line {number}: {text[number - 1].strip()}"

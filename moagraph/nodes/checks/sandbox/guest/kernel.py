@@ -1,4 +1,4 @@
-"""The few calls of the kernel that Python has no function for."""
+"""Kernel interfaces that Python's library does not offer."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def check(result: int, what: str) -> int:
-    """The result of a call, or an error where it is negative."""
+    """Return the result of a call, or raise an error if it is negative."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -20,29 +20,29 @@ def check(result: int, what: str) -> int:
 
 
 def system_call(number: int, what: str, *arguments: Any) -> int:
-    """Make the call by its number; libc has no name for it everywhere."""
+    """Make a system call by its number."""
     return check(_libc.syscall(ctypes.c_long(number), *arguments), what)
 
 
 def process_control(option: int, value: int, what: str) -> None:
-    """`prctl` with one value."""
+    """Call `prctl` with one argument."""
     zero = ctypes.c_ulong(0)
     result = _libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero)
     check(result, what)
 
 
 def die_with_parent(signal: int) -> None:
-    """Have this process killed as soon as the one that started it ends."""
+    """Have the kernel send this process a signal when its parent ends."""
     process_control(_SET_PARENT_DEATH_SIGNAL, signal, "parent death signal")
 
 
 def forbid_new_privileges() -> None:
-    """No program that is started gains rights by its owner or its file."""
+    """Set no_new_privs, which seccomp and Landlock require."""
     process_control(_NO_NEW_PRIVILEGES, 1, "no_new_privs")
 
 
 def drop_capabilities() -> None:
-    """Give up what root may do, now and after any later call."""
+    """Drop all capabilities for good."""
     try:
         for capability in range(64):
             process_control(_DROP_BOUNDING, capability, "bounding set")

@@ -1,4 +1,4 @@
-"""What of the machine's file system is left, where there is no file system of its own to be had."""
+"""Restrict a process to parts of the machine's file system."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ _TRUNCATE_IS_CHECKED = 3  # Linux 6.2; before, a file that may be read can be em
 
 
 def restrict(readable: list[str], folder: str, library: str) -> None:
-    """Leave only what is readable, and one folder to write in; nothing can be executed.
+    """Allow reading some paths and writing in one folder; executing is not allowed anywhere.
 
     Args:
         readable: Files, and folders with all that is in them.

@@ -1,4 +1,4 @@
-"""What the tests may ask of an object of the answer: each operation by its name."""
+"""Operations that the tests can perform on the answer's objects, by method name."""
 
 import copy
 import operator

@@ -1,4 +1,4 @@
-"""Errors that the answer's code raises, as the tests can catch them."""
+"""Errors raised by the answer's code, in a form that the tests can catch."""
 
 import builtins
 import sys
@@ -8,7 +8,7 @@ from moagraph.nodes.checks.sandbox.guest.remote_objects import Link
 
 
 class Origin(NamedTuple):
-    """Where an error comes from: its number there, what it says, and the answer's line."""
+    """The origin of an error: its number in the other process, its text, the answer's line."""
 
     link: Link
     number: int
@@ -17,28 +17,28 @@ class Origin(NamedTuple):
 
 
 class RemoteErrorClass(type):
-    """The kind of a class of errors that the answer's code defines."""
+    """The metaclass of stand-ins for the answer's error classes."""
 
     number: int
     link: Link
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make one there."""
+        """Create the error in the other process."""
         return cls.link.request("call", cls, *args, **kwargs)
 
 
 class RemoteError(BaseException, metaclass=RemoteErrorClass):
-    """An error of a class that the answer's code defines."""
+    """The base of stand-ins for the answer's error classes."""
 
     def __getattr__(self, name: str) -> Any:
-        """Ask for what its class has given it."""
+        """Get an attribute of the original error."""
         source = origin(self)
         if source is None or name.startswith("__"):
             raise AttributeError(name)
         return source.link.request("getattr", self, name)
 
     def __str__(self) -> str:
-        """What it says there."""
+        """Return the text of the original error."""
         source = origin(self)
         return source.text if source else super().__str__()
 
@@ -47,13 +47,13 @@ _ORIGIN = "_moagraph_origin"
 
 
 def origin(error: BaseException) -> Origin | None:
-    """Where it comes from; None for one that the tests have raised."""
+    """Return the error's origin; None for an error of the tests."""
     source: Origin | None = vars(error).get(_ORIGIN)
     return source
 
 
 def make_class(link: Link, number: int, name: str, bases: list[type]) -> RemoteErrorClass:
-    """A class that stands for one of the answer's, under the same classes of Python's."""
+    """Create a stand-in for an error class, with the same standard bases."""
     own = [base for base in bases if issubclass(base, BaseException)] or [Exception]
     mixed = any(issubclass(base, RemoteError) for base in own)
     error_class = RemoteErrorClass(name, (*own,) if mixed else (RemoteError, *own), {})
@@ -62,7 +62,7 @@ def make_class(link: Link, number: int, name: str, bases: list[type]) -> RemoteE
 
 
 def make_error(kind: type, args: list[Any], source: Origin) -> BaseException:
-    """An error as it was raised there, made without a call of the answer's."""
+    """Create the error that the answer's code raised, without calling its constructor."""
     try:
         error: BaseException = kind.__new__(kind, *args)
         error.args = tuple(args)
@@ -73,9 +73,9 @@ def make_error(kind: type, args: list[Any], source: Origin) -> BaseException:
 
 
 def standard_class(module: str, name: str) -> type | None:
-    """A class that both sides have: of Python's own, or an error of a module loaded here.
+    """Return a builtin class, or an error class of a loaded module of the library.
 
-    Those that tell a test runner what to do are not the answer's to raise.
+    Errors that control a test runner, such as `unittest.SkipTest`, are excluded.
     """
     if module == "builtins":
         builtin = getattr(builtins, name, None)

@@ -1,9 +1,8 @@
-"""How the tests see what the answer's code has made: objects that pass on what is asked of them.
+"""Proxies in the tests' process for objects of the answer's code.
 
-Whether a value is the one that a test expects is never the answer's to say: an object of a class
-of the answer's is equal to no plain data, and takes part in no calculation with it. The exception
-is an object that the tests themselves have made, by calling a class under its name in CapWords:
-its operators are what is tested.
+The code must not decide whether a value is the expected one. So an object of one of its classes
+equals no plain data and takes part in no calculation with it. Objects that the tests construct
+themselves, by calling a class by a name in CapWords, are exempt: their operators are under test.
 """
 
 from collections.abc import Callable
@@ -13,22 +12,23 @@ from moagraph.nodes.checks.sandbox.guest.operations import BINARY, UNARY
 
 
 class Link(Protocol):
-    """The way to the process that has the objects."""
+    """The connection to the process that has the objects."""
 
     def request(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        """Have an operation done there."""
+        """Perform an operation in the other process."""
 
     def name_class(self, remote: "Remote", name: str) -> None:
-        """The tests have called a class so."""
+        """Note a name under which the tests have accessed a class."""
 
     def mark_constructed(self, value: object, by: "Remote") -> object:
-        """The object as one that the tests have made, where its class has a class's name."""
+        """Mark an object as constructed by the tests, if its class is accessed in CapWords."""
 
 
 class Reference(NamedTuple):
-    """What is known here of an object of the answer's code.
+    """The description of an object of the answer's code.
 
-    `kinds` are the numbers of its class and of those above; `plain` holds what it is as data.
+    `kinds` are the numbers of its class and base classes. `plain` holds its value as plain data,
+    for an object of a subclass of `int`, `list` and so on.
     """
 
     link: Link
@@ -40,32 +40,32 @@ class Reference(NamedTuple):
 
 
 def reference(remote: "Remote") -> Reference:
-    """What is known of it; all of its own attributes are the answer's."""
+    """Return a proxy's description; its attributes are those of the answer's object."""
     details: Reference = object.__getattribute__(remote, "_Remote__reference")
     return details
 
 
 def is_module(value: object) -> bool:
-    """Whether it stands for a module that the answer's code has imported."""
+    """Whether the value is a proxy for a module."""
     return isinstance(value, Remote) and reference(value).name == "module"
 
 
 def is_function(value: object) -> bool:
-    """Whether it stands for a function or a class of the answer's code."""
+    """Whether the value is a proxy for a function or a class."""
     return isinstance(value, RemoteFunction)
 
 
 class Remote:
-    """An object of the answer's code."""
+    """A proxy for an object of the answer's code."""
 
     __slots__ = ("__reference",)
 
     def __init__(self, details: Reference) -> None:
-        """Stand for it here."""
+        """Create the proxy."""
         object.__setattr__(self, "_Remote__reference", details)
 
     def __getattribute__(self, name: str) -> Any:
-        """Ask for it; a class that is found is known by that name from now on."""
+        """Get the attribute in the other process."""
         details = reference(self)
         if name == "__class__" and details.plain:
             return type(details.plain[0])  # so that a namedtuple is a tuple here too
@@ -79,54 +79,54 @@ class Remote:
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Have it set."""
+        """Set the attribute in the other process."""
         reference(self).link.request("setattr", self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        """Have it deleted."""
+        """Delete the attribute in the other process."""
         reference(self).link.request("delattr", self, name)
 
     def __enter__(self) -> Any:
-        """Have it entered."""
+        """Enter the context in the other process."""
         return reference(self).link.request("enter", self)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
-        """Have it left, with what was raised."""
+        """Exit the context in the other process."""
         return reference(self).link.request("exit", self, error)
 
 
 class RemoteFunction(Remote):
-    """A function, a method, or an object that can be called."""
+    """A proxy for a callable object."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Have it called."""
+        """Call the object in the other process."""
         return reference(self).link.request("call", self, *args, **kwargs)
 
 
 class RemoteClass(RemoteFunction):
-    """A class of the answer's code."""
+    """A proxy for a class of the answer's code."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Have an object made."""
+        """Create an object in the other process."""
         value = super().__call__(*args, **kwargs)
         return reference(self).link.mark_constructed(value, by=self)
 
     def __getattribute__(self, name: str) -> Any:
-        """Ask for it; a class of the tests cannot be made of it."""
+        """Get the attribute; deriving a class from the proxy is refused."""
         if name == "__mro_entries__":
             raise TypeError("the tests cannot derive from a class of the answer")
         return super().__getattribute__(name)
 
     def __instancecheck__(self, instance: object) -> bool:
-        """Whether the object is of that class, or of one below."""
+        """Whether the object is an instance of the class."""
         return isinstance(instance, Remote) and reference(self).number in reference(instance).kinds
 
     def __subclasscheck__(self, kind: object) -> bool:
-        """Whether the other one is that class, or below it."""
+        """Whether the other class is the class or derives from it."""
         return isinstance(kind, RemoteClass) and reference(self).number in reference(kind).kinds
 
 

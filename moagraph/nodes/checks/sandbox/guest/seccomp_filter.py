@@ -1,4 +1,4 @@
-"""Which system calls the sandboxed code may make: a list of those allowed, checked by the kernel.
+"""The list of system calls that sandboxed code may make, enforced by the kernel (seccomp).
 
 Two filters are installed. The first asks the supervisor before a thread, a file or a folder is
 made, so that their number has a limit. The second refuses every call that is not listed. Values
@@ -70,9 +70,9 @@ _PRCTL_ALLOWED = (15, 16)  # PR_SET_NAME, PR_GET_NAME: of a thread
 
 
 class Comparison(NamedTuple):
-    """Whether an argument, masked, is one of the values.
+    """A test whether an argument, after masking, is one of the values.
 
-    The kernel shows an argument as two words of 32 bits; `upper` looks at the upper one.
+    The kernel gives an argument as two words of 32 bits; `upper` selects the upper one.
     """
 
     argument: int
@@ -81,7 +81,7 @@ class Comparison(NamedTuple):
     upper: bool = False
 
     def instructions(self, otherwise: int) -> list[bytes]:
-        """Go on where it is; else skip so many instructions."""
+        """Continue if it is; otherwise skip a number of instructions."""
         offset = _ARGUMENTS + 8 * self.argument + (4 if self.upper else 0)
         mask = [] if self.mask == _WORD else [_instruction(_AND, self.mask)]
         rest = len(self.values) - 1
@@ -91,7 +91,7 @@ class Comparison(NamedTuple):
 
 
 class CallRule(NamedTuple):
-    """What becomes of a call: `action` where all comparisons hold, else `otherwise`."""
+    """What to do with a call: `action` if all comparisons hold, else `otherwise`."""
 
     call: str
     action: int
@@ -99,7 +99,7 @@ class CallRule(NamedTuple):
     otherwise: int = 0
 
     def instructions(self, number: int) -> list[bytes]:
-        """The rule as a block that always ends, behind a jump over it for other calls."""
+        """Return the rule as a block that returns, preceded by a jump over it for other calls."""
         body = [_instruction(_RETURN, self.action)]
         if self.comparisons:
             body.append(_instruction(_RETURN, self.otherwise))
@@ -112,19 +112,19 @@ _IS_THREAD = Comparison(0, (_THREAD,), _THREAD | _NAMESPACES)
 
 
 def refuse(number: int) -> int:
-    """The action that fails the call with that error."""
+    """Return the action that fails a call with an error number."""
     return _ERROR | number
 
 
 def counted_calls() -> dict[int, str]:
-    """The calls of which the supervisor counts some or all, by their numbers."""
+    """Return the names of the calls that the supervisor counts, by number."""
     table = numbers()
     names = ("clone", "open", "openat", *_MAKES_FILE)
     return {table[name]: name for name in names if name in table}
 
 
 def notifying_filter() -> bytes:
-    """Ask the supervisor about each thread, file and folder; allow all else."""
+    """Return the filter that asks the supervisor about each new thread, file and folder."""
     rules = [CallRule("clone", NOTIFY, [_IS_THREAD], ALLOW)]
     for call, flags in (("open", 1), ("openat", 2)):
         rules.append(CallRule(call, ALLOW, [Comparison(flags, (0,), _CREATES_FILE)], NOTIFY))
@@ -133,16 +133,17 @@ def notifying_filter() -> bytes:
 
 
 def refusing_filter(own_files: bool) -> bytes:
-    """Allow what Python needs, as far as it reaches no other process and no network.
+    """Return the filter that allows what Python needs, without network and other processes.
 
     Args:
-        own_files: Whether the file system is the sandbox's own; else modes and times stay.
+        own_files: Whether the file system belongs to the sandbox; if not, changes of modes and
+            times do nothing.
     """
     return _program(_rules(own_files), refuse(errno.ENOSYS))
 
 
 def install(program: bytes, listen: bool = False) -> int:
-    """Put this process under the filter; with `listen`, the descriptor that is asked."""
+    """Install a filter for this process; with `listen`, return the supervisor's descriptor."""
     code = ctypes.create_string_buffer(program, len(program))
 
     class Header(ctypes.Structure):
@@ -176,7 +177,7 @@ def _is_zero(argument: int) -> list[Comparison]:
 
 
 def _program(rules: Iterable[CallRule], otherwise: int) -> bytes:
-    """The rules one after the other; what no rule names ends as said, another ABI at once."""
+    """Return the rules as one program; calls without a rule get the default action."""
     table = numbers()
     head = [
         _instruction(_LOAD, _ARCHITECTURE),

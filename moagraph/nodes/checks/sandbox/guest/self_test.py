@@ -1,4 +1,4 @@
-"""What a sandbox is asked before it is relied on: each of these has to fail in it."""
+"""The self-test of a sandbox: each attempt must fail."""
 
 import _socket
 import ctypes
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def run(job: dict[str, Any]) -> None:
-    """Report the names of what was possible."""
+    """Report the names of the attempts that succeeded."""
     possible = [name for name, attempt in _ATTEMPTS.items() if _succeeds(attempt)]
     os.write(job["report"][0], json.dumps(possible).encode())
 

@@ -1,6 +1,6 @@
-"""The process that holds the answer's code: it runs the code, and then what the tests ask of it.
+"""The process that runs the answer's code, and then performs the operations that the tests request.
 
-Nothing that it says of the tests counts: it hands over values, and the tests run elsewhere.
+It only returns values; the tests run and decide in another process.
 """
 
 import _thread
@@ -20,7 +20,7 @@ _MOST_PRINTED = 2**16  # characters that are handed over for one call
 
 
 def run(job: dict[str, Any]) -> None:
-    """Run the code, say what it defines, and then do as asked until the tests have ended."""
+    """Run the code, report its names, and serve requests until the tests end."""
     server = _Server(Channel(*job["channel"]))
     server.channel.send({"ready": True})
     module = types.ModuleType(MODULE)
@@ -38,7 +38,7 @@ def run(job: dict[str, Any]) -> None:
 
 
 class _Printed(io.StringIO):
-    """What the code prints, as far as it is of any use."""
+    """The standard output of the code, up to a limit."""
 
     def write(self, text: str) -> int:
         if self.tell() < _MOST_PRINTED:
@@ -46,7 +46,7 @@ class _Printed(io.StringIO):
         return len(text)
 
     def take(self) -> str:
-        """All of it, once."""
+        """Return the output and clear it."""
         text = self.getvalue()
         self.seek(0)
         self.truncate()
@@ -54,7 +54,7 @@ class _Printed(io.StringIO):
 
 
 class _Server:
-    """Does what the tests ask for, and asks them for what is theirs."""
+    """Serves the requests of the tests, and sends requests for objects of the tests."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -63,7 +63,7 @@ class _Server:
         self._thread = _thread.get_ident()
 
     def answer(self, message: dict[str, Any]) -> None:
-        """Do what one message asks for, and say what came of it."""
+        """Perform the operation of a request, and reply."""
         shared, codec = SharedValues(), self.objects.codec
         reply: dict[str, Any] = {"nonce": message["nonce"]}
         try:
@@ -83,7 +83,7 @@ class _Server:
         self._send({"changed": [], **reply, "printed": self.printed.take()})
 
     def ask(self, number: int, operation: str, args: Any, kwargs: dict[str, Any]) -> Any:
-        """Have the tests do something with an object of theirs; they may ask for more first."""
+        """Perform an operation on an object of the tests, serving their requests meanwhile."""
         if _thread.get_ident() != self._thread:
             raise RuntimeError("what the tests handed over can be used in the main thread only")
         codec = self.objects.codec

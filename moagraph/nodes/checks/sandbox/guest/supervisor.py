@@ -1,7 +1,7 @@
-"""A parent for the sandboxed process: it limits how many threads and files that process makes.
+"""The parent of the sandboxed process, which limits the number of its threads and files.
 
-The kernel stops each such call and asks here. Only the number of the call is looked at, which the
-process cannot change afterwards; where a file may lie is for the file system to decide.
+The kernel suspends each such call and asks here. Only the number of the call is used, which the
+process cannot change meanwhile; where a file may be is decided by the file system's rules.
 """
 
 import _socket
@@ -29,19 +29,19 @@ _SIGNALLED = 128  # a shell's way to say which signal ended a process
 
 
 class Allowance(NamedTuple):
-    """How many of each may be made in all."""
+    """How many threads and files may be created in total."""
 
     threads: int
     files: int
 
 
 def supervised(allowance: Allowance, confine: Callable[[], None], inherited: Sequence[int]) -> None:
-    """Go on in a child that is confined and counted; the parent waits, and ends as it ends.
+    """Continue in a confined child; the parent counts, waits, and exits with its status.
 
     Args:
-        allowance: What the child may make.
-        confine: The rest of its limits, set behind the filter that counts.
-        inherited: Descriptors that only the child is to hold.
+        allowance: What the child may create.
+        confine: Applies the other limits, after the counting filter.
+        inherited: Descriptors that the parent closes.
     """
     ours, theirs = _socket.socketpair()
     child = os.fork()
@@ -64,7 +64,7 @@ def supervised(allowance: Allowance, confine: Callable[[], None], inherited: Seq
 
 
 def _watch(child: int, ours: "_socket.socket", allowance: Allowance) -> int:
-    """Answer until the child has ended; its exit code, or the signal's number and 128."""
+    """Serve notifications until the child ends; return its exit code, or 128 plus its signal."""
     _, rights, _, _ = ours.recvmsg(1, _socket.CMSG_LEN(4))
     if rights:
         listener = struct.unpack("=i", rights[0][2])[0]

@@ -1,7 +1,4 @@
-"""The numbers of the system calls that the filter names, on x86-64 and on 64-bit ARM.
-
-A call that the filter does not name does not need a number: it is refused as unknown.
-"""
+"""The numbers of the system calls that the filter names, on x86-64 and 64-bit ARM."""
 
 import os
 
@@ -200,16 +197,16 @@ setns 308 268
 
 
 class UnknownMachine(Exception):
-    """The filter has no numbers for this processor."""
+    """There is no table for this processor."""
 
 
 def architecture() -> int:
-    """The kernel's name for this processor; a call made in the way of another one is refused."""
+    """Return the audit constant of this processor's architecture."""
     return _machine()[0]
 
 
 def numbers() -> dict[str, int]:
-    """The number of each call by its name; a call that this processor lacks is left out."""
+    """Return the numbers of the calls that this processor has, by name."""
     column = _machine()[1]
     rows = (line.split() for line in _TABLE.split("\n") if line)
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}

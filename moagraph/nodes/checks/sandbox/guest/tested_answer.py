@@ -1,4 +1,4 @@
-"""The answer's code as the tests reach it: requests to the other process, and its references."""
+"""The tests' side of the connection to the answer's code."""
 
 import importlib
 import io
@@ -33,10 +33,10 @@ _BUFFERS = (io.StringIO, io.BytesIO)
 
 
 class TestedAnswer:
-    """One side of the channel: it asks for operations, and serves what is the tests' own."""
+    """Sends requests to the answer's code, and serves its requests for objects of the tests."""
 
     def __init__(self, channel: Channel) -> None:
-        """Start with no reference on either side."""
+        """Start without references."""
         self.channel = channel
         self.codec = Codec(self._refer, self._resolve)
         self._lock = threading.RLock()  # tests may have threads
@@ -46,11 +46,11 @@ class TestedAnswer:
         self._own_numbers: dict[int, int] = {}
 
     def module(self, number: int) -> Remote:
-        """The answer's own module."""
+        """Return a proxy for the answer's module."""
         return Remote(Reference(self, number, "module", frozenset()))
 
     def request(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        """Have an operation done there; what it changes in the arguments is changed here too."""
+        """Perform an operation in the other process; changes of arguments are copied back."""
         with self._lock:
             shared = SharedValues()
             arguments = [self.codec.encode(value, shared) for value in args]
@@ -65,14 +65,14 @@ class TestedAnswer:
             return self._outcome(reply, shared, is_call=operation == "call")
 
     def name_class(self, remote: Remote, name: str) -> None:
-        """The tests have called a class so."""
+        """Note a name under which the tests have accessed a class."""
         self._class_names.setdefault(reference(remote).number, set()).add(name)
 
     def mark_constructed(self, value: object, by: Remote) -> object:
-        """The object as one that the tests have made, where it is of that class or object's.
+        """Mark an object as constructed by the tests, if it is an instance of the class.
 
-        A class that the tests call by a name in small letters stands where they want a function,
-        and what comes of it is a value and no object under test.
+        A class that the tests call by a lower-case name stands in for a function, so its result
+        is a value to compare and not an object under test.
         """
         if not isinstance(value, Remote) or type(value) is RemoteClass:
             return value
@@ -84,14 +84,14 @@ class TestedAnswer:
         return self._remote(type(value), details._replace(constructed=True))
 
     def error(self, data: Any) -> BaseException:
-        """The error that a message tells of."""
+        """Decode an error."""
         error = self.decode(data)
         if not isinstance(error, BaseException):
             raise self.channel.gone()
         return error
 
     def decode(self, data: Any, shared: SharedValues | None = None) -> Any:
-        """A value of the other side's; what is none ends the conversation."""
+        """Decode a value; anything else breaks the channel."""
         try:
             return self.codec.decode(data, shared)
         except Exception as error:
@@ -119,7 +119,7 @@ class TestedAnswer:
         return self.decode(reply.get("value"), shared)
 
     def _serve(self, message: dict[str, Any]) -> None:
-        """Do what the answer's code asks of something that the tests have handed to it."""
+        """Perform an operation on an object that the tests have passed to the code."""
         try:
             target = self._own[message["object"]]
             args = self.codec.every(message["args"])
@@ -138,7 +138,7 @@ class TestedAnswer:
         return ["error", ["global", "builtins", kind.__name__], [str(error)]]
 
     def _refer(self, value: Any) -> list[Any]:
-        """A reference to what is no data: the answer's, Python's, or the tests' own."""
+        """Encode a reference to the answer's object, a standard function, or the tests' object."""
         if isinstance(value, Remote):
             return ["yours", reference(value).number]
         if isinstance(value, RemoteErrorClass):
@@ -162,7 +162,7 @@ class TestedAnswer:
         return self._own_numbers[id(value)]
 
     def _resolve(self, tag: str, parts: list[Any]) -> Any:
-        """What a reference of the other side stands for."""
+        """Decode a reference."""
         if tag == "object":
             number, name, kinds, traits, plain = parts
             values = () if plain is None else tuple(self.codec.every(plain))
@@ -192,7 +192,7 @@ class TestedAnswer:
         return self._remotes[key]
 
     def _remote(self, kind: type[Remote], details: Reference) -> Remote:
-        """The one object that stands for that number, so that `is` holds; its data may be new."""
+        """Return the one proxy for a number, so that `is` works, with its current description."""
         remote = self._remotes.setdefault((details.number, details.constructed), kind(details))
         object.__setattr__(remote, "_Remote__reference", details)
         return remote  # type: ignore[no-any-return]
@@ -202,7 +202,7 @@ class TestedAnswer:
 
 
 def _global_name(value: Any) -> tuple[str, str] | None:
-    """The module and the name of a function or class that the answer's code can import itself."""
+    """Return module and name of a function or class that the other process can import."""
     if not isinstance(value, type | FunctionType | BuiltinFunctionType):
         return None
     module, name = getattr(value, "__module__", None), value.__qualname__
@@ -216,7 +216,7 @@ def _global_name(value: Any) -> tuple[str, str] | None:
 
 
 def _kind_of(value: Any) -> str:
-    """What the answer's code may do with something of the tests': call, go on, or look into it."""
+    """Classify an object of the tests by what the code may do with it."""
     if callable(value):
         return "function"
     if hasattr(value, "__next__"):
@@ -247,7 +247,7 @@ def _next(target: Any) -> Any:
 
 
 def _is_open(target: Any, name: str) -> bool:
-    """Nothing that leads from an object of the tests to the tests themselves."""
+    """Whether the code may use the attribute; none must lead to the tests' own namespace."""
     mine = type(target).__module__ == TESTS and not isinstance(target, type)
     return type(name) is str and not name.startswith("_") and (mine or isinstance(target, _BUFFERS))
 

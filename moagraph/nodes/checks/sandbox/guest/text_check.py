@@ -1,4 +1,4 @@
-"""A check that reads an answer and runs nothing of it."""
+"""The process of a check that runs no code of the answer."""
 
 import importlib
 import json
@@ -10,18 +10,18 @@ _PACKAGE = __name__.rpartition(".")[0]
 
 
 class TextCheck(Protocol):
-    """What a module `check_…` offers."""
+    """The function `check` of a module `check_…`."""
 
     def __call__(self, settings: dict[str, Any], answer: str) -> str | None:
-        """None where all is well, or what is wrong."""
+        """Return a complaint, or None if the answer passes."""
 
 
 class UnusableCheck(Exception):
-    """The check cannot be what the recipe says: there is no such file, or no such expression."""
+    """The check's settings cannot be used, for example because a file is missing."""
 
 
 def run(job: dict[str, Any]) -> None:
-    """TextCheck the answer, and report `passed`, `failed`, or why there is neither."""
+    """Check the answer and report the verdict."""
     settings = job["settings"]
     check: TextCheck = importlib.import_module(f"{_PACKAGE}.check_{settings['by']}").check
     try:

@@ -1,7 +1,7 @@
-"""Values as JSON: plain data by value, all else as references of the side that has it.
+"""Encode values as JSON: plain data by value, all else as references.
 
-A number, a string, None, True and False are themselves; anything else is a list behind a tag.
-Reading one runs no code of the other side: only types that are named here are made.
+Numbers, strings, None, True and False are themselves; anything else is a list that begins with a
+tag. Decoding runs no code of the other process: only the types listed here are created.
 """
 
 import collections
@@ -42,43 +42,43 @@ _DATA: dict[str, tuple[Callable[[Any], list[Any]], Callable[..., Any]]] = {
 
 
 class Malformed(ValueError):
-    """What came is no value that this side would have written."""
+    """The data is not a valid encoding."""
 
 
 class SharedValues:
-    """The mutable values of one call, numbered, so that both sides can speak of the same ones."""
+    """The mutable values of one call, numbered the same way in both processes."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start empty."""
         self.values: list[Any] = []
         self.closed = False  # whether new ones are left without a number
         self._numbers: dict[int, int] = {}
 
     def number(self, value: object) -> int | None:
-        """Its number; None for one that is not known."""
+        """Return the value's number, or None."""
         return self._numbers.get(id(value))
 
     def add(self, value: object) -> int:
-        """Know it from now on."""
+        """Add the value and return its number."""
         self._numbers[id(value)] = len(self.values)
         self.values.append(value)
         return len(self.values) - 1
 
 
 class Codec:
-    """How one side writes values and reads them.
+    """Encodes and decodes values.
 
-    `refer` makes a reference to what is no data, `resolve` reads one of the other side's.
+    `refer` encodes a reference, for what is not data; `resolve` decodes one.
     """
 
     def __init__(
         self, refer: Callable[[object], list[Any]], resolve: Callable[[str, list[Any]], object]
     ) -> None:
-        """Keep the two ways."""
+        """Use two functions for references."""
         self._refer, self._resolve = refer, resolve
 
     def encode(self, value: Any, shared: SharedValues | None = None, depth: int = 0) -> Any:
-        """The value as JSON; a mutable one gets a number in `shared`."""
+        """Encode a value; mutable ones are numbered in `shared`."""
         kind = type(value)
         if kind in _SCALARS:
             return value
@@ -95,7 +95,7 @@ class Codec:
         return self._encode_immutable(value, kind, shared, depth + 1)
 
     def contents(self, value: Any, shared: SharedValues | None, depth: int = 0) -> Any:
-        """What is in a mutable value, as JSON."""
+        """Encode the contents of a mutable value."""
         if isinstance(value, bytearray):
             return value.hex()
         items = value.items() if isinstance(value, dict) else value
@@ -125,7 +125,7 @@ class Codec:
         return self._refer(value)
 
     def decode(self, data: Any, shared: SharedValues | None = None) -> Any:
-        """The value again; a mutable one with a number is known to `shared` from then on."""
+        """Decode a value; numbered mutable ones are added to `shared`."""
         if not isinstance(data, list):
             return data
         tag, *parts = data
@@ -143,11 +143,11 @@ class Codec:
         return self._decode_immutable(tag, parts, shared)
 
     def every(self, items: Sequence[Any], shared: SharedValues | None = None) -> list[Any]:
-        """Each of the values."""
+        """Decode each of the values."""
         return [self.decode(item, shared) for item in items]
 
     def fill(self, value: Any, contents: Any, shared: SharedValues | None) -> None:
-        """Put the contents into the mutable value, in the place of its own."""
+        """Replace the contents of a mutable value."""
         if isinstance(value, bytearray):
             value[:] = bytes.fromhex(contents)
             return
