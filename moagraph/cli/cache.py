@@ -19,7 +19,7 @@ def cache(context: typer.Context, as_json: JsonOption = False) -> None:
         _print_size(as_json)
 
 
-@commands.command()
+@commands.command("clear")
 def clear() -> None:
     """Forget every answer."""
     from moagraph.nodes.storage import answer_cache

@@ -24,7 +24,7 @@ def recipes(context: typer.Context, as_json: JsonOption = False) -> None:
         _list(as_json)
 
 
-@commands.command()
+@commands.command("show")
 def show(
     name: str,
     runs: Annotated[

@@ -20,7 +20,7 @@ def route() -> None:
     """Learn a recipe's route from what was answered before."""
 
 
-@commands.command()
+@commands.command("fit")
 def fit(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One that routes by `learned`.")],
     files: Annotated[

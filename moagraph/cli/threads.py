@@ -37,7 +37,7 @@ def threads(
         _list(limit, as_json)
 
 
-@commands.command()
+@commands.command("prune")
 def prune(
     older_than: Annotated[
         str, typer.Option("--older-than", metavar="AGE", help="Not used for 30d, 12h or 45m.")
@@ -65,7 +65,7 @@ def prune(
 
 
 @commands.command("delete")
-def delete_thread(
+def delete(
     names: Annotated[list[str], typer.Argument(metavar="THREAD...", help="The threads' names.")],
 ) -> None:
     """Forget these threads."""
@@ -83,7 +83,7 @@ def delete_thread(
             report_pruned(delete_thread(threads, name), "deleted")
 
 
-@commands.command()
+@commands.command("export")
 def export(
     thread: ThreadArgument,
     file: Annotated[

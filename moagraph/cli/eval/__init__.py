@@ -12,5 +12,9 @@ from moagraph.cli.eval.study import study
 commands = typer.Typer(
     help="Find out whether a recipe helps, by how much, and at what cost.", no_args_is_help=True
 )
-for command in (run, judge, score, report, study, export):
-    commands.command()(command)
+commands.command("run")(run)
+commands.command("judge")(judge)
+commands.command("score")(score)
+commands.command("report")(report)
+commands.command("study")(study)
+commands.command("export")(export)
