@@ -47,7 +47,7 @@ async def longest_block(work: Callable[[], Awaitable[object]]) -> int:
 
     asyncio.Handle._run = counted  # type: ignore[method-assign, assignment]
     try:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the turn that began before the replacement is not counted
         with counter:
             await work()
     finally:

@@ -76,3 +76,11 @@ def test_every_shipped_recipe_is_the_same_after_it_was_written_and_read() -> Non
         recipe = load_recipe(name)
         again = Recipe.model_validate(tomllib.loads(recipe.to_toml()))
         assert again.resolved() == recipe.resolved(), name
+
+
+def test_the_callers_own_keys_are_written_whatever_their_names() -> None:
+    seat = {"model": "openai:a", "extra_body": {"asks": 1}}
+    recipe = mixture([seat], aggregator="openai:b")
+    again = Recipe.model_validate(tomllib.loads(recipe.to_toml()))
+    assert again.layers[0].proposers[0].extra_body == {"asks": 1}
+    assert recipe.to_toml().count("asks = ") == 1  # computed counts are left out

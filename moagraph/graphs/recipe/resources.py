@@ -43,12 +43,8 @@ def resources_of(recipe: Recipe) -> list[Resource]:
 def in_order(resources: Iterable[Resource]) -> list[Resource]:
     """Return each resource once, sorted by its kind."""
     unique = {(item.kind, item.name): item for item in reversed(list(resources))}
-    return sorted(reversed(unique.values()), key=_rank)
-
-
-def _rank(resource: Resource) -> int:
-    """A kind that another package has made up comes last."""
-    return ORDER.index(resource.kind) if resource.kind in ORDER else len(ORDER)
+    # A kind that another package has defined comes last.
+    return sorted(reversed(unique.values()), key=lambda item: (*ORDER, item.kind).index(item.kind))
 
 
 def _resources(recipe: Recipe, visited: set[Path]) -> Iterator[Resource]:

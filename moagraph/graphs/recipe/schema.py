@@ -26,7 +26,7 @@ from moagraph.nodes.messages.fence import Reading
 from moagraph.nodes.models.call import Limits, Sampling
 from moagraph.nodes.policies.budget import Budget
 from moagraph.nodes.resources import FILES, Names, Prompt, PromptFile
-from moagraph.nodes.state import model_calls
+from moagraph.nodes.state import model_calls, recipe_parts
 from moagraph.nodes.step_support.base import AFTER, BEFORE, Step
 from moagraph.nodes.step_support.registry import parse_step
 from moagraph.nodes.steps.concat import Concat
@@ -188,20 +188,14 @@ class Recipe(BaseModel):
         """Return the recipe as the text of a TOML file, with every default filled in."""
         import tomli_w  # only here: few runs write a recipe
 
-        return tomli_w.dumps(_without_call_counts(self.resolved()))
+        recipe = self.resolved()
+        for part in recipe_parts(recipe):
+            part.pop("asks", None)  # computed again when the file is read
+        return tomli_w.dumps(recipe)
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, as the state stores it; parsing it changes nothing."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-def _without_call_counts(value: Any) -> Any:
-    """Return the tables without `asks`, which is computed when a recipe is read."""
-    if isinstance(value, dict):
-        return {k: _without_call_counts(item) for k, item in value.items() if k != "asks"}
-    if isinstance(value, list):
-        return [_without_call_counts(item) for item in value]
-    return value
 
 
 def with_review(recipe: Recipe, layers: Iterable[int]) -> Recipe:
